@@ -1,0 +1,115 @@
+#include "autograd/grad.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/op.h"
+#include "autograd/ops.h"
+
+namespace pgad {
+namespace {
+
+// Identity; a new node that shares its input's memory.
+struct Alias final : Op {
+  const char* name() const override { return "alias"; }
+  Tensor forward(Exec&, std::span<const Tensor> in) const override { return in[0]; }
+  std::vector<Var> vjp(std::span<const Var>, const Var&, const Var& dout, std::span<const char>) const override {
+    return {dout};
+  }
+};
+
+Var alias(const Var& x) { return apply(std::make_shared<Alias>(), {x}); }
+
+}  // namespace
+
+std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, const Var& seed) {
+  Exec& exec = y.exec();
+  std::unordered_set<Node*> targets;
+  for (const Var& x : xs) {
+    PGAD_CHECK(x.requires_grad(), "gradient in a value that does not require one, shape ", x.shape());
+    targets.insert(x.node());
+  }
+
+  // Everything y was computed from, in order of creation, without looking behind the targets' own values unless they
+  // lead to another target.
+  std::vector<Node*> nodes;
+  std::unordered_set<Node*> seen;
+  std::vector<Node*> stack = {y.node()};
+  while (!stack.empty()) {
+    Node* node = stack.back();
+    stack.pop_back();
+    if (!node->requires_grad || !seen.insert(node).second) continue;
+    nodes.push_back(node);
+    for (const Var& v : node->in) stack.push_back(v.node());
+  }
+  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->id < b->id; });
+
+  std::unordered_set<Node*> needed;  // nodes through which a target influences y
+  for (Node* node : nodes) {
+    bool need = targets.count(node) > 0;
+    for (const Var& v : node->in) need = need || needed.count(v.node()) > 0;
+    if (need) needed.insert(node);
+  }
+
+  const HistoryScope scope(create_graph);
+  std::unordered_map<Node*, Var> gradient;
+  if (needed.count(y.node()) > 0)
+    gradient[y.node()] = seed.defined() ? seed : constant_like(y, 1.0);
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    Node* node = *it;
+    const auto found = gradient.find(node);
+    if (found == gradient.end() || node->op == nullptr) continue;
+    std::vector<char> needs;
+    bool any = false;
+    for (const Var& v : node->in) {
+      needs.push_back(needed.count(v.node()) > 0);
+      any = any || needs.back();
+    }
+    if (!any) continue;
+    const Var dout = found->second;
+    if (targets.count(node) == 0) gradient.erase(found);  // its memory can serve again
+    const Var out = Var::of_node(*node);
+    const std::vector<Var> din = node->op->vjp(node->in, out, dout, needs);
+    PGAD_CHECK(din.size() == node->in.size(), node->op->name());
+    for (std::size_t i = 0; i < din.size(); ++i) {
+      if (!needs[i] || !din[i].defined()) continue;
+      PGAD_CHECK(din[i].shape() == node->in[i].shape(), node->op->name(), " input ", i, ": gradient ", din[i].shape(),
+                 " of a value ", node->in[i].shape());
+      Var& sum = gradient[node->in[i].node()];
+      sum = sum.defined() ? add(sum, din[i]) : din[i];
+    }
+  }
+
+  std::vector<Var> result;
+  for (const Var& x : xs) {
+    const auto found = gradient.find(x.node());
+    result.push_back(found != gradient.end() ? found->second : constant_like(x, 0.0));
+  }
+  PGAD_CHECK(&exec == &result.at(0).exec());
+  return result;
+}
+
+std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in, const Var& dout) {
+  const bool outer = HistoryScope::on();
+  std::vector<Var> result(in.size());
+  std::vector<Var> aliases, targets;
+  std::vector<std::size_t> where;
+  Var out;
+  {
+    const HistoryScope scope(true);
+    for (const Var& x : in) aliases.push_back(alias(x));
+    for (std::size_t i = 0; i < in.size(); ++i)
+      if (aliases[i].requires_grad()) {
+        targets.push_back(aliases[i]);
+        where.push_back(i);
+      }
+    out = formula(aliases);
+  }
+  if (targets.empty()) return result;
+  const std::vector<Var> gradients = grad(out, targets, outer, dout);
+  for (std::size_t i = 0; i < where.size(); ++i) result[where[i]] = gradients[i];
+  return result;
+}
+
+}  // namespace pgad

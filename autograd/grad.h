@@ -1,0 +1,21 @@
+#pragma once
+// Reverse-mode differentiation, of any order.
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "autograd/var.h"
+
+namespace pgad {
+
+// Gradients of sum(y * seed) in each of xs (seed undefined: ones; y usually has one element). With create_graph the
+// results carry their own history and can be differentiated again. Where y does not depend on x, the gradient is zero.
+std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph = false, const Var& seed = {});
+
+// The vjp of a formula in plain ops: how a fused op gets derivatives of every order. The formula sees aliases of the
+// inputs, and differentiation stops at them: what the inputs themselves were computed from is the caller's business,
+// not part of the formula. (Differentiating in the inputs directly would follow their history back into each other.)
+std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in, const Var& dout);
+
+}  // namespace pgad

@@ -1,0 +1,86 @@
+// conv2d, conv2d_dgrad and conv2d_wgrad: three bilinear maps, closed under differentiation.
+
+#include "kernels/conv2d/conv2d.h"
+
+#include "autograd/op.h"
+#include "autograd/ops.h"
+#include "autograd/ops/dispatch.h"
+
+namespace pgad {
+namespace {
+
+void launch(const Kernel<Conv2dArgs>& kernel, Exec& exec, const Shape& x, std::int64_t co, std::int64_t k, double alpha,
+            const Tensor& a, const Tensor& b, const Tensor& out) {
+  with_element_type(out.dtype(), [&]<class T>(T) {
+    run(kernel, exec,
+        Conv2dArgs<T>{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>()});
+  });
+}
+
+void check_weights(const Shape& w) {
+  PGAD_CHECK(w.rank() == 4 && w[1] == w[2] && w[1] % 2 == 1, "weights ", w, ", expected [co, k, k, ci] with k odd");
+}
+
+struct ConvOp final : Op {
+  double alpha;
+  explicit ConvOp(double a) : alpha(a) {}
+  const char* name() const override { return "conv2d"; }
+  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+    const Shape &x = in[0].shape(), &w = in[1].shape();
+    check_weights(w);
+    PGAD_CHECK(x.rank() == 4 && x[3] == w[3], "image ", x, ", weights ", w);
+    const Tensor out = exec.empty({x[0], x[1], x[2], w[0]}, in[0].dtype());
+    launch(kConv2d, exec, x, w[0], w[1], alpha, in[0], in[1], out);
+    return out;
+  }
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+    return {needs[0] ? conv2d_dgrad(dy, in[1], alpha) : Var(),
+            needs[1] ? conv2d_wgrad(in[0], dy, in[1].shape()[1], alpha) : Var()};
+  }
+};
+
+struct DgradOp final : Op {
+  double alpha;
+  explicit DgradOp(double a) : alpha(a) {}
+  const char* name() const override { return "conv2d_dgrad"; }
+  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+    const Shape &dy = in[0].shape(), &w = in[1].shape();
+    check_weights(w);
+    PGAD_CHECK(dy.rank() == 4 && dy[3] == w[0], "gradient ", dy, ", weights ", w);
+    const Tensor out = exec.empty({dy[0], dy[1], dy[2], w[3]}, in[0].dtype());
+    launch(kConv2dDgrad, exec, out.shape(), w[0], w[1], alpha, in[0], in[1], out);
+    return out;
+  }
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
+    return {needs[0] ? conv2d(g, in[1], alpha) : Var(),
+            needs[1] ? conv2d_wgrad(g, in[0], in[1].shape()[1], alpha) : Var()};
+  }
+};
+
+struct WgradOp final : Op {
+  std::int64_t k;
+  double alpha;
+  WgradOp(std::int64_t k_, double a) : k(k_), alpha(a) {}
+  const char* name() const override { return "conv2d_wgrad"; }
+  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+    const Shape &x = in[0].shape(), &dy = in[1].shape();
+    PGAD_CHECK(x.rank() == 4 && dy.rank() == 4 && x[0] == dy[0] && x[1] == dy[1] && x[2] == dy[2], "image ", x,
+               ", gradient ", dy);
+    const Tensor out = exec.empty({dy[3], k, k, x[3]}, in[0].dtype());
+    launch(kConv2dWgrad, exec, x, dy[3], k, alpha, in[0], in[1], out);
+    return out;
+  }
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
+    return {needs[0] ? conv2d_dgrad(in[1], g, alpha) : Var(), needs[1] ? conv2d(in[0], g, alpha) : Var()};
+  }
+};
+
+}  // namespace
+
+Var conv2d(const Var& x, const Var& w, double alpha) { return apply(std::make_shared<ConvOp>(alpha), {x, w}); }
+Var conv2d_dgrad(const Var& dy, const Var& w, double alpha) { return apply(std::make_shared<DgradOp>(alpha), {dy, w}); }
+Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha) {
+  return apply(std::make_shared<WgradOp>(k, alpha), {x, dy});
+}
+
+}  // namespace pgad

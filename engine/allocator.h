@@ -1,0 +1,67 @@
+#pragma once
+// Caching allocator. Freed blocks stay in their pool and serve the next request of a similar size, so a step that
+// repeats makes no system allocation after its first run. Not thread-safe: one Exec, one thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace pgad {
+
+inline constexpr std::size_t kAlignment = 64;  // bytes; a cache line and an AVX-512 register
+
+struct AllocatorStats {
+  std::uint64_t requests = 0;            // blocks handed out
+  std::uint64_t system_allocations = 0;  // of those, how many the operating system had to serve
+  std::size_t live_bytes = 0;            // in blocks that tensors hold
+  std::size_t peak_bytes = 0;            // maximum of live_bytes
+  std::size_t reserved_bytes = 0;        // live or cached
+  std::uint64_t overruns = 0;            // blocks found written outside their bounds (guarded pools only)
+};
+
+// A set of blocks. A step graph owns a pool of its own: the addresses that its recorded calls use stay reserved for it.
+class Pool {
+ public:
+  // guarded: each block lies between two lines of a known pattern, checked when it comes back. For tests.
+  explicit Pool(std::shared_ptr<AllocatorStats> stats, bool guarded = false)
+      : stats_(std::move(stats)), guarded_(guarded) {}
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // The smallest cached block that fits without wasting more than half of itself, else a new one. Throws Error when
+  // the system has no memory left.
+  void* acquire(std::size_t bytes, std::size_t* capacity);
+  // bytes and capacity as they were in acquire.
+  void release(void* pointer, std::size_t bytes, std::size_t capacity) noexcept;
+  // Returns cached blocks to the system.
+  void trim() noexcept;
+  // After a capture: the recorded calls write to blocks that no tensor holds, so the sanitizer must allow it.
+  void unpoison() noexcept;
+  bool guarded() const { return guarded_; }
+
+ private:
+  std::shared_ptr<AllocatorStats> stats_;
+  bool guarded_;
+  std::multimap<std::size_t, void*> free_;  // by capacity
+};
+
+// One block, returned to its pool when the last tensor that uses it is gone.
+class Buffer {
+ public:
+  Buffer(std::shared_ptr<Pool> pool, std::size_t bytes);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  std::shared_ptr<Pool> pool_;
+  std::size_t bytes_;
+  std::size_t capacity_ = 0;
+  void* data_ = nullptr;
+};
+
+}  // namespace pgad

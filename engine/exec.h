@@ -1,0 +1,74 @@
+#pragma once
+// Exec: everything a kernel needs to run: the device, its threads, the memory pool, library handles, and the recorder
+// of a step graph. One Exec belongs to one thread at a time; several may exist.
+
+#include <functional>
+#include <memory>
+#include <typeindex>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/device.h"
+#include "engine/tensor.h"
+
+namespace pgad {
+
+// Which column of the kernel tables runs. kReference is for tests: plain loops, accumulating in double.
+enum class Implementation { kFastest, kReference };
+
+struct RecordedCall {
+  const char* kernel;
+  std::function<void(class Exec&)> call;
+};
+
+class Exec {
+ public:
+  // threads = 0: one per core. Sets OpenMP's thread count, which oneDNN uses too.
+  explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest);
+  Exec(const Exec&) = delete;
+  Exec& operator=(const Exec&) = delete;
+
+  Device device() const { return device_; }
+  int threads() const { return threads_; }
+  Implementation implementation() const { return implementation_; }
+
+  // Uninitialised memory.
+  Tensor empty(const Shape& shape, DType dtype = DType::kF32);
+  Tensor zeros(const Shape& shape, DType dtype = DType::kF32);
+  template <class T>
+  Tensor from(std::span<const T> values, const Shape& shape) {
+    PGAD_CHECK(static_cast<std::int64_t>(values.size()) == shape.numel(), values.size(), " values for ", shape);
+    Tensor t = empty(shape, dtype_of<T>());
+    std::copy(values.begin(), values.end(), t.template data<T>());
+    return t;
+  }
+
+  // From now on blocks lie between guard lines; memory().overruns counts the damaged ones. For tests.
+  void guard_memory();
+  const AllocatorStats& memory() const { return *stats_; }
+  // Gives cached blocks back to the system, e.g. when the resolution changes.
+  void trim() { pool_->trim(); }
+
+  // The handles and caches of one library (e.g. oneDNN's primitives), made at first use and kept as long as the Exec.
+  template <class Library>
+  Library& library() {
+    auto& slot = libraries_[std::type_index(typeid(Library))];
+    if (!slot) slot = std::make_shared<Library>();
+    return *static_cast<Library*>(slot.get());
+  }
+
+  bool recording() const { return recorded_ != nullptr; }
+  void record(const char* kernel, std::function<void(Exec&)> call) { recorded_->push_back({kernel, std::move(call)}); }
+
+ private:
+  friend class StepGraph;
+  Device device_;
+  int threads_;
+  Implementation implementation_;
+  std::shared_ptr<AllocatorStats> stats_;
+  std::shared_ptr<Pool> pool_;
+  std::vector<RecordedCall>* recorded_ = nullptr;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
+};
+
+}  // namespace pgad

@@ -1,0 +1,34 @@
+#pragma once
+// StepGraph: a step of fixed shapes, run once while its kernel calls are recorded, then replayed.
+//
+// Invariants. The step reads its inputs from tensors that outlive the graph and writes its results to such tensors or
+// to ones that it returns; it never looks at values on the host, so every replay makes the same calls. Memory it
+// allocates comes from a pool of the graph's own and keeps its addresses until the graph dies. Tensors from outside
+// must not be freed while the step is recorded. Replaying allocates nothing.
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/exec.h"
+
+namespace pgad {
+
+class StepGraph {
+ public:
+  // Runs `step` once and records it.
+  StepGraph(Exec& exec, const std::function<void()>& step);
+  StepGraph(const StepGraph&) = delete;
+  StepGraph& operator=(const StepGraph&) = delete;
+
+  void replay();
+  std::size_t size() const { return calls_.size(); }
+  const std::vector<RecordedCall>& calls() const { return calls_; }
+
+ private:
+  Exec& exec_;
+  std::shared_ptr<Pool> pool_;
+  std::vector<RecordedCall> calls_;
+};
+
+}  // namespace pgad

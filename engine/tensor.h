@@ -1,0 +1,79 @@
+#pragma once
+// Tensor: a contiguous value type over a pooled buffer. Copies share memory; kernels write through data().
+// Images and feature maps are NHWC, convolution weights OHWI, dense weights [out, in].
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "engine/allocator.h"
+#include "engine/check.h"
+
+namespace pgad {
+
+enum class DType { kF32, kF64 };
+
+template <class T>
+constexpr DType dtype_of() {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  return std::is_same_v<T, float> ? DType::kF32 : DType::kF64;
+}
+inline std::size_t size_of(DType t) { return t == DType::kF32 ? 4 : 8; }
+
+// Up to four dimensions; rank 0 is a scalar.
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
+  explicit Shape(std::span<const std::int64_t> dims);
+
+  int rank() const { return rank_; }
+  std::int64_t operator[](int i) const { return dims_[static_cast<std::size_t>(i)]; }
+  std::int64_t numel() const;
+  std::int64_t back() const { return dims_[static_cast<std::size_t>(rank_ - 1)]; }
+  bool operator==(const Shape&) const = default;
+
+ private:
+  std::array<std::int64_t, 4> dims_{};
+  int rank_ = 0;
+};
+std::ostream& operator<<(std::ostream&, const Shape&);
+
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(std::shared_ptr<Buffer> buffer, const Shape& shape, DType dtype)
+      : buffer_(std::move(buffer)), shape_(shape), dtype_(dtype) {}
+
+  bool defined() const { return buffer_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t dim(int i) const { return shape_[i]; }
+  std::int64_t numel() const { return shape_.numel(); }
+  DType dtype() const { return dtype_; }
+  std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
+
+  // Throws Error if T is not the element type.
+  template <class T>
+  T* data() const {
+    PGAD_CHECK(buffer_ != nullptr && dtype_ == dtype_of<T>(), "tensor of shape ", shape_);
+    return static_cast<T*>(buffer_->data());
+  }
+  template <class T>
+  std::span<T> span() const {
+    return {data<T>(), static_cast<std::size_t>(numel())};
+  }
+  // The same memory under another shape of as many elements.
+  Tensor reshaped(const Shape& shape) const;
+
+ private:
+  std::shared_ptr<Buffer> buffer_;
+  Shape shape_;
+  DType dtype_ = DType::kF32;
+};
+
+}  // namespace pgad

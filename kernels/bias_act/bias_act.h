@@ -1,0 +1,33 @@
+#pragma once
+// Bias and leaky ReLU over rows of c channels.
+//   bias_act: y = a(x + b),  a(v) = v for v > 0, slope v otherwise; b may be null
+//   act_grad: out = dy a'(y) = (y > 0 ? 1 : slope) dy     (y has the sign of x + b, as slope >= 0)
+// slope 1 is the identity. act_grad is linear in dy, and its derivative in y is zero almost everywhere.
+
+#include <cstdint>
+
+#include "kernels/kernel.h"
+
+namespace pgad {
+
+template <class T>
+struct BiasActArgs {
+  std::int64_t rows, c;
+  const T* x;
+  const T* b;
+  T* y;
+  T slope;
+};
+extern const Kernel<BiasActArgs> kBiasAct;
+
+template <class T>
+struct ActGradArgs {
+  std::int64_t n;
+  const T* dy;
+  const T* y;
+  T* out;
+  T slope;
+};
+extern const Kernel<ActGradArgs> kActGrad;
+
+}  // namespace pgad

@@ -1,0 +1,104 @@
+// Convolution by oneDNN. Activations stay NHWC; the weights are brought into the layout that oneDNN prefers by a
+// reorder that applies alpha on the way, so the equalized learning rate costs nothing. Primitives are made once per
+// shape and cached in the Exec.
+
+#include <map>
+#include <tuple>
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "kernels/conv2d/impl.h"
+#include "kernels/onednn.h"
+
+namespace pgad {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+enum class Pass { kForward, kBackwardData, kBackwardWeights };
+
+struct Conv {
+  dnnl::primitive main, reorder;
+  memory src, dst, weights, user_weights;
+  bool direct = false;  // the preferred weight layout is the user's, alpha is 1: no reorder
+
+  Conv(Onednn& lib, Pass pass, const Conv2dArgs<float>& s) {
+    const memory::dims xd = {s.n, s.ci, s.h, s.w}, yd = {s.n, s.co, s.h, s.w}, wd = {s.co, s.ci, s.k, s.k};
+    const memory::dims stride = {1, 1}, pad = {s.k / 2, s.k / 2};
+    const auto f32 = memory::data_type::f32;
+    const memory::desc x(xd, f32, Tag::nhwc), y(yd, f32, Tag::nhwc), w_any(wd, f32, Tag::any), w_user(wd, f32, Tag::ohwi);
+    const auto algorithm = dnnl::algorithm::convolution_direct;
+    const dnnl::convolution_forward::primitive_desc forward(
+        {pass == Pass::kForward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training, algorithm, x,
+         w_any, y, stride, pad, pad},
+        lib.engine);
+    memory::desc w_best;
+    if (pass == Pass::kForward) {
+      w_best = forward.weights_desc();
+      main = dnnl::convolution_forward(forward);
+    } else if (pass == Pass::kBackwardData) {
+      const dnnl::convolution_backward_data::primitive_desc pd({algorithm, x, w_any, y, stride, pad, pad}, lib.engine,
+                                                               forward);
+      w_best = pd.weights_desc();
+      main = dnnl::convolution_backward_data(pd);
+    } else {
+      const dnnl::convolution_backward_weights::primitive_desc pd({algorithm, x, w_any, y, stride, pad, pad}, lib.engine,
+                                                                  forward);
+      w_best = pd.diff_weights_desc();
+      main = dnnl::convolution_backward_weights(pd);
+    }
+    src = memory(x, lib.engine, DNNL_MEMORY_NONE);
+    dst = memory(y, lib.engine, DNNL_MEMORY_NONE);
+    user_weights = memory(w_user, lib.engine, DNNL_MEMORY_NONE);
+    direct = s.alpha == 1.f && w_best == w_user;
+    if (direct) return;
+    weights = memory(w_best, lib.engine);
+    dnnl::primitive_attr attr;
+    attr.set_output_scales(0, {s.alpha});
+    reorder = pass == Pass::kBackwardWeights ? dnnl::reorder(weights, user_weights, attr)
+                                             : dnnl::reorder(user_weights, weights, attr);
+  }
+};
+
+struct ConvCache {
+  using Key = std::tuple<Pass, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float>;
+  std::map<Key, Conv> convs;
+};
+
+void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s) {
+  auto& lib = exec.library<Onednn>();
+  auto& cache = exec.library<ConvCache>().convs;
+  const ConvCache::Key key{pass, s.n, s.h, s.w, s.ci, s.co, s.k, s.alpha};
+  auto found = cache.find(key);
+  if (found == cache.end()) found = cache.emplace(key, Conv(lib, pass, s)).first;
+  Conv& conv = found->second;
+  const auto set = [](memory& m, const float* p) { m.set_data_handle(const_cast<float*>(p)); };
+  set(conv.src, pass == Pass::kBackwardData ? s.out : s.a);
+  set(conv.dst, pass == Pass::kForward ? s.out : pass == Pass::kBackwardData ? s.a : s.b);
+  set(conv.user_weights, pass == Pass::kBackwardWeights ? s.out : s.b);
+  memory& weights = conv.direct ? conv.user_weights : conv.weights;
+  switch (pass) {
+    case Pass::kForward:
+      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
+      conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
+      break;
+    case Pass::kBackwardData:
+      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
+      conv.main.execute(lib.stream,
+                        {{DNNL_ARG_DIFF_DST, conv.dst}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, conv.src}});
+      break;
+    case Pass::kBackwardWeights:
+      conv.main.execute(lib.stream,
+                        {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_DIFF_DST, conv.dst}, {DNNL_ARG_DIFF_WEIGHTS, weights}});
+      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, weights}, {DNNL_ARG_TO, conv.user_weights}});
+      break;
+  }
+}
+
+}  // namespace
+
+void conv2d_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kForward, s); }
+void conv2d_dgrad_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kBackwardData, s); }
+void conv2d_wgrad_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kBackwardWeights, s); }
+
+}  // namespace pgad

@@ -1,0 +1,14 @@
+#pragma once
+#include "kernels/conv2d/conv2d.h"
+
+namespace pgad {
+// Loops of our own, for thin convolutions (an image's 1 or 3 channels) and for builds without oneDNN.
+void conv2d_loops(Exec&, const Conv2dArgs<float>&);
+void conv2d_dgrad_loops(Exec&, const Conv2dArgs<float>&);
+void conv2d_wgrad_loops(Exec&, const Conv2dArgs<float>&);
+#ifdef PGAD_HAVE_ONEDNN
+void conv2d_onednn(Exec&, const Conv2dArgs<float>&);
+void conv2d_dgrad_onednn(Exec&, const Conv2dArgs<float>&);
+void conv2d_wgrad_onednn(Exec&, const Conv2dArgs<float>&);
+#endif
+}  // namespace pgad

@@ -1,0 +1,35 @@
+#include <cmath>
+
+#include "kernels/latent_step/latent_step.h"
+
+namespace pgad {
+
+template <class T>
+void latent_step_ref(Exec&, const LatentStepArgs<T>& s) {
+  for (std::int64_t n = 0; n < s.n; ++n) {
+    T *z = s.z + n * s.d, *m = s.m + n * s.d, *v = s.v + n * s.d;
+    const T* g = s.g + n * s.d;
+    if (s.loss[n] < s.best_loss[n]) {
+      s.best_loss[n] = s.loss[n];
+      for (std::int64_t i = 0; i < s.d; ++i) s.best_z[n * s.d + i] = z[i];
+    }
+    double norm = 0;
+    for (std::int64_t i = 0; i < s.d; ++i) norm += static_cast<double>(g[i]) * g[i];
+    if (!std::isfinite(norm)) continue;
+    double square = 0;
+    for (std::int64_t i = 0; i < s.d; ++i) {
+      m[i] = s.beta1 * m[i] + (T(1) - s.beta1) * g[i];
+      v[i] = s.beta2 * v[i] + (T(1) - s.beta2) * g[i] * g[i];
+      z[i] -= s.rate[0] * (m[i] * s.rate[1]) / (std::sqrt(v[i] * s.rate[2]) + s.epsilon);
+      square += static_cast<double>(z[i]) * z[i];
+    }
+    const T scale = static_cast<T>(std::sqrt(static_cast<double>(s.d) / square));
+    for (std::int64_t i = 0; i < s.d; ++i) z[i] *= scale;
+  }
+}
+
+// A few kilobytes per image: the plain loops are the CPU version as well.
+const Kernel<LatentStepArgs> kLatentStep = {"latent_step", latent_step_ref<float>, latent_step_ref<double>, nullptr,
+                                            nullptr};
+
+}  // namespace pgad

@@ -1,0 +1,21 @@
+#pragma once
+// c[m,n] = alpha * op(a)[m,k] op(b)[k,n], row-major; op transposes where ta / tb is set (then a is [k,m], b is [n,k]).
+
+#include <cstdint>
+
+#include "kernels/kernel.h"
+
+namespace pgad {
+
+template <class T>
+struct MatmulArgs {
+  std::int64_t m, n, k;
+  bool ta, tb;
+  T alpha;
+  const T* a;
+  const T* b;
+  T* c;
+};
+extern const Kernel<MatmulArgs> kMatmul;
+
+}  // namespace pgad

@@ -1,0 +1,7 @@
+#pragma once
+#include "kernels/pixelnorm/pixelnorm.h"
+
+namespace pgad {
+void pixelnorm_cpu(Exec&, const PixelnormArgs<float>&);
+void pixelnorm_vjp_cpu(Exec&, const PixelnormVjpArgs<float>&);
+}  // namespace pgad

@@ -1,0 +1,49 @@
+#include <cstring>
+
+#include "kernels/parallel.h"
+#include "kernels/resample2x/impl.h"
+
+namespace pgad {
+namespace {
+
+// One small row [w][c] to or from two large rows [2w][c].
+PGAD_SIMD void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
+  float* below = y + 2 * w * c;
+  for (std::int64_t j = 0; j < w; ++j) {
+#pragma omp simd
+    for (std::int64_t i = 0; i < c; ++i) {
+      const float v = alpha * x[j * c + i];
+      y[2 * j * c + i] = v;
+      y[(2 * j + 1) * c + i] = v;
+    }
+  }
+  std::memcpy(below, y, static_cast<std::size_t>(2 * w * c) * sizeof(float));
+}
+
+PGAD_SIMD void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
+  const float* below = x + 2 * w * c;
+  for (std::int64_t j = 0; j < w; ++j) {
+    const std::int64_t left = 2 * j * c, right = left + c;
+#pragma omp simd
+    for (std::int64_t i = 0; i < c; ++i)
+      y[j * c + i] = alpha * ((x[left + i] + x[right + i]) + (below[left + i] + below[right + i]));
+  }
+}
+
+}  // namespace
+
+void upsample2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
+  const std::int64_t small = p.w * p.c;
+  parallel_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha);
+  });
+}
+
+void sum_pool2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
+  const std::int64_t small = p.w * p.c;
+  parallel_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) pool_row(p.x + 4 * r * small, p.y + r * small, p.w, p.c, p.alpha);
+  });
+}
+
+}  // namespace pgad

@@ -1,0 +1,7 @@
+#pragma once
+#include "kernels/resample2x/resample2x.h"
+
+namespace pgad {
+void upsample2x_cpu(Exec&, const Resample2xArgs<float>&);
+void sum_pool2x_cpu(Exec&, const Resample2xArgs<float>&);
+}  // namespace pgad

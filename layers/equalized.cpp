@@ -1,0 +1,24 @@
+#include "layers/equalized.h"
+
+#include "autograd/ops.h"
+
+namespace pgad {
+
+EqualizedConv::EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain,
+                             double slope_, std::uint64_t seed)
+    : weight(make_parameter(exec, dtype, name + ".weight", {co, k, k, ci}, FileOrder::kConv, true, seed)),
+      bias(make_parameter(exec, dtype, name + ".bias", {co}, FileOrder::kPlain, false, seed)),
+      factor(gain / std::sqrt(static_cast<double>(k * k * ci))),
+      slope(slope_) {}
+
+Var EqualizedConv::operator()(const Var& x) const { return bias_act(conv2d(x, weight.var, factor), bias.var, slope); }
+
+EqualizedDense::EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size,
+                               FileOrder order, double gain, std::uint64_t seed)
+    : weight(make_parameter(exec, dtype, name + ".weight", {out, in}, order, true, seed)),
+      bias(make_parameter(exec, dtype, name + ".bias", {bias_size}, FileOrder::kPlain, false, seed)),
+      factor(gain / std::sqrt(static_cast<double>(in))) {}
+
+Var EqualizedDense::product(const Var& x) const { return matmul(x, weight.var, false, true, factor); }
+
+}  // namespace pgad

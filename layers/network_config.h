@@ -1,0 +1,31 @@
+#pragma once
+// Sizes of a PGGAN generator and discriminator (Karras et al., ICLR 2018, table 2).
+
+#include <algorithm>
+#include <string>
+
+#include "engine/check.h"
+
+namespace pgad {
+
+enum class LatentDistribution { kUniform, kNormal };
+
+struct NetworkConfig {
+  int resolution = 32;   // side of the full-size image, a power of two in [8, 1024]
+  int channels = 1;      // 1 (grey) or 3 (RGB)
+  int latent_size = 0;   // d; 0 means fmap_max
+  int fmap_base = 8192;
+  int fmap_max = 512;
+  LatentDistribution latent_distribution = LatentDistribution::kUniform;  // uniform on [-1,1]^d (the paper) or N(0,1)
+
+  int latent() const { return latent_size > 0 ? latent_size : fmap_max; }
+  // nf(s) = min(floor(fmap_base / 2^s), fmap_max); the block at side 2^r uses nf(r - 1).
+  int feature_maps(int s) const { return std::min(fmap_base >> s, fmap_max); }
+  int log2_resolution() const {
+    int r = 0;
+    while ((1 << (r + 1)) <= resolution) ++r;
+    return r;
+  }
+};
+
+}  // namespace pgad

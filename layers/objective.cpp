@@ -1,0 +1,74 @@
+#include "layers/objective.h"
+
+#include "autograd/ops.h"
+
+namespace pgad {
+namespace {
+
+constexpr double kNormEpsilon = 1e-8;  // inside the root: its derivative at 0 is finite
+
+// dD/dx, differentiable in D's parameters. Samples only meet in minibatch-stddev, so the sum's gradient is each one's.
+Var input_gradient(const Var& score, const Var& x) {
+  const Var xs[] = {x};
+  return grad(sum(score), xs, /*create_graph=*/true)[0];
+}
+
+Var per_sample(const Var& values, const Shape& shape) {  // [n] -> shape, constant within a sample
+  return broadcast_to(reshape(values, {shape[0], 1, 1, 1}), shape);
+}
+
+}  // namespace
+
+DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
+                                     const DiscriminatorBatch& batch, int level, const Var& old_weight,
+                                     double norm_divisor) {
+  const double gamma = batch.abnormal.defined() ? config.gamma : 1.0;
+  const double real_weight = config.weighting == Weighting::kMixture ? 1.0 : gamma;
+  const bool logistic = config.loss == Loss::kLogistic;
+  Exec& exec = batch.real.exec();
+  DiscriminatorLoss loss;
+
+  // With R1 the penalty's images are the real ones: one pass serves both.
+  const Var real(exec, batch.real.value(), /*requires_grad=*/logistic);
+  const Discriminator::Output on_real = d.forward(real, level, old_weight);
+  const Var fake_score = d.forward(batch.fake, level, old_weight).score;
+  loss.statistic = on_real.statistic;
+  loss.real = mean(on_real.score);
+  loss.fake = mean(fake_score);
+
+  const auto as_real = [&](const Var& s) { return logistic ? mean(softplus(scale(s, -1))) : scale(mean(s), -1); };
+  const auto as_fake = [&](const Var& s) { return logistic ? mean(softplus(s)) : mean(s); };
+  loss.total = axpby(as_real(on_real.score), as_fake(fake_score), real_weight, gamma);
+  if (batch.abnormal.defined()) {
+    const Var score = d.forward(batch.abnormal, level, old_weight).score;
+    loss.abnormal = mean(score);
+    loss.total = axpby(loss.total, as_fake(score), 1, 1 - gamma);
+  }
+
+  if (logistic) {
+    loss.gradient = input_gradient(on_real.score, real);
+    loss.penalty = mean(sum_per_sample(square(loss.gradient)));
+    if (config.r1_weight > 0) loss.total = axpby(loss.total, loss.penalty, 1, config.r1_weight / 2);
+    return loss;
+  }
+
+  Var other = batch.fake;
+  if (batch.abnormal.defined()) {
+    const Var pick = per_sample(batch.pick, batch.fake.shape());
+    other = add(mul(pick, batch.fake), mul(affine(pick, -1, 1), batch.abnormal));
+  }
+  const Var mix = per_sample(batch.mix, batch.real.shape());
+  const Var between(exec, add(mul(affine(mix, -1, 1), batch.real), mul(mix, other)).value(), /*requires_grad=*/true);
+  loss.gradient = input_gradient(d.forward(between, level, old_weight).score, between);
+  const Var norm = scale(sqrt(affine(sum_per_sample(square(loss.gradient)), 1, kNormEpsilon)), 1 / norm_divisor);
+  loss.penalty = mean(square(affine(norm, 1, -config.gp_target)));
+  loss.total = axpby(loss.total, loss.penalty, 1, config.gp_weight / (config.gp_target * config.gp_target));
+  loss.total = axpby(loss.total, mean(square(on_real.score)), 1, config.drift);
+  return loss;
+}
+
+Var generator_loss(const ObjectiveConfig& config, const Var& score) {
+  return config.loss == Loss::kLogistic ? mean(softplus(scale(score, -1))) : scale(mean(score), -1);
+}
+
+}  // namespace pgad

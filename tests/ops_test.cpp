@@ -1,0 +1,209 @@
+// Every op of autograd/ops.h: derivatives of first and second order in double, and the fast float version of its
+// kernels against the reference, with guard lines around each buffer.
+
+#include <gtest/gtest.h>
+
+#include "autograd/op.h"
+#include "tests/gradcheck.h"
+
+namespace pgad::test {
+namespace {
+
+struct OpCase {
+  const char* name;
+  Function op;
+  std::vector<Shape> small;                // for finite differences
+  std::vector<std::vector<Shape>> large;   // for parity: odd sizes, tails, one row, more than one thread's share
+  bool twice = true;                       // false: a function of a sign only, nothing to differentiate
+};
+
+void PrintTo(const OpCase& c, std::ostream* out) { *out << c.name; }
+
+Var one(Exec& exec, DType dtype, double value) {
+  const Tensor t = exec.empty({1}, dtype);
+  if (dtype == DType::kF64)
+    *t.data<double>() = value;
+  else
+    *t.data<float>() = static_cast<float>(value);
+  return Var(exec, t);
+}
+Var one_like(const Var& x, double value) { return one(x.exec(), x.dtype(), value); }
+
+// Positive, for roots and logarithms.
+Var positive(const Var& x) { return affine(square(x), 1, 0.5); }
+
+std::vector<OpCase> cases() {
+  const std::vector<Shape> one_small = {{2, 3}};
+  const std::vector<std::vector<Shape>> one_large = {{{1, 1}}, {{7, 13}}, {{257, 129}}};
+  const std::vector<Shape> two_small = {{2, 3}, {2, 3}};
+  const std::vector<std::vector<Shape>> two_large = {{{1, 1}, {1, 1}}, {{7, 13}, {7, 13}}, {{257, 129}, {257, 129}}};
+  const auto unary = [&](const char* name, Function f) { return OpCase{name, std::move(f), one_small, one_large}; };
+  const auto binary = [&](const char* name, Function f) { return OpCase{name, std::move(f), two_small, two_large}; };
+  return {
+      unary("affine", [](auto v) { return affine(v[0], -1.5, 0.25); }),
+      unary("abs", [](auto v) { return abs(v[0]); }),
+      unary("square", [](auto v) { return square(v[0]); }),
+      unary("sqrt", [](auto v) { return sqrt(positive(v[0])); }),
+      unary("reciprocal", [](auto v) { return reciprocal(positive(v[0])); }),
+      unary("exp", [](auto v) { return exp(scale(v[0], 0.5)); }),
+      unary("log", [](auto v) { return log(positive(v[0])); }),
+      unary("sigmoid", [](auto v) { return sigmoid(v[0]); }),
+      unary("softplus", [](auto v) { return softplus(v[0]); }),
+      unary("sign", [](auto v) { return mul(sign(v[0]), v[0]); }),
+      unary("reshape", [](auto v) { return reshape(square(v[0]), {v[0].shape().numel()}); }),
+      unary("scale_by", [](auto v) { return scale_by(v[0], one_like(v[0], 0.3), 1, -2); }),
+      binary("axpby", [](auto v) { return axpby(v[0], v[1], 0.5, -2); }),
+      binary("mul", [](auto v) { return mul(v[0], v[1]); }),
+      binary("fade", [](auto v) { return fade(v[0], v[1], one_like(v[0], 0.3)); }),
+      binary("act_grad", [](auto v) { return act_grad(v[0], v[1], 0.2); }),
+      {"sum_all", [](auto v) { return sum(v[0], 0.1); }, {{2, 3, 2}}, {{{3, 5, 7}}, {{64, 33, 65}}}},
+      {"sum_rows", [](auto v) { return sum_to(v[0], {1, v[0].shape()[1]}, 0.5); }, {{4, 3}}, {{{1, 5}}, {{31, 7}}, {{1000, 130}}}},
+      {"sum_columns", [](auto v) { return sum_to(v[0], {v[0].shape()[0], 1}); }, {{4, 3}}, {{{5, 1}}, {{31, 7}}, {{20, 9001}}}},
+      {"sum_middle", [](auto v) { return sum_to(v[0], {v[0].shape()[0], 1, v[0].shape()[2]}); }, {{2, 3, 2}}, {{{3, 5, 7}}, {{9, 200, 70}}}},
+      {"sum_alternate", [](auto v) { return sum_to(v[0], {1, v[0].shape()[1], 1}); }, {{2, 3, 2}}, {{{3, 5, 7}}, {{9, 20, 70}}}},
+      {"sum_per_sample", [](auto v) { return sum_per_sample(v[0]); }, {{2, 2, 2, 2}}, {{{3, 5, 7, 2}}, {{16, 32, 32, 3}}}},
+      {"mean_per_sample", [](auto v) { return mean_per_sample(v[0]); }, {{2, 2, 2, 2}}, {{{3, 5, 7, 2}}}},
+      {"broadcast_rows", [](auto v) { return broadcast_to(v[0], {5, v[0].shape()[1]}, 0.5); }, {{1, 3}}, {{{1, 7}}, {{1, 3000}}}},
+      {"broadcast_columns", [](auto v) { return broadcast_to(v[0], {v[0].shape()[0], 9}); }, {{3, 1}}, {{{7, 1}}, {{3000, 1}}}},
+      {"broadcast_middle", [](auto v) { return broadcast_to(v[0], {v[0].shape()[0], 5, v[0].shape()[2]}); }, {{2, 1, 3}}, {{{3, 1, 7}}, {{90, 1, 100}}}},
+      {"matmul", [](auto v) { return matmul(v[0], v[1], false, false, 0.7); }, {{2, 3}, {3, 4}}, {{{1, 1}, {1, 1}}, {{17, 33}, {33, 9}}, {{64, 512}, {512, 130}}}},
+      {"matmul_ta", [](auto v) { return matmul(v[0], v[1], true, false, 0.7); }, {{3, 2}, {3, 4}}, {{{33, 17}, {33, 9}}}},
+      {"matmul_tb", [](auto v) { return matmul(v[0], v[1], false, true, 0.7); }, {{2, 3}, {4, 3}}, {{{17, 33}, {9, 33}}}},
+      {"matmul_ta_tb", [](auto v) { return matmul(v[0], v[1], true, true, 0.7); }, {{3, 2}, {4, 3}}, {{{33, 17}, {9, 33}}}},
+      {"conv2d_3", [](auto v) { return conv2d(v[0], v[1], 0.4); }, {{2, 3, 4, 2}, {3, 3, 3, 2}},
+       {{{1, 4, 4, 1}, {1, 3, 3, 1}}, {{3, 5, 7, 3}, {17, 3, 3, 3}}, {{2, 8, 8, 33}, {32, 3, 3, 33}}, {{4, 16, 16, 16}, {5, 3, 3, 16}}}},
+      {"conv2d_1", [](auto v) { return conv2d(v[0], v[1], 0.4); }, {{2, 3, 2, 2}, {3, 1, 1, 2}},
+       {{{3, 5, 7, 1}, {32, 1, 1, 1}}, {{2, 8, 8, 33}, {1, 1, 1, 33}}, {{2, 8, 8, 32}, {3, 1, 1, 32}}}},
+      {"conv2d_dgrad", [](auto v) { return conv2d_dgrad(v[0], v[1], 0.4); }, {{2, 3, 4, 3}, {3, 3, 3, 2}},
+       {{{3, 5, 7, 17}, {17, 3, 3, 3}}, {{2, 8, 8, 32}, {32, 3, 3, 33}}, {{3, 5, 7, 32}, {32, 1, 1, 1}}, {{2, 8, 8, 1}, {1, 1, 1, 33}}, {{2, 8, 8, 5}, {5, 3, 3, 16}}}},
+      {"conv2d_wgrad", [](auto v) { return conv2d_wgrad(v[0], v[1], 3, 0.4); }, {{2, 3, 4, 2}, {2, 3, 4, 3}},
+       {{{3, 5, 7, 3}, {3, 5, 7, 17}}, {{2, 8, 8, 33}, {2, 8, 8, 32}}, {{2, 8, 8, 16}, {2, 8, 8, 5}}}},
+      {"conv2d_wgrad_1", [](auto v) { return conv2d_wgrad(v[0], v[1], 1, 0.4); }, {{2, 3, 2, 2}, {2, 3, 2, 3}},
+       {{{3, 5, 7, 1}, {3, 5, 7, 32}}, {{2, 8, 8, 32}, {2, 8, 8, 1}}}},
+      {"upsample2x", [](auto v) { return upsample2x(v[0], 0.5); }, {{1, 2, 3, 2}}, {{{1, 1, 1, 1}}, {{3, 5, 7, 3}}, {{2, 16, 16, 33}}}},
+      {"sum_pool2x", [](auto v) { return sum_pool2x(v[0], 0.25); }, {{1, 2, 4, 2}}, {{{1, 2, 2, 1}}, {{3, 6, 10, 3}}, {{2, 32, 32, 33}}}},
+      {"bias_act", [](auto v) { return bias_act(v[0], v[1], 0.2); }, {{1, 2, 2, 3}, {3}}, {{{1, 1, 1, 1}, {1}}, {{3, 5, 7, 17}, {17}}, {{2, 32, 32, 33}, {33}}}},
+      {"bias_linear", [](auto v) { return bias_act(v[0], v[1], 1); }, {{4, 3}, {3}}, {{{5, 3}, {3}}}},
+      {"pixelnorm", [](auto v) { return pixelnorm(v[0]); }, {{1, 2, 2, 4}}, {{{1, 1, 1, 1}}, {{3, 5, 7, 17}}, {{2, 32, 32, 33}}}},
+      {"minibatch_stddev", [](auto v) { return minibatch_stddev(v[0], 2); }, {{6, 1, 2, 2}}, {{{8, 4, 4, 3}}, {{8, 4, 4, 67}}, {{2, 4, 4, 5}}}},
+      {"append_map", [](auto v) { return append_map(v[0], v[1]); }, {{4, 1, 2, 2}, {2}}, {{{4, 4, 4, 3}, {2}}, {{8, 4, 4, 33}, {1}}}},
+      {"drop_map", [](auto v) { return drop_map(v[0]); }, {{2, 1, 2, 3}}, {{{2, 4, 4, 33}}}},
+      {"sum_map", [](auto v) { return sum_map(v[0], 2); }, {{4, 1, 2, 3}}, {{{4, 4, 4, 33}}}},
+  };
+}
+
+class Ops : public testing::TestWithParam<OpCase> {};
+
+TEST_P(Ops, Derivatives) {
+  Exec exec;
+  exec.guard_memory();
+  const OpCase& c = GetParam();
+  check_derivatives(c.name, exec, c.op, c.small);
+  EXPECT_EQ(exec.memory().overruns, 0u);
+}
+
+// Value and gradients in float, fast against reference: same inputs, so differences are the rounding of sums.
+TEST_P(Ops, FastEqualsReference) {
+  const OpCase& c = GetParam();
+  for (const auto& shapes : c.large) {
+    const auto results = [&](Exec& exec) {
+      exec.guard_memory();
+      std::vector<Var> leaves;
+      for (std::size_t i = 0; i < shapes.size(); ++i)
+        leaves.emplace_back(exec, random_tensor(exec, shapes[i], i, DType::kF32), true);
+      const Var y = c.op(leaves);
+      const Var w(exec, random_tensor(exec, y.shape(), 100, DType::kF32));
+      std::vector<Var> all = grad(sum(mul(w, y)), leaves);
+      all.push_back(y);
+      return all;
+    };
+    Exec fast(Device{}, 2), reference(Device{}, 1, Implementation::kReference);
+    const auto a = results(fast), b = results(reference);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      double largest = 1e-3, worst = 0;
+      for (std::int64_t j = 0; j < a[i].value().numel(); ++j) {
+        const double u = a[i].value().data<float>()[j], v = b[i].value().data<float>()[j];
+        largest = std::max(largest, std::fabs(v));
+        worst = std::max(worst, std::fabs(u - v));
+      }
+      EXPECT_LE(worst / largest, 2e-5) << c.name << " of " << shapes[0] << ", result " << i;
+    }
+    EXPECT_EQ(fast.memory().overruns, 0u) << c.name;
+    EXPECT_EQ(reference.memory().overruns, 0u) << c.name;
+  }
+}
+
+// Our sums do not depend on the number of threads, and no result on the run. (Convolution and matmul are oneDNN's,
+// which splits them by rules of its own: the same bits for the same thread count.)
+TEST_P(Ops, SameBitsEachRun) {
+  const OpCase& c = GetParam();
+  const std::string name = c.name;
+  const bool by_library = name.rfind("conv2d", 0) == 0 || name.rfind("matmul", 0) == 0;
+  std::vector<std::vector<float>> runs;
+  for (const int threads : by_library ? std::vector{2, 2, 2} : std::vector{1, 2, 3, 2}) {
+    Exec exec(Device{}, threads);
+    std::vector<Var> leaves;
+    const auto& shapes = c.large.back();
+    for (std::size_t i = 0; i < shapes.size(); ++i)
+      leaves.emplace_back(exec, random_tensor(exec, shapes[i], i, DType::kF32), true);
+    const Var y = c.op(leaves);
+    std::vector<float> bits;
+    const auto append = [&](const Var& v) { bits.insert(bits.end(), v.value().data<float>(), v.value().data<float>() + v.value().numel()); };
+    append(y);
+    for (const Var& g : grad(sum(y), leaves)) append(g);
+    runs.push_back(bits);
+  }
+  for (std::size_t i = 1; i < runs.size(); ++i) EXPECT_EQ(runs[i], runs[0]) << "run " << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Ops, testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
+
+TEST(Grad, GuardLinesSeeAnOverrun) {
+  Exec exec;
+  exec.guard_memory();
+  {
+    const Tensor t = exec.empty({3});
+    t.data<float>()[3] = 1.f;  // one past the end, inside the block's padding
+  }
+  EXPECT_EQ(exec.memory().overruns, 1u);
+}
+
+TEST(Grad, ZeroWhereIndependent) {
+  Exec exec;
+  const Var x(exec, random_tensor(exec, {3}, 0), true), y(exec, random_tensor(exec, {2}, 1), true);
+  const Var xs[] = {y};
+  const Var g = grad(sum(square(x)), xs)[0];
+  EXPECT_EQ(g.shape(), Shape({2}));
+  EXPECT_EQ(g.value().data<double>()[0], 0.0);
+}
+
+TEST(Grad, HigherOrders) {  // d^4/dx^4 of x^4 = 24, with reuse of x
+  Exec exec;
+  Var x(exec, exec.from<double>(std::vector<double>{1.5}, {1}), true);
+  const Var xs[] = {x};
+  Var y = mul(mul(x, x), mul(x, x));
+  for (int order = 0; order < 4; ++order) y = grad(y, xs, true)[0];
+  EXPECT_NEAR(y.item(), 24.0, 1e-12);
+}
+
+TEST(Grad, GradientInAnInnerValue) {  // targets may depend on each other
+  Exec exec;
+  const Var x(exec, exec.from<double>(std::vector<double>{3.0}, {1}), true);
+  const Var y = square(x);
+  const Var both[] = {x, y};
+  const auto g = grad(mul(x, y), both);
+  EXPECT_NEAR(g[0].item(), 27.0, 1e-12);  // total derivative of x^3
+  EXPECT_NEAR(g[1].item(), 3.0, 1e-12);
+}
+
+TEST(Grad, ErrorsNameWhatIsWrong) {
+  Exec exec;
+  const Var x(exec, exec.zeros({2})), y(exec, exec.zeros({3}));
+  EXPECT_THROW(add(x, y), Error);
+  const Var xs[] = {x};
+  EXPECT_THROW(grad(sum(x), xs), Error);
+  EXPECT_THROW(conv2d(reshape(x, {1, 1, 1, 2}), reshape(y, {1, 1, 1, 3})), Error);
+}
+
+}  // namespace
+}  // namespace pgad::test
