@@ -1,0 +1,91 @@
+#pragma once
+// The whole configuration of a run: what `pgad_train` takes as options, `config.json` holds and a model file
+// stores. Names on the command line and in JSON, ranges, presets and priorities: config_io.h.
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+
+#include "layers/network_config.h"
+#include "layers/objective_config.h"
+
+namespace pgad {
+
+enum class Fit { kResize, kLetterbox };  // stretch to the square, or keep the aspect ratio and pad
+enum class Reduction { kMean, kSum };    // of the loss terms over pixels and features
+
+struct DataConfig {
+  std::string path;          // IDX directory, inspection folder (train/good ...), class folders, flat folder
+  std::string normal_class;  // class counted as normal: a digit for IDX, folder names (comma-separated) for
+                             // class folders
+  double normal_fraction = 0.7;    // share of normals used for training (IDX and class folders)
+  double abnormal_fraction = 0.1;  // share of every other class used as known abnormals
+  std::uint64_t split_seed = 1;
+  double calibration_fraction =
+      0.1;                       // share of the training normals and known abnormals held out for calibration
+  int calibration_images = 256;  // at most this many of each kind are used for calibration
+  Fit fit = Fit::kResize;
+  bool mirror = false;  // augmentation: random horizontal flip
+};
+
+struct ScheduleConfig {
+  int start_resolution = 4;
+  double fade_kimg = 600;    // thousands of real images shown per fade (none at the start resolution)
+  double stable_kimg = 600;  // thousands of real images shown per stable phase
+  double total_kimg = 12000;
+  // Smallest resolution from which a value holds; the entry with the largest key <= current resolution
+  // counts.
+  std::map<int, int> batch = {{4, 128}, {32, 64}, {64, 32}, {128, 16}, {256, 8}, {512, 4}};
+  std::map<int, double> lr = {{4, 0.001}, {1024, 0.0015}};
+};
+
+struct OptimizerConfig {
+  double beta1 = 0.0;
+  double beta2 = 0.99;
+  double epsilon = 1e-8;
+  double ema_half_life_kimg = 10;  // EMA of G: weight .5^(batch / half-life)
+  int max_skipped_steps = 100;     // this many non-finite steps in a row end the run
+};
+
+// Everything scores depend on; stored in the model.
+struct ScoringConfig {
+  // eq 24, in (0, 1]. NaN means "the objective's gamma"; resolve_config() replaces it, so a stored one is a
+  // number.
+  double gamma = std::numeric_limits<double>::quiet_NaN();
+  double lambda = 0.1;  // eq 4
+  Reduction reduction = Reduction::kMean;
+  int steps = 500;  // n of Algorithm 1
+  double z_lr = 0.1;
+  std::string z_lr_schedule = "cosine";  // constant | cosine (to 0 at the last step)
+  int restarts = 1;
+  int batch = 16;
+  std::uint64_t seed = 1;
+  double false_reject_rate = 0.05;  // wanted share of normals rejected; fixes the threshold
+  double map_sigma = 1.0;           // Gaussian smoothing of the calibrated map, pixels
+};
+
+struct RunConfig {
+  std::string out;
+  bool resume = false;
+  std::uint64_t seed = 1;
+  int threads = 0;                 // 0: one per core
+  std::string device = "auto";     // auto | cpu
+  double time_budget_minutes = 0;  // 0: none
+  double checkpoint_kimg = 20;
+  int keep_checkpoints = 2;
+  double sample_kimg = 20;
+};
+
+struct Config {
+  std::string preset = "tiny";
+  NetworkConfig network;
+  ObjectiveConfig objective;
+  DataConfig data;
+  ScheduleConfig schedule;
+  OptimizerConfig optimizer;
+  ScoringConfig scoring;
+  RunConfig run;
+};
+
+}  // namespace pgad

@@ -1,0 +1,44 @@
+#pragma once
+// Whole files in, whole files out. A reader of a path written here sees the old content or the new, never a
+// part: also after a crash, a full disk or a power cut. Errors name the path and the system's reason.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace pgad {
+
+// The bytes of a regular file. Throws Error if it is missing, unreadable, or a directory, pipe or device.
+std::string read_file(const std::string& path);
+
+// Sink of write_file_atomically's callback; buffers, so that many small writes are cheap.
+class FileWriter {
+ public:
+  FileWriter(int fd, const std::string& path);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
+  void flush();  // called by write_file_atomically
+
+ private:
+  void write_through(const char* data, std::size_t bytes);
+
+  int fd_;
+  const std::string& path_;
+  std::string buffer_;
+};
+
+// Writes beside `path` under a temporary (hidden) name, fsyncs, renames and fsyncs the directory. Whatever
+// fails, the callback's exceptions included, the temporary file is removed and the old file stays. A symbolic
+// link is kept and its target replaced; a device or pipe (/dev/stdout) is written in place, for it must not
+// be replaced.
+void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write);
+void write_file_atomically(const std::string& path, std::string_view bytes);
+
+// Creates the directory and its parents where missing. Throws Error if the path is a file or not writable.
+void ensure_directory(const std::string& path);
+
+}  // namespace pgad

@@ -1,0 +1,325 @@
+#include "apps/data/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "apps/data/listing.h"
+#include "apps/data/shuffle.h"
+#include "engine/check.h"
+
+namespace pgad {
+namespace {
+
+// Distinguishes the streams of random numbers that one split_seed feeds: FNV-1a of what the stream is for.
+std::uint64_t seed_of(std::uint64_t split_seed, const std::string& purpose) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : purpose) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return SplitMix64(split_seed).next() ^ hash;
+}
+
+std::size_t share(double fraction, std::size_t n) {
+  return static_cast<std::size_t>(std::llround(fraction * static_cast<double>(n)));
+}
+
+// Moves `count` randomly chosen samples out; both lists keep the order they had.
+std::vector<Sample> draw(std::vector<Sample>& from, std::size_t count, std::uint64_t seed) {
+  std::vector<std::size_t> order(from.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  SplitMix64 random(seed);
+  shuffle(order, random);
+  std::vector<bool> chosen(from.size(), false);
+  for (std::size_t i = 0; i < count; ++i) chosen[order[i]] = true;
+  std::vector<Sample> drawn, rest;
+  for (std::size_t i = 0; i < from.size(); ++i) (chosen[i] ? drawn : rest).push_back(std::move(from[i]));
+  from = std::move(rest);
+  return drawn;
+}
+
+void append(std::vector<Sample>& to, std::vector<Sample> samples) {
+  to.insert(to.end(), std::make_move_iterator(samples.begin()), std::make_move_iterator(samples.end()));
+}
+
+void check_options(const DataConfig& config) {
+  // Written so that NaN fails.
+  if (!(config.normal_fraction > 0.0 && config.normal_fraction <= 1.0)) {
+    throw UsageError(str("normal_fraction ", config.normal_fraction, " is not in (0, 1]"));
+  }
+  if (!(config.abnormal_fraction >= 0.0 && config.abnormal_fraction <= 1.0)) {
+    throw UsageError(str("abnormal_fraction ", config.abnormal_fraction, " is not in [0, 1]"));
+  }
+  if (!(config.calibration_fraction >= 0.0 && config.calibration_fraction < 1.0)) {
+    throw UsageError(str("calibration_fraction ", config.calibration_fraction, " is not in [0, 1)"));
+  }
+  if (config.calibration_images < 0) {
+    throw UsageError(str("calibration_images ", config.calibration_images, " is negative"));
+  }
+}
+
+std::string joined(const std::vector<std::string>& words, std::size_t most = 20) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size() && i < most; ++i) text += (i ? ", " : "") + words[i];
+  return words.size() > most ? str(text, ", ... (", words.size(), " in all)") : text;
+}
+
+std::set<std::string> parse_normal_classes(const DataConfig& config,
+                                           const std::vector<std::string>& available,
+                                           const std::string& example) {
+  if (config.normal_class.empty()) {
+    throw UsageError(str("'", config.path,
+                         "' holds several classes: normal_class must say which is normal, e.g. '", example,
+                         "'; classes: ", joined(available)));
+  }
+  std::set<std::string> classes;
+  std::size_t begin = 0;
+  while (begin <= config.normal_class.size()) {
+    const std::size_t comma = std::min(config.normal_class.find(',', begin), config.normal_class.size());
+    std::string word = config.normal_class.substr(begin, comma - begin);
+    begin = comma + 1;
+    word.erase(0, std::min(word.find_first_not_of(" \t"), word.size()));
+    word.erase(word.find_last_not_of(" \t") + 1);
+    if (word.empty()) throw UsageError(str("normal_class '", config.normal_class, "' has an empty name"));
+    if (std::find(available.begin(), available.end(), word) == available.end()) {
+      throw UsageError(
+          str("normal_class '", word, "' is not in '", config.path, "'; classes: ", joined(available)));
+    }
+    if (!classes.insert(word).second) throw UsageError(str("normal_class names '", word, "' twice"));
+  }
+  return classes;
+}
+
+struct Class {
+  std::string name;
+  std::vector<Sample> samples;
+};
+
+void split_classes(std::vector<Class> classes, const std::set<std::string>& normal, const DataConfig& config,
+                   Dataset& data) {
+  for (Class& c : classes) {
+    const bool anomalous = normal.count(c.name) == 0;
+    for (Sample& s : c.samples) s.anomalous = anomalous;
+    const std::size_t count =
+        share(anomalous ? config.abnormal_fraction : config.normal_fraction, c.samples.size());
+    std::vector<Sample> known = draw(c.samples, count, seed_of(config.split_seed, "class " + c.name));
+    append(anomalous ? data.train_abnormal : data.train_normal, std::move(known));
+    append(data.test, std::move(c.samples));
+  }
+}
+
+std::vector<Sample> hold_out(std::vector<Sample>& from, const DataConfig& config,
+                             const std::string& purpose) {
+  const std::size_t n = from.size();
+  if (n < 2 || config.calibration_fraction == 0.0) return {};
+  std::size_t count = std::clamp<std::size_t>(share(config.calibration_fraction, n), 1, n - 1);
+  count = std::min(count, static_cast<std::size_t>(config.calibration_images));
+  return draw(from, count, seed_of(config.split_seed, purpose));
+}
+
+// ---- IDX ----
+
+void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, Dataset& data) {
+  std::map<int, Class> by_label;  // in the order of the digits
+  std::shared_ptr<const IdxImages> first;
+  for (const IdxPair& pair : pairs) {
+    const auto images = data.source.idx(pair.images);
+    const std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
+    if (static_cast<long>(labels.size()) != images->count) {
+      throw Error(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ",
+                      labels.size(), " labels"));
+    }
+    if (!first) first = images;
+    if (images->rows != first->rows || images->cols != first->cols) {
+      throw Error(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '",
+                      first->path, "' has ", first->cols, "x", first->rows));
+    }
+    for (long i = 0; i < images->count; ++i) {
+      const int label = labels[static_cast<std::size_t>(i)];
+      Class& c = by_label[label];
+      c.name = std::to_string(label);
+      c.samples.push_back({str(pair.name, "-images:", i), pair.images, i, c.name, false, ""});
+    }
+  }
+  if (by_label.empty()) throw Error(str("the IDX files in '", config.path, "' hold no image"));
+  std::vector<Class> classes;
+  std::vector<std::string> names;
+  for (auto& [label, c] : by_label) {
+    names.push_back(c.name);
+    classes.push_back(std::move(c));
+  }
+  split_classes(std::move(classes), parse_normal_classes(config, names, names.back()), config, data);
+}
+
+// ---- folders ----
+
+std::vector<Sample> folder_samples(const std::string& root, const std::string& folder,
+                                   const std::string& group, bool anomalous) {
+  std::vector<Sample> samples;
+  const std::string path = join_path(root, folder);
+  if (!is_directory(path)) return samples;
+  for (const std::string& image : list_images(path)) {
+    samples.push_back({join_path(folder, image), join_path(path, image), -1, group, anomalous, ""});
+  }
+  return samples;
+}
+
+// "<folder>/<sub>/name.png" -> "ground_truth/<group>/<sub>/name_mask.png"; empty if there is no such file.
+std::string find_mask(const std::string& root, const std::string& folder, const Sample& sample) {
+  const std::string relative = sample.name.substr(folder.size() + 1);
+  const std::string stem = relative.substr(0, relative.rfind('.'));
+  const std::string base = join_path(root, join_path("ground_truth", join_path(sample.group, stem)));
+  for (const char* ending : {"_mask.png", ".png"}) {
+    if (path_exists(base + ending)) return base + ending;
+  }
+  return "";
+}
+
+void open_inspection(const std::string& root, Dataset& data) {
+  std::vector<std::string> ignored;
+  const auto add_defects = [&](const std::string& folder, const std::string& defect,
+                               std::vector<Sample>& to) {
+    std::vector<Sample> samples = folder_samples(root, folder, defect, true);
+    long missing = 0;
+    for (Sample& s : samples) {
+      s.mask_path = find_mask(root, folder, s);
+      missing += s.mask_path.empty();
+    }
+    if (missing > 0 && is_directory(join_path(root, "ground_truth/" + defect))) {
+      data.notes.push_back(str(missing, " of ", samples.size(), " images in '", folder,
+                               "' have no mask in ground_truth/", defect));
+    }
+    append(to, std::move(samples));
+  };
+  data.train_normal = folder_samples(root, "train/good", "good", false);
+  add_defects("train/abnormal", "abnormal", data.train_abnormal);
+  if (is_directory(join_path(root, "train"))) {
+    for (const std::string& name : list_subdirectories(join_path(root, "train"))) {
+      if (name != "good" && name != "abnormal") ignored.push_back("train/" + name);
+    }
+  }
+  if (is_directory(join_path(root, "test"))) {
+    for (const std::string& name : list_subdirectories(join_path(root, "test"))) {
+      if (name == "good") {
+        append(data.test, folder_samples(root, "test/good", "good", false));
+      } else {
+        add_defects("test/" + name, name, data.test);
+      }
+    }
+  }
+  if (!ignored.empty()) {
+    data.notes.push_back(str("folders not used (expected train/good and train/abnormal): ", joined(ignored)));
+  }
+}
+
+bool has_images_itself(const std::string& directory) {
+  const std::vector<std::string> files = list_files(directory);
+  return std::any_of(files.begin(), files.end(), has_image_extension);
+}
+
+bool is_inspection(const std::string& root) {
+  for (const char* folder : {"train/good", "test/good"}) {
+    if (is_directory(join_path(root, folder))) return true;
+  }
+  // Someone forgot train/good: better told so than taken for the classes "train" and "test".
+  const std::string train = join_path(root, "train");
+  return is_directory(train) && !has_images_itself(train) && !list_subdirectories(train).empty();
+}
+
+void open_folder(const DataConfig& config, Dataset& data) {
+  const std::string& root = config.path;
+  if (is_inspection(root)) {
+    data.layout = Layout::kInspection;
+    open_inspection(root, data);
+  } else {
+    std::vector<std::string> classes;
+    for (const std::string& name : list_subdirectories(root)) {
+      if (contains_images(join_path(root, name))) classes.push_back(name);
+    }
+    const bool flat = has_images_itself(root);
+    if (!flat && classes.empty()) {
+      throw Error(str("no images (.png, .jpg, .jpeg or *-images-idx3-ubyte) in the folder '", root, "'"));
+    }
+    if (!classes.empty() && (!flat || !config.normal_class.empty())) {
+      data.layout = Layout::kClasses;
+      if (flat) data.notes.push_back(str("images directly in '", root, "' not used"));
+      const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front());
+      std::vector<Class> split;
+      for (const std::string& name : classes)
+        split.push_back({name, folder_samples(root, name, name, false)});
+      split_classes(std::move(split), normal, config, data);
+    } else {
+      data.layout = Layout::kFlat;
+      if (!classes.empty()) data.notes.push_back(str("subfolders not used: ", joined(classes)));
+      for (const std::string& name : list_files(root)) {
+        if (has_image_extension(name))
+          data.train_normal.push_back({name, join_path(root, name), -1, "", false, ""});
+      }
+    }
+  }
+  if (data.layout != Layout::kClasses && !config.normal_class.empty()) {
+    throw UsageError(
+        str("normal_class '", config.normal_class, "' has no meaning for '", root, "', which is ",
+            data.layout == Layout::kFlat ? "a flat folder of images" : "an inspection folder (train/good)"));
+  }
+}
+
+}  // namespace
+
+const char* layout_name(Layout layout) {
+  switch (layout) {
+    case Layout::kIdx:
+      return "idx";
+    case Layout::kInspection:
+      return "inspection";
+    case Layout::kClasses:
+      return "classes";
+    case Layout::kFlat:
+      return "flat";
+  }
+  return "unknown";
+}
+
+Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
+  check_options(config);
+  if (config.path.empty()) throw UsageError("no data path given");
+  if (!path_exists(config.path)) throw Error(str("data path '", config.path, "' does not exist"));
+  if (!is_directory(config.path)) {
+    throw Error(str("data path '", config.path, "' is a file, expected a folder of images or of IDX files"));
+  }
+  Dataset data;
+  const std::vector<IdxPair> pairs = find_idx_pairs(config.path);
+  if (!pairs.empty()) {
+    data.layout = Layout::kIdx;
+    open_idx(pairs, config, data);
+  } else {
+    open_folder(config, data);
+  }
+  data.calibration_normal = hold_out(data.train_normal, config, "calibration normal");
+  data.calibration_abnormal = hold_out(data.train_abnormal, config, "calibration abnormal");
+  if (purpose == Purpose::kEvaluate) {
+    data.require_both_kinds_in_test();
+  } else if (data.train_normal.empty()) {
+    throw Error(
+        data.layout == Layout::kInspection
+            ? str("no normal images to train on: '", join_path(config.path, "train/good"),
+                  is_directory(join_path(config.path, "train/good")) ? "' is empty" : "' does not exist")
+            : str("no normal images to train on: normal_fraction ", config.normal_fraction,
+                  " of the images of class '", config.normal_class, "' in '", config.path, "' is none"));
+  }
+  return data;
+}
+
+void Dataset::require_both_kinds_in_test() const {
+  const auto anomalous = std::count_if(test.begin(), test.end(), [](const Sample& s) { return s.anomalous; });
+  const auto normal = static_cast<std::ptrdiff_t>(test.size()) - anomalous;
+  if (normal > 0 && anomalous > 0) return;
+  const char* missing = test.empty() ? "no images" : normal == 0 ? "no normal images" : "no anomalous images";
+  const char* hint =
+      layout == Layout::kInspection ? "expected test/good and at least one test/<defect> with images"
+      : layout == Layout::kFlat     ? "a flat folder has no labels"
+                                    : "lower normal_fraction and abnormal_fraction, or add classes";
+  throw Error(str("evaluation needs normal and anomalous test images, but the test set (layout ",
+                  layout_name(layout), ") has ", missing, "; ", hint));
+}
+
+}  // namespace pgad

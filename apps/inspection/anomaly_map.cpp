@@ -1,0 +1,33 @@
+#include "apps/inspection/anomaly_map.h"
+
+#include <algorithm>
+
+#include "apps/inspection/calibration.h"
+#include "apps/inspection/heatmap.h"
+#include "apps/inspection/samples.h"
+
+namespace pgad {
+namespace {
+
+constexpr double kMapLow = 2, kMapHigh = 8;                // standard deviations
+constexpr double kResidualLow = 0.1, kResidualHigh = 1.5;  // of |x - G(z)|, at most 2
+constexpr int kPanelSide = 96;                             // pixels, at least
+
+}  // namespace
+
+AnomalyMap anomaly_map(const Model& model, std::span<const float> residual_map, double sigma) {
+  if (!model.calibration) return {{residual_map.begin(), residual_map.end()}, kResidualLow, kResidualHigh};
+  return {calibrated_map(*model.calibration, residual_map, model.side(), sigma), kMapLow, kMapHigh};
+}
+
+std::vector<Image> panel(const Model& model, const ScoredImage& image, double sigma) {
+  const int side = model.side(), channels = model.config.network.channels;
+  const AnomalyMap map = anomaly_map(model, image.residual_map, sigma);
+  const Image query = picture(image.query, side, channels);
+  std::vector<Image> cells = {query, picture(image.reconstruction, side, channels),
+                              colorize(image.residual_map, side, side, 0, 2), overlay(query, map.values, map.low, map.high)};
+  for (Image& cell : cells) cell = upscale_nearest(convert_channels(cell, 3), std::max(1, kPanelSide / side));
+  return cells;
+}
+
+}  // namespace pgad

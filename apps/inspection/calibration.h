@@ -1,0 +1,29 @@
+#pragma once
+// From raw terms to a decision: what is usual for normal images, measured on normals (and known abnormals) that were
+// held out from training. SPEC section 5; docs/method.md.
+
+#include <functional>
+
+#include "apps/data/dataset.h"
+#include "apps/inspection/metrics.h"
+#include "apps/inspection/scorer.h"
+
+namespace pgad {
+
+// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress: images done of all.
+// Throws Error if no held-out normal can be read.
+void calibrate(Exec& exec, Model& model, const Dataset& data,
+               const std::function<void(double done, std::size_t all)>& on_progress = {});
+
+// Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
+// regularised logistic fit (weights not negative), else equally. `paper` is a sum of others and gets no weight.
+void fit_combined(Calibration& calibration);
+double combined_score(const Calibration& calibration, const double terms[kTermCount]);
+// The quantile of the held-out normals' scores that rejects `rate` of them.
+Threshold threshold_of(const Calibration& calibration, ScoreIndex score, double rate);
+
+// (residual - mean) / spread of each pixel, smoothed; in standard deviations of the held-out normals. [s, s]
+std::vector<float> calibrated_map(const Calibration& calibration, std::span<const float> residual_map, int side,
+                                  double sigma);
+
+}  // namespace pgad

@@ -1,0 +1,129 @@
+#include "apps/inspection/evaluation.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "apps/inspection/anomaly_map.h"
+#include "apps/inspection/heatmap.h"
+#include "apps/inspection/plot.h"
+
+namespace pgad {
+namespace {
+
+constexpr std::size_t kNormalExamples = 4, kAnomalousExamples = 10;
+
+}  // namespace
+
+Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks)
+    : model_(model), scoring_(scoring), has_masks_(has_masks) {}
+
+void Evaluation::add(const ScoredImage& image) {
+  for (int i = 0; i < kTermCount; ++i) values_[i].push_back(image.terms[i]);
+  if (model_.calibration) values_[kCombined].push_back(combined_score(*model_.calibration, image.terms));
+  anomalous_.push_back(image.sample.anomalous);
+  add_example(image);
+  if (!has_masks_ || (image.sample.anomalous && image.sample.mask_path.empty())) return;
+  // Pixels are judged at the networks' size, with the mask brought to it.
+  Preprocessing p = model_.preprocessing;
+  p.resolution = model_.side();
+  const auto mask = image.sample.anomalous ? preprocess_mask(image.sample.mask_path, p)
+                                           : std::vector<std::uint8_t>(image.residual_map.size(), 0);
+  masks_.insert(masks_.end(), mask.begin(), mask.end());
+  raw_maps_.insert(raw_maps_.end(), image.residual_map.begin(), image.residual_map.end());
+  if (model_.calibration) {
+    const auto map = calibrated_map(*model_.calibration, image.residual_map, model_.side(), scoring_.map_sigma);
+    calibrated_maps_.insert(calibrated_maps_.end(), map.begin(), map.end());
+  }
+}
+
+void Evaluation::add_example(const ScoredImage& image) {
+  auto& examples = image.sample.anomalous ? anomalous_examples_ : normal_examples_;
+  int& of_group = examples_of_group_[image.sample.group];
+  if (examples.size() >= (image.sample.anomalous ? kAnomalousExamples : kNormalExamples)) return;
+  if (image.sample.anomalous && of_group >= 2) return;  // variety
+  ++of_group;
+  examples.push_back(grid(panel(model_, image, scoring_.map_sigma), 1, 2));
+}
+
+void Evaluation::save_examples(const std::string& path) const {
+  std::vector<Image> columns = normal_examples_;
+  columns.insert(columns.end(), anomalous_examples_.begin(), anomalous_examples_.end());
+  write_png(path, grid(columns, static_cast<int>(columns.size()), 2));
+}
+
+nlohmann::ordered_json Evaluation::metrics() const {
+  nlohmann::ordered_json json;
+  std::int64_t anomalies = 0;
+  for (const auto a : anomalous_) anomalies += a;
+  json["images"] = {{"normal", static_cast<std::int64_t>(anomalous_.size()) - anomalies}, {"anomalous", anomalies}};
+  json["positive_class"] = "anomalous";
+  for (int i = 0; i < scores(); ++i) {
+    const Ranking<double> ranking(values_[i], anomalous_);
+    const BestF1 best = ranking.best_f1(), best_inlier = ranking.best_f1(PositiveClass::kInlier);
+    nlohmann::ordered_json score = {{"auroc", ranking.auroc()},
+                                    {"average_precision", ranking.average_precision()},
+                                    {"best_f1", best.f1},
+                                    {"best_f1_threshold", best.threshold},
+                                    {"best_f1_inlier_positive", best_inlier.f1}};
+    if (model_.calibration) {
+      const Threshold t = threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate);
+      const auto finite = [](double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr); };
+      score["threshold"] = {{"value", t.value},
+                            {"low", finite(t.low)},
+                            {"high", finite(t.high)},
+                            {"wanted_false_reject_rate", scoring_.false_reject_rate},
+                            {"held_out_normals", t.count}};
+      score["f1"] = ranking.f1_at(t.value);
+      score["f1_inlier_positive"] = ranking.f1_at(t.value, PositiveClass::kInlier);
+      score["false_reject_rate"] = false_reject_rate(values_[i], anomalous_, t.value);
+      score["miss_rate"] = miss_rate(values_[i], anomalous_, t.value);
+    }
+    json["scores"][kScoreNames[i]] = score;
+  }
+  if (!masks_.empty()) {
+    const int side = model_.side();
+    const auto count = static_cast<int>(masks_.size() / static_cast<std::size_t>(side * side));
+    const auto pixel = [&](const std::vector<float>& maps) {
+      return nlohmann::ordered_json{{"auroc", auroc(std::span<const float>(maps), masks_)},
+                                    {"average_precision", average_precision(std::span<const float>(maps), masks_)},
+                                    {"aupro_fpr_0.3", aupro(maps, masks_, count, side, side)}};
+    };
+    json["pixels"] = {{"images", count}, {"size", side}, {"residual_map", pixel(raw_maps_)}};
+    if (!calibrated_maps_.empty()) json["pixels"]["calibrated_map"] = pixel(calibrated_maps_);
+  }
+  return json;
+}
+
+std::string Evaluation::table() const {
+  std::string out = "score           AUROC     AP     F1\n";
+  for (int i = 0; i < scores(); ++i) {
+    const Ranking<double> ranking(values_[i], anomalous_);
+    const double f1 = model_.calibration
+                          ? ranking.f1_at(threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate).value)
+                          : ranking.best_f1().f1;
+    char line[96];
+    std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %.3f\n", kScoreNames[i], ranking.auroc(),
+                  ranking.average_precision(), f1);
+    out += line;
+  }
+  return out;
+}
+
+void Evaluation::plot(const std::string& roc_path, const std::string& histogram_path, const std::string& title) const {
+  std::vector<RocSeries> curves;
+  std::vector<ScoreHistogram> histograms;
+  for (int i = 0; i < scores(); ++i) {
+    const Ranking<double> ranking(values_[i], anomalous_);
+    curves.push_back({kScoreNames[i], ranking.roc_curve(), ranking.auroc()});
+    ScoreHistogram h;
+    h.name = kScoreNames[i];
+    for (std::size_t k = 0; k < anomalous_.size(); ++k) (anomalous_[k] ? h.anomalous : h.normal).push_back(values_[i][k]);
+    if (model_.calibration)
+      h.threshold = threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate).value;
+    histograms.push_back(std::move(h));
+  }
+  plot_roc(roc_path, title, curves);
+  plot_histograms(histogram_path, title, histograms);
+}
+
+}  // namespace pgad

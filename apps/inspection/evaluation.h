@@ -1,0 +1,44 @@
+#pragma once
+// Figures of merit over a labelled test set.
+
+#include <nlohmann/json.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/inspection/calibration.h"
+
+namespace pgad {
+
+// Collects scored images, then computes. Keeps a few numbers per image, and maps only of images with masks and of
+// normals beside them.
+class Evaluation {
+ public:
+  // has_masks: whether pixel metrics are wanted at all.
+  Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks);
+
+  void add(const ScoredImage& image);
+  // Throws Error unless both kinds were added.
+  nlohmann::ordered_json metrics() const;
+  // "score  AUROC  AP  F1", a row for each score.
+  std::string table() const;
+  void plot(const std::string& roc_path, const std::string& histogram_path, const std::string& title) const;
+  // Some normal and some anomalous images with their reconstructions and maps, one column each.
+  void save_examples(const std::string& path) const;
+
+ private:
+  void add_example(const ScoredImage& image);
+  int scores() const { return model_.calibration ? kScoreCount : kTermCount; }
+
+  const Model& model_;
+  ScoringConfig scoring_;
+  bool has_masks_;
+  std::vector<double> values_[kScoreCount];
+  std::vector<std::uint8_t> anomalous_;
+  std::vector<float> raw_maps_, calibrated_maps_;  // [n][s][s]
+  std::vector<std::uint8_t> masks_;
+  std::vector<Image> normal_examples_, anomalous_examples_;  // columns of save_examples
+  std::map<std::string, int> examples_of_group_;
+};
+
+}  // namespace pgad

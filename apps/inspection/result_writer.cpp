@@ -1,0 +1,147 @@
+#include "apps/inspection/result_writer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "apps/data/atomic_file.h"
+#include "apps/data/npy.h"
+#include "apps/inspection/anomaly_map.h"
+#include "apps/inspection/heatmap.h"
+#include "apps/inspection/samples.h"
+
+namespace pgad {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+// A path below out/maps that no other image of the list has and that cannot leave the directory.
+fs::path map_path(const std::string& out, const std::string& name) {
+  fs::path path = fs::path(out) / "maps";
+  for (const fs::path& part : fs::path(name).relative_path()) path /= part == ".." ? fs::path("__") : part;
+  return path;
+}
+
+void sync_and_rename(const std::string& part, const std::string& path) {
+  const int fd = open(part.c_str(), O_RDONLY);
+  const bool ok = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (!ok) throw Error(str(path, ": cannot write: ", std::strerror(error)));
+  fs::rename(part, path);
+}
+
+}  // namespace
+
+ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, const nlohmann::ordered_json& header)
+    : model_(model), options_(options) {
+  ensure_directory(options.out);
+  csv_part_ = (fs::path(options.out) / ".scores.csv.part").string();
+  json_part_ = (fs::path(options.out) / ".scores.json.part").string();
+  csv_.open(csv_part_, std::ios::binary | std::ios::trunc);
+  json_.open(json_part_, std::ios::binary | std::ios::trunc);
+  std::string columns = "path";
+  for (const char* name : kScoreNames) columns += str(",", name);
+  columns += ",decision";
+  if (options.labels) columns += ",label,group";
+  columns += ",error\n";
+  std::string head = header.dump(2);
+  head.erase(head.find_last_of('}'));
+  while (!head.empty() && (head.back() == '\n' || head.back() == ' ')) head.pop_back();
+  put(columns, head + (head == "{" ? "" : ",") + "\n  \"images\": [");
+}
+
+ResultWriter::~ResultWriter() {
+  if (finished_) return;
+  std::error_code ignored;
+  fs::remove(csv_part_, ignored);
+  fs::remove(json_part_, ignored);
+}
+
+void ResultWriter::put(const std::string& csv, const std::string& json) {
+  csv_ << csv << std::flush;
+  if (!csv_) throw Error(str(options_.out, "/scores.csv: cannot write: ", std::strerror(errno)));
+  json_ << json << std::flush;
+  if (!json_) throw Error(str(options_.out, "/scores.json: cannot write: ", std::strerror(errno)));
+}
+
+void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
+  std::string csv = csv_field(image.sample.name);
+  nlohmann::ordered_json json = {{"path", image.sample.name}};
+  if (image.error.empty()) {
+    ++scored_;
+    double scores[kScoreCount];
+    std::copy(std::begin(image.terms), std::end(image.terms), scores);
+    const bool calibrated = model_.calibration.has_value();
+    if (calibrated) scores[kCombined] = combined_score(*model_.calibration, image.terms);
+    for (int i = 0; i < kScoreCount; ++i) {
+      const bool known = i != kCombined || calibrated;
+      csv += known ? str(",", exact(scores[i])) : ",";
+      json[kScoreNames[i]] = known ? nlohmann::ordered_json(scores[i]) : nlohmann::ordered_json(nullptr);
+    }
+    if (calibrated && !std::isnan(options_.threshold)) {
+      const bool anomalous = scores[kCombined] > options_.threshold;
+      anomalous_ += anomalous;
+      csv += anomalous ? ",anomalous" : ",normal";
+      json["decision"] = anomalous ? "anomalous" : "normal";
+    } else {
+      csv += ",";
+      json["decision"] = nullptr;
+    }
+    if (!image.notes.empty()) json["notes"] = image.notes;
+    if (options_.maps) write_maps(image, source);
+  } else {
+    ++failed_;
+    csv += std::string(kScoreCount + 1, ',');
+  }
+  if (options_.labels) {
+    csv += str(",", image.sample.anomalous ? "anomalous" : "normal", ",", csv_field(image.sample.group));
+    json["label"] = image.sample.anomalous ? "anomalous" : "normal";
+    json["group"] = image.sample.group;
+  }
+  csv += "," + csv_field(image.error) + "\n";
+  if (!image.error.empty()) json["error"] = image.error;
+  put(csv, (first_ ? "\n    " : ",\n    ") + json.dump());
+  first_ = false;
+}
+
+void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& source) const {
+  const int side = model_.side();
+  const fs::path path = map_path(options_.out, image.sample.name);
+  ensure_directory(path.parent_path().string());
+  const auto named = [&](const char* suffix) { return path.string() + suffix; };
+
+  const AnomalyMap map = anomaly_map(model_, image.residual_map, options_.map_sigma);
+  Preprocessing p = model_.preprocessing;
+  p.resolution = side;
+  const Image original = source.load(image.sample);
+  write_png(named(".heatmap.png"),
+            overlay(original, map_to_image(map.values, original.height, original.width, p), map.low, map.high));
+  write_png(named(".reconstruction.png"), picture(image.reconstruction, side, model_.config.network.channels));
+  write_png(named(".panel.png"), grid(panel(model_, image, options_.map_sigma), 4, 4));
+  const std::int64_t shape[] = {side, side};
+  write_npy(named(".residual.npy"), shape, image.residual_map);
+  if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
+}
+
+void ResultWriter::finish() {
+  put("", "\n  ]\n}\n");
+  csv_.close();
+  json_.close();
+  sync_and_rename(csv_part_, (fs::path(options_.out) / "scores.csv").string());
+  sync_and_rename(json_part_, (fs::path(options_.out) / "scores.json").string());
+  finished_ = true;
+}
+
+}  // namespace pgad

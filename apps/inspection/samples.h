@@ -1,0 +1,15 @@
+#pragma once
+// Images of the networks ([-1,1], NHWC) as pictures ([0,1]).
+
+#include <span>
+
+#include "apps/data/image.h"
+#include "engine/tensor.h"
+
+namespace pgad {
+
+Image picture(std::span<const float> values, int side, int channels);
+// A batch [n, s, s, c] as one picture, `columns` to a row, each pixel a square of factor x factor.
+Image picture_grid(const Tensor& images, int columns, int factor);
+
+}  // namespace pgad

@@ -1,0 +1,50 @@
+#pragma once
+// Scores a stream of images: decoding on background threads, the search in batches, results in order. Memory does not
+// grow with the number of images.
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/data/loader.h"
+#include "apps/inspection/latent_search.h"
+#include "apps/model/model.h"
+
+namespace pgad {
+
+struct ScoredImage {
+  Sample sample;
+  std::string error;  // why the image could not be scored; the rest is empty then
+  std::vector<std::string> notes;
+  int height = 0, width = 0;     // of the original
+  double terms[kTermCount] = {};  // in the order of kScoreNames
+  // At the networks' size s = 2^level: [s, s, channels] in [-1,1], and |x - G(z)| averaged over channels, [s, s].
+  std::vector<float> query, reconstruction, residual_map;
+};
+
+class Scorer {
+ public:
+  Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
+
+  // Hands each image to `sink`, in order; stops early once `stop` is true. on_progress: images done so far (the
+  // current batch counts by its share of the search) of all.
+  void score(const std::vector<Sample>& samples, const ImageSource& source,
+             const std::function<void(ScoredImage)>& sink, const std::function<void(double done)>& on_progress = {},
+             const std::atomic<bool>* stop = nullptr);
+  // Mean of D over images, without a search.
+  double mean_critic(const std::vector<Sample>& samples, const ImageSource& source);
+
+ private:
+  LatentSearch& search(int batch);
+
+  Exec& exec_;
+  const Model& model_;
+  ScoringConfig scoring_;
+  std::map<int, std::unique_ptr<LatentSearch>> searches_;  // by batch size: full batches, and the last one
+};
+
+}  // namespace pgad

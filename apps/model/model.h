@@ -1,0 +1,81 @@
+#pragma once
+// The model file: both networks, what scoring needs beside them, and the configuration they came from.
+// Format: docs/formats.md.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/config/config.h"
+#include "apps/data/preprocess.h"
+#include "apps/data/safetensors.h"
+#include "layers/discriminator.h"
+#include "layers/generator.h"
+
+namespace pgad {
+
+// The scores of an image, in the order of every table and file.
+inline constexpr int kTermCount = 5;   // those the search yields
+inline constexpr int kScoreCount = 6;  // and `combined`
+inline constexpr const char* kScoreNames[kScoreCount] = {"residual", "feature", "latent_critic",
+                                                         "paper",    "critic",  "combined"};
+enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kCombined };
+
+// Measured on images that were never trained on; see calibration.h for how.
+struct Calibration {
+  // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them.
+  std::vector<double> normal_terms, abnormal_terms;
+  // combined = bias + sum over terms of weight * (term - mean) / spread.
+  double mean[kTermCount], spread[kTermCount], weight[kTermCount];
+  double bias = 0;
+  bool fitted = false;  // weights fitted to known abnormals; else equal
+  // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size.
+  std::vector<float> map_mean, map_spread;
+
+  std::size_t normals() const { return normal_terms.size() / kTermCount; }
+  std::size_t abnormals() const { return abnormal_terms.size() / kTermCount; }
+};
+
+struct Model {
+  Config config;  // its run group holds defaults but for the seed: a model does not depend on where it was made
+  Preprocessing preprocessing;
+  int level = 2;             // log2 of the size the networks run at: below the full one if training ended early
+  double old_weight = 0;     // of the previous size's path, not 0 if training ended in a fade
+  double statistic = 0;      // minibatch-stddev's constant: its running mean over real batches
+  double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
+  std::int64_t images = 0;   // real images that trained it
+  std::optional<Calibration> calibration;
+  std::unique_ptr<Generator> g;  // the moving average
+  std::unique_ptr<Discriminator> d;
+
+  int side() const { return 1 << level; }
+};
+
+// Views of parameters in the file's order, and the memory they point to.
+class ParameterViews {
+ public:
+  void add(const std::string& name, const Parameter& parameter, const Tensor& values);
+  void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<float> values);
+  const std::vector<SafeTensorView>& views() const { return views_; }
+
+ private:
+  std::vector<std::unique_ptr<std::vector<float>>> memory_;
+  std::vector<SafeTensorView> views_;
+};
+
+// Reads a tensor of the file into `out`; Error if it is missing or of another type or shape.
+void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter, const Tensor& out);
+
+// A metadata entry; Error naming the file and the key if it is missing or no number.
+std::string metadata_text(const SafeTensorsFile& file, const std::string& key);
+double metadata_number(const SafeTensorsFile& file, const std::string& key);
+std::int64_t metadata_integer(const SafeTensorsFile& file, const std::string& key);
+// A double as text that reads back to the same bits.
+std::string exact(double value);
+
+void save_model(const std::string& path, const Model& model);
+// Throws Error naming the file and what is wrong with it.
+Model load_model(Exec& exec, const std::string& path);
+
+}  // namespace pgad

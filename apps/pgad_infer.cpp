@@ -1,0 +1,304 @@
+// Uses a trained model: scores images, evaluates on labelled ones, draws new ones, tells what it is.
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+
+#include "apps/config/config_io.h"
+#include "apps/data/atomic_file.h"
+#include "apps/data/dataset.h"
+#include "apps/data/npy.h"
+#include "apps/data/shuffle.h"
+#include "apps/inspection/evaluation.h"
+#include "apps/inspection/result_writer.h"
+#include "apps/inspection/samples.h"
+#include "apps/program.h"
+#include "apps/progress.h"
+#include "autograd/ops.h"
+#include "engine/rng.h"
+
+namespace pgad {
+namespace {
+
+struct Options {
+  std::string model, out, data, latents;
+  std::vector<std::string> inputs;
+  GivenOptions given;
+  bool maps = false, strict = false;
+  double threshold = std::nan("");
+  std::int64_t limit = 0, count = 64;
+  std::uint64_t seed = 1;
+};
+
+std::string out_path(const Options& o, const char* name) { return (std::filesystem::path(o.out) / name).string(); }
+
+// The model with the options of this call laid over its own.
+struct Session {
+  std::unique_ptr<Exec> exec;
+  Model model;
+  Config config;
+
+  explicit Session(const Options& o) {
+    GivenOptions early;  // threads and device decide how to load
+    for (const auto& g : o.given)
+      if (g.first->group == Group::kRun) early.push_back(g);
+    const Config run = resolve_config(preset("tiny"), early, Naming::kShort);
+    exec = std::make_unique<Exec>(parse_device(run.run.device), run.run.threads);
+    model = load_model(*exec, o.model);
+    config = resolve_config(model.config, o.given, Naming::kShort);
+  }
+
+  // Fields that scores depend on and that differ from those the calibration was made with.
+  std::string changed_scoring() const {
+    std::string names;
+    for (const Field& field : all_fields()) {
+      if (field.group != Group::kScoring || field.name == "false-reject-rate" || field.name == "map-sigma" ||
+          field.name == "search-batch")
+        continue;
+      if (field.get(config) != field.get(model.config)) names += (names.empty() ? "--" : ", --") + field.short_name;
+    }
+    return names;
+  }
+};
+
+nlohmann::ordered_json header_of(const Session& s, const Options& o, double threshold) {
+  nlohmann::ordered_json scoring;
+  for (const Field& field : all_fields())
+    if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
+  return {{"model", o.model},
+          {"scoring", scoring},
+          {"decision_by", "combined"},
+          {"threshold", std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold)}};
+}
+
+double decision_threshold(const Session& s, const Options& o, Progress& progress) {
+  if (!s.model.calibration) {
+    progress.say("note: the model is not calibrated (training was interrupted): no combined score, no decision");
+    return std::nan("");
+  }
+  if (const std::string changed = s.changed_scoring(); !changed.empty())
+    progress.say("note: " + changed + " differ from the calibration's: combined scores and decisions are off by what that changes");
+  if (!std::isnan(o.threshold)) return o.threshold;
+  return threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate).value;
+}
+
+// Scores samples into the tables of o.out; `also` sees each image that could be scored. Returns the exit code.
+int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source, bool labels,
+               Progress& progress, const std::function<void(const ScoredImage&)>& also = {}) {
+  const double threshold = decision_threshold(s, o, progress);
+  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma}, header_of(s, o, threshold));
+  stop_on_signals();
+  Scorer scorer(*s.exec, s.model, s.config.scoring);
+  const auto begin = std::chrono::steady_clock::now();
+  scorer.score(
+      samples, source,
+      [&](const ScoredImage& image) {
+        for (const std::string& note : image.notes) progress.say(str("note: ", image.sample.name, ": ", note));
+        if (!image.error.empty()) {
+          if (o.strict) throw Error(image.error);
+          progress.say("not scored: " + image.error);
+        }
+        writer.add(image, source);
+        if (also && image.error.empty()) also(image);
+      },
+      [&](double done) {
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        const double left = done > 0 ? seconds / done * (static_cast<double>(samples.size()) - done) : 0;
+        progress.update(str("scoring: ", static_cast<long>(done), " of ", samples.size(), " images, ",
+                            duration_text(left), " left"));
+      },
+      &stop_requested);
+  writer.finish();
+  if (stop_requested)
+    progress.say(str("interrupted after ", writer.scored() + writer.failed(), " of ", samples.size(), " images"));
+  std::string summary = str(writer.scored(), " images scored");
+  if (!std::isnan(threshold)) summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
+  if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
+  progress.say(summary + "; see " + out_path(o, "scores.csv"));
+  return writer.failed() > 0 ? kExitFailure : 0;
+}
+
+int score(const Options& o) {
+  Session s(o);
+  Progress progress;
+  const ImageSource source;
+  const auto samples = list_inputs(o.inputs, &source);
+  return score_into(s, o, samples, source, false, progress);
+}
+
+// At most `limit` images of each kind, the same for the same seed, in their old order.
+std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t limit, std::uint64_t seed) {
+  if (limit <= 0) return samples;
+  std::vector<char> keep(samples.size(), 0);
+  for (const bool kind : {false, true}) {
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      if (samples[i].anomalous == kind) places.push_back(i);
+    Rng rng(seed, 77 + kind);
+    for (std::size_t i = places.size(); i > 1; --i) std::swap(places[i - 1], places[rng.below(static_cast<std::uint32_t>(i))]);
+    for (std::size_t i = 0; i < places.size() && static_cast<std::int64_t>(i) < limit; ++i) keep[places[i]] = 1;
+  }
+  std::vector<Sample> result;
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    if (keep[i]) result.push_back(samples[i]);
+  return result;
+}
+
+int evaluate(const Options& o) {
+  Session s(o);
+  Progress progress;
+  DataConfig data_config = s.config.data;
+  data_config.path = o.data;
+  const Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
+  for (const std::string& note : data.notes) progress.say("note: " + note);
+  const auto samples = limited(data.test, o.limit, data_config.split_seed);
+  const bool has_masks = std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
+  Evaluation evaluation(s.model, s.config.scoring, has_masks);
+  const int code = score_into(s, o, samples, data.source, true, progress,
+                              [&](const ScoredImage& image) { evaluation.add(image); });
+  if (stop_requested) return code;
+  nlohmann::ordered_json metrics = header_of(s, o, std::nan(""));
+  metrics.erase("threshold");
+  metrics["data"] = o.data;
+  metrics.update(evaluation.metrics());
+  write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
+  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"), std::filesystem::path(o.data).filename().string());
+  evaluation.save_examples(out_path(o, "examples.png"));
+  std::cout << evaluation.table();
+  return code;
+}
+
+int generate(const Options& o) {
+  Session s(o);
+  const NetworkConfig& network = s.model.config.network;
+  std::int64_t count = o.count;
+  std::vector<float> z;
+  if (!o.latents.empty()) {
+    NpyArray latents = read_npy(o.latents);
+    if (latents.shape.size() != 2 || latents.shape[1] != network.latent() || latents.shape[0] < 1)
+      throw Error(str(o.latents, ": expected an array of shape [count, ", network.latent(), "]"));
+    count = latents.shape[0];
+    z = std::move(latents.values);
+  } else {
+    Rng rng(o.seed, 0);
+    for (std::int64_t i = 0; i < count * network.latent(); ++i)
+      z.push_back(static_cast<float>(network.latent_distribution == LatentDistribution::kUniform ? 2 * rng.uniform() - 1
+                                                                                                 : rng.normal()));
+  }
+  ensure_directory(o.out);
+  const HistoryScope off(false);
+  Exec& exec = *s.exec;
+  Var old_weight;
+  if (s.model.old_weight > 0)
+    old_weight = Var(exec, exec.from<float>(std::vector<float>{static_cast<float>(s.model.old_weight)}, {1}));
+  const std::int64_t side = s.model.side(), c = network.channels, pixels = side * side;
+  std::vector<float> nchw(static_cast<std::size_t>(count * c * pixels));
+  const Tensor all = exec.empty({count, side, side, c});
+  constexpr std::int64_t kBatch = 16;
+  for (std::int64_t first = 0; first < count; first += kBatch) {
+    const std::int64_t n = std::min(kBatch, count - first), d = network.latent();
+    const std::span<const float> part(z.data() + first * d, static_cast<std::size_t>(n * d));
+    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), s.model.level, old_weight);
+    const float* values = image.value().data<float>();
+    std::copy(values, values + n * pixels * c, all.data<float>() + first * pixels * c);
+  }
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t p = 0; p < pixels; ++p)
+      for (std::int64_t k = 0; k < c; ++k)
+        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] = all.data<float>()[(i * pixels + p) * c + k];
+  const std::int64_t shape[] = {count, c, side, side};
+  write_npy(out_path(o, "samples.npy"), shape, nchw);
+  const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
+  write_png(out_path(o, "samples.png"), picture_grid(all, columns, std::max(1, 64 / static_cast<int>(side))));
+  std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png") << " and "
+            << out_path(o, "samples.npy") << "\n";
+  return 0;
+}
+
+int info(const Options& o) {
+  Session s(o);
+  const Model& m = s.model;
+  const auto count = [](const std::vector<Parameter>& parameters) {
+    std::int64_t n = 0;
+    for (const Parameter& p : parameters) n += p.var.shape().numel();
+    return n;
+  };
+  std::cout << "model             " << o.model << "\n"
+            << "preset            " << m.config.preset << "\n"
+            << "networks          " << m.config.network.resolution << "x" << m.config.network.resolution << "x"
+            << m.config.network.channels << ", running at " << m.side() << "x" << m.side() << ", latent size "
+            << m.config.network.latent() << "\n"
+            << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
+            << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
+            << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
+            << "minibatch stddev  " << m.statistic << "\n";
+  if (m.calibration) {
+    const Calibration& c = *m.calibration;
+    std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals() << " known abnormals, weights "
+              << (c.fitted ? "fitted" : "equal") << "\n\n"
+              << "score           mean       spread     weight     threshold at a false-reject rate of "
+              << m.config.scoring.false_reject_rate << " (95 % interval)\n";
+    for (int i = 0; i < kScoreCount; ++i) {
+      const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), m.config.scoring.false_reject_rate);
+      char line[160];
+      if (i < kTermCount)
+        std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i], c.mean[i],
+                      c.spread[i], c.weight[i], t.value, t.low, t.high);
+      else
+        std::snprintf(line, sizeof line, "%-14s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
+                      t.value, t.low, t.high);
+      std::cout << line;
+    }
+  } else {
+    std::cout << "calibration       none (training was interrupted)\n";
+  }
+  std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace pgad
+
+int main(int argc, char** argv) {
+  using pgad::Group;
+  CLI::App app("Finds anomalies in images with a model that pgad_train made.", "pgad_infer");
+  app.require_subcommand(1);
+  pgad::Options o;
+  std::function<int()> body;
+  const auto command = [&](const char* name, const char* help, const pgad::FieldList& fields, int (*f)(const pgad::Options&)) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    sub->add_option("--model", o.model, "model.safetensors of pgad_train")->required();
+    pgad::add_options(*sub, o.given, fields, pgad::preset("tiny"), pgad::Naming::kShort);
+    sub->callback([&body, &o, f] { body = [&o, f] { return f(o); }; });
+    return sub;
+  };
+  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device"});
+  const auto with_data = pgad::select_fields(
+      {Group::kScoring},
+      {"threads", "device", "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
+  const auto run_only = pgad::select_fields({}, {"threads", "device"});
+
+  CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
+  score->add_option("--input", o.inputs, "image files, folders, IDX files")->required();
+  CLI::App* evaluate = command("evaluate", "Scores a labelled test set and measures how well the scores separate it.",
+                               with_data, pgad::evaluate);
+  evaluate->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
+  evaluate->add_option("--limit", o.limit, "at most this many images of each kind, drawn by the split seed; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  for (CLI::App* sub : {score, evaluate}) {
+    sub->add_option("--out", o.out, "directory for the results")->required();
+    sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
+    sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
+    sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's");
+  }
+  CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
+  generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();
+  CLI::Option* count = generate->add_option("--count", o.count, "how many")->check(CLI::PositiveNumber);
+  CLI::Option* seed = generate->add_option("--seed", o.seed, "of the latents");
+  generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
+      ->excludes(count)
+      ->excludes(seed);
+  command("info", "Prints what a model is.", run_only, pgad::info);
+  return pgad::run_program(app, argc, argv, [&] { return body(); });
+}

@@ -1,0 +1,126 @@
+// Trains a model on a folder of images or IDX files.
+
+#include <cmath>
+#include <filesystem>
+#include <iomanip>
+
+#include "apps/config/config_io.h"
+#include "apps/data/atomic_file.h"
+#include "apps/inspection/calibration.h"
+#include "apps/program.h"
+#include "apps/progress.h"
+#include "apps/training/trainer.h"
+
+namespace pgad {
+namespace {
+
+struct Interrupted {};
+
+// Fields whose change does not contradict what a run has done so far.
+bool may_change_on_resume(const Field& field) { return field.group == Group::kRun || field.name == "total-kimg"; }
+
+// The configuration to go on with: the run's own, with those options of today that may change. Throws UsageError for
+// an option that differs from the run's and may not.
+Config resumed_config(const std::string& checkpoint, GivenOptions given, const std::string& config_file) {
+  const Config stored = config_from_json(nlohmann::json::parse(checkpoint_config(checkpoint)), checkpoint);
+  Config wanted;
+  if (!config_file.empty()) {
+    wanted = resolve_config(given, config_file);
+  } else {
+    std::erase_if(given, [&](const auto& g) { return g.first->name == "preset" && g.second == stored.preset; });
+    wanted = resolve_config(stored, given);
+  }
+  for (const Field& field : all_fields())
+    if (!may_change_on_resume(field) && field.get(wanted) != field.get(stored))
+      throw UsageError(str("--", field.name, " is ", field.get(wanted).dump(), ", but the run in ", wanted.run.out,
+                           " was started with ", field.get(stored).dump(), ": it cannot change with --resume"));
+  return wanted;
+}
+
+int train(const GivenOptions& given, const std::string& config_file) {
+  Config config = resolve_config(given, config_file);
+  if (config.run.out.empty()) throw UsageError("--out: expected the directory to write to");
+  ensure_directory(config.run.out);
+  const auto checkpoints = list_checkpoints(config.run.out);
+  const bool resume = config.run.resume && !checkpoints.empty();
+  if (resume) config = resumed_config(checkpoints.rbegin()->second, given, config_file);
+  if (!config.run.resume && !checkpoints.empty())
+    throw UsageError(str("--out ", config.run.out, " already holds a run (", checkpoints.rbegin()->second,
+                         "): --resume goes on with it, another directory starts a new one"));
+  if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
+
+  Progress progress;
+  Exec exec(parse_device(config.run.device), config.run.threads);
+  const Dataset data = Dataset::open(config.data, Purpose::kTrain);
+  for (const std::string& note : data.notes) progress.say("note: " + note);
+  Trainer trainer(exec, config, data);
+  for (const TrainingImages* images : {&trainer.normal_images(), &trainer.abnormal_images()})
+    for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
+  progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
+                   trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
+                   " and ", data.calibration_abnormal.size(), " are held out for calibration; ", exec.threads(),
+                   " threads"));
+  if (config.objective.gamma < 1 && trainer.abnormal_images().size() == 0)
+    progress.say("note: no known abnormal images: gamma has no effect on training, as if it were 1");
+  write_file_atomically((std::filesystem::path(config.run.out) / "config.json").string(),
+                        config_to_json(config).dump(2) + "\n");
+  if (resume && trainer.resume())
+    progress.say(str("resuming at ", static_cast<double>(trainer.state().images) / 1000, " kimg"));
+
+  stop_on_signals();
+  const StopReason reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {
+    std::ostringstream line;
+    const int side = 1 << p.phase.level;
+    line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << 1 - p.phase.old_weight << "  "
+         << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
+         << std::setprecision(0) << p.images_per_second << " images/s  " << duration_text(p.seconds_left) << " left";
+    progress.update(line.str());
+  });
+  const TrainingState& state = trainer.state();
+  if (state.skipped > 0) progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));
+  if (state.steps == 0) throw Error("stopped before the first step; nothing to save");
+
+  const std::string path = (std::filesystem::path(config.run.out) / "model.safetensors").string();
+  Model model = trainer.model();
+  save_model(path, model);
+  if (reason == StopReason::kInterrupted) {
+    progress.say(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
+    return 0;
+  }
+  if (reason == StopReason::kTimeBudget)
+    progress.say(str("time budget used up at ", static_cast<double>(state.images) / 1000, " kimg"));
+  if (model.side() < config.network.resolution || model.old_weight > 0)
+    progress.say(str("note: growing had not ended; the model works at ", model.side(), "x", model.side()));
+
+  try {
+    calibrate(exec, model, data, [&](double done, std::size_t all) {
+      if (stop_requested) throw Interrupted();
+      progress.update(str("calibrating: ", static_cast<long>(done), " of ", all, " images"));
+    });
+  } catch (const Interrupted&) {
+    progress.say(str("interrupted: ", path, " is saved, not calibrated; --resume calibrates it"));
+    return 0;
+  }
+  save_model(path, model);
+  const Threshold t = threshold_of(*model.calibration, kCombined, config.scoring.false_reject_rate);
+  progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ",
+                   config.scoring.false_reject_rate, ": ", t.value, " (95 % interval ", t.low, " to ", t.high, ", ",
+                   t.count, " held-out normals)"));
+  return 0;
+}
+
+}  // namespace
+}  // namespace pgad
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains a progressively grown GAN that finds anomalies in images like those it is shown.", "pgad_train");
+  pgad::GivenOptions given;
+  std::string config_file;
+  using pgad::Group;
+  pgad::add_options(app, given,
+                    pgad::select_fields({Group::kData, Group::kNetwork, Group::kObjective, Group::kSchedule,
+                                         Group::kOptimizer, Group::kScoring, Group::kRun}),
+                    pgad::preset("tiny"));
+  app.add_option("--config", config_file, "JSON file with options as keys; the command line wins");
+  return pgad::run_program(app, argc, argv, [&] { return pgad::train(given, config_file); });
+}

@@ -1,0 +1,51 @@
+#pragma once
+// What the programs' main functions share: exit codes and signals.
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <new>
+
+#include "engine/check.h"
+
+namespace pgad {
+
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+// Set by SIGINT and SIGTERM: finish what is at hand, save, and leave.
+inline std::atomic<bool> stop_requested{false};
+
+inline void stop_on_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop_requested = true; };
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);  // a second signal ends the program at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// Runs a program's body and turns its exceptions into messages and exit codes: 0, 1 for failure, 2 for usage.
+inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kExitUsage;  // --help and --version are no errors
+  }
+  try {
+    return body();
+  } catch (const UsageError& e) {
+    std::cerr << app.get_name() << ": " << e.what() << "\n";
+    return kExitUsage;
+  } catch (const std::bad_alloc&) {
+    std::cerr << app.get_name() << ": out of memory; lower the batch size or the number of feature maps\n";
+    return kExitFailure;
+  } catch (const std::exception& e) {
+    std::cerr << app.get_name() << ": " << e.what() << "\n";
+    return kExitFailure;
+  }
+}
+
+}  // namespace pgad

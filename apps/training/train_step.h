@@ -1,0 +1,83 @@
+#pragma once
+// One training step at a fixed resolution and batch size: a discriminator update, a generator update and the moving
+// average of the generator, recorded at its first run and replayed afterwards.
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/step_graph.h"
+#include "layers/adam.h"
+#include "layers/generator.h"
+#include "layers/objective.h"
+
+namespace pgad {
+
+// Everything training changes. The moving average is a second generator with weights of its own.
+struct Networks {
+  Networks(Exec& exec, const NetworkConfig& config, const AdamConfig& adam, std::uint64_t seed);
+  Generator g;
+  Generator g_ema;
+  Discriminator d;
+  Adam g_adam;
+  Adam d_adam;
+};
+
+struct TrainStepShape {
+  int level;
+  bool fading;
+  int batch;
+  bool with_abnormal;
+  bool operator==(const TrainStepShape&) const = default;
+};
+
+// The numbers of one step, read back on the host.
+struct TrainStepResult {
+  double d_loss, g_loss, penalty;
+  double d_real, d_fake, d_abnormal;  // mean scores; d_abnormal is NaN without abnormals
+  double d_grad_norm, g_grad_norm;
+  double gradient_norm;               // mean ||dD/dx|| of the penalty's images
+  double statistic;                   // mean minibatch-stddev of the real batch
+  bool d_skipped, g_skipped;          // the gradients were not finite: nothing was updated
+};
+
+class TrainStep {
+ public:
+  TrainStep(Exec& exec, Networks& networks, const NetworkConfig& network, const ObjectiveConfig& objective,
+            const TrainStepShape& shape);
+
+  const TrainStepShape& shape() const { return shape_; }
+
+  // Inputs, written by the host before run(). Images at full resolution, NHWC in [-1,1].
+  std::span<float> real() { return real_.span<float>(); }          // [batch, R, R, channels]
+  std::span<float> abnormal() { return abnormal_.span<float>(); }  // [batch, R, R, channels]; only with_abnormal
+  std::span<float> d_latents() { return d_latents_.span<float>(); }  // [batch, d]
+  std::span<float> g_latents() { return g_latents_.span<float>(); }  // [batch, d]
+  std::span<float> mix() { return mix_.span<float>(); }            // [batch], see DiscriminatorBatch
+  std::span<float> pick() { return pick_.span<float>(); }          // [batch]
+  void set_old_weight(double w) { *old_weight_.data<float>() = static_cast<float>(w); }
+  void set_ema_weight(double w) { *ema_weight_.data<float>() = static_cast<float>(w); }  // of the new value
+
+  // The optimizers' rates must have been prepared.
+  TrainStepResult run();
+
+  const StepGraph& graph() const { return *graph_; }
+
+ private:
+  void step();
+  Var fade_input(const Tensor& images) const;
+  Tensor update(Adam& adam, const std::vector<Parameter>& parameters, const Var& loss);
+
+  Exec& exec_;
+  Networks& networks_;
+  NetworkConfig network_;
+  ObjectiveConfig objective_;
+  TrainStepShape shape_;
+  Tensor real_, abnormal_, d_latents_, g_latents_, mix_, pick_, old_weight_, ema_weight_;
+  DiscriminatorLoss d_result_;
+  Var g_loss_, mean_gradient_norm_, mean_statistic_;
+  Tensor d_gate_, g_gate_;
+  std::optional<StepGraph> graph_;
+};
+
+}  // namespace pgad

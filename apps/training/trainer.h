@@ -1,0 +1,77 @@
+#pragma once
+// A training run: data in, schedule, steps, log, samples, checkpoints. Where it stands is a TrainingState; everything
+// random is a function of (seed, counters), so a run that is resumed computes what an uninterrupted one would have.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "apps/data/dataset.h"
+#include "apps/data/loader.h"
+#include "apps/model/model.h"
+#include "apps/training/checkpoint.h"
+#include "apps/training/schedule.h"
+
+namespace pgad {
+
+enum class StopReason { kFinished, kTimeBudget, kInterrupted };
+
+// One line of progress, after every step.
+struct TrainingProgress {
+  Phase phase;
+  std::int64_t images, total_images;
+  double images_per_second;  // of this session
+  double seconds_left;       // estimate from the speed of the last steps; a larger resolution will be slower
+  bool logged;               // a line was added to log.jsonl
+};
+
+class Trainer {
+ public:
+  // Reads all training images once. Throws UsageError or Error as Dataset and TrainingImages do.
+  Trainer(Exec& exec, const Config& config, const Dataset& data);
+
+  const TrainingImages& normal_images() const { return *normal_; }
+  const TrainingImages& abnormal_images() const { return *abnormal_; }
+  const TrainingState& state() const { return state_; }
+
+  // Goes on from the newest checkpoint under config.run.out that is intact; false if there is none. A damaged one is
+  // passed over with a note on standard error.
+  bool resume();
+  // Trains until the schedule's end, the time budget's, or `stop` becomes true; then saves a checkpoint.
+  StopReason run(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
+  // Networks as they stand: the averaged generator, the discriminator, the phase. Not calibrated.
+  Model model() const;
+
+ private:
+  void fill_inputs(const Phase& phase);
+  void fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out);
+  void mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const;
+  void log(const Phase& phase, const TrainStepResult& result, double images_per_second);
+  void open_log();
+  void save_samples(const Phase& phase);
+  void save_checkpoint();
+  long index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position);
+
+  Exec& exec_;
+  Config config_;
+  Preprocessing preprocessing_;
+  std::unique_ptr<TrainingImages> normal_, abnormal_;
+  Networks networks_;
+  TrainingState state_;
+  std::optional<TrainStep> step_;
+  struct Order {  // the shuffled images of one pass over the data
+    std::int64_t epoch = -1;
+    std::vector<long> indices;
+  };
+  std::map<std::uint64_t, Order> orders_;  // by random stream
+  int log_file_ = -1;
+  std::string stored_config_;
+};
+
+// What a run's files remember of its configuration: everything that its result depends on, nothing of where and how
+// it was carried out.
+Config portable(const Config& config);
+
+}  // namespace pgad

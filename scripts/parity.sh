@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Compares pgad's networks, losses and gradients with an independent PyTorch implementation, for one model.
+#
+#   scripts/parity.sh MODEL [--all] [--threads N]
+#
+# MODEL: a model.safetensors file or the folder it lies in. Needs build/release/tests/parity_dump and a Python with torch
+# and numpy (Debian: python3-torch). PYTHON and PGAD_BUILD choose others. Exit status: 0 equal, 1 different, 2 could not run.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ $# -lt 1 || $1 == -* ]]; then
+  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+fi
+model=$1
+shift
+
+python=${PYTHON:-}
+if [[ -z $python ]]; then
+  for candidate in $(type -aP python3); do  # the first on the path may be one without torch
+    if "$candidate" -c 'import torch, numpy' 2>/dev/null; then
+      python=$candidate
+      break
+    fi
+  done
+fi
+if [[ -z $python ]]; then
+  echo "parity.sh: no Python with torch and numpy; set PYTHON" >&2
+  exit 2
+fi
+dump=${PGAD_BUILD:-$root/build/release}/tests/parity_dump
+if [[ ! -x $dump ]]; then
+  echo "parity.sh: $dump is missing; build the release preset first" >&2
+  exit 2
+fi
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+"$dump" "$model" "$dir" || { echo "parity.sh: parity_dump failed" >&2; exit 2; }
+status=0
+"$python" "$root/scripts/parity/compare.py" "$model" "$dir" "$@" || status=$?
+exit "$status"

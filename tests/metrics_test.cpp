@@ -1,0 +1,545 @@
+// Metrics against values computed by hand and against the definitions, counted out in O(n^2) on random data
+// with ties; thresholds against simulation; the logistic fit against its optimality conditions.
+
+#include "apps/inspection/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "apps/inspection/logistic.h"
+#include "engine/check.h"
+
+namespace pgad {
+namespace {
+
+using Labels = std::vector<std::uint8_t>;
+using Scores = std::vector<double>;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// Runs `action` and expects an Error that contains `part`.
+template <class Action>
+void expect_error(Action action, const std::string& part) {
+  try {
+    action();
+    ADD_FAILURE() << "nothing thrown; expected '" << part << "'";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find(part), std::string::npos)
+        << "'" << part << "' is not in: " << e.what();
+  }
+}
+
+struct Sample {
+  Scores scores;
+  Labels anomalous;
+};
+
+// Scores from few values, so that many tie, within and across the classes; both classes occur.
+Sample random_sample(std::mt19937& rng, int n, int distinct) {
+  Sample s;
+  for (int i = 0; i < n; ++i) {
+    const bool anomalous = i == 0 || (i > 1 && rng() % 3 == 0);
+    s.anomalous.push_back(anomalous);
+    s.scores.push_back(static_cast<double>(rng() % distinct) + (anomalous ? distinct / 4 : 0) - 3.0);
+  }
+  return s;
+}
+
+struct Counts {
+  double tp = 0, fp = 0, fn = 0, tn = 0;  // positive: anomalous
+};
+Counts count(const Sample& s, double threshold) {
+  Counts c;
+  for (size_t i = 0; i < s.scores.size(); ++i) {
+    const bool rejected = s.scores[i] > threshold;
+    (s.anomalous[i] ? (rejected ? c.tp : c.fn) : (rejected ? c.fp : c.tn)) += 1;
+  }
+  return c;
+}
+
+double auroc_by_pairs(const Sample& s) {
+  double wins = 0, pairs = 0;
+  for (size_t i = 0; i < s.scores.size(); ++i)
+    for (size_t j = 0; j < s.scores.size(); ++j)
+      if (s.anomalous[i] && !s.anomalous[j]) {
+        wins += s.scores[i] > s.scores[j] ? 1 : s.scores[i] == s.scores[j] ? 0.5 : 0;
+        pairs += 1;
+      }
+  return wins / pairs;
+}
+
+double average_precision_by_thresholds(const Sample& s) {
+  double sum = 0, recall = 0;
+  std::set<double, std::greater<>> thresholds(s.scores.begin(), s.scores.end());
+  for (const double t : thresholds) {
+    const Counts c = count(s, std::nextafter(t, -kInf));  // score >= t
+    sum += (c.tp / (c.tp + c.fn) - recall) * c.tp / (c.tp + c.fp);
+    recall = c.tp / (c.tp + c.fn);
+  }
+  return sum;
+}
+
+double f1_by_counts(const Sample& s, double threshold, PositiveClass positive) {
+  const Counts c = count(s, threshold);
+  const double tp = positive == PositiveClass::kAnomalous ? c.tp : c.tn;
+  return tp == 0 ? 0 : 2 * tp / (2 * tp + c.fp + c.fn);
+}
+
+TEST(Auroc, ByHand) {
+  EXPECT_EQ(auroc(Scores{1, 2, 3, 4}, Labels{0, 0, 1, 1}), 1.0);
+  EXPECT_EQ(auroc(Scores{1, 2, 3, 4}, Labels{1, 1, 0, 0}), 0.0);
+  EXPECT_EQ(auroc(Scores{7, 7, 7}, Labels{0, 1, 0}), 0.5);
+  EXPECT_EQ(auroc(Scores{0.1, 0.4, 0.35, 0.8}, Labels{0, 0, 1, 1}), 0.75);
+  // Pairs (1,1): half, (1,0): won, (2,1): won, (2,0): won.
+  EXPECT_EQ(auroc(Scores{1, 2, 1, 0}, Labels{1, 1, 0, 0}), 3.5 / 4);
+  EXPECT_EQ(auroc(std::vector<float>{-1, 2, 1, 0}, Labels{1, 1, 0, 0}), 0.5);
+  EXPECT_EQ(auroc(Scores{-kInf, kInf}, Labels{0, 1}), 1.0);
+}
+
+TEST(AveragePrecision, ByHand) {
+  EXPECT_EQ(average_precision(Scores{1, 2, 3, 4}, Labels{0, 0, 1, 1}), 1.0);
+  // From the top: hit (1/1), miss, hit (2/3).
+  EXPECT_NEAR(average_precision(Scores{0.1, 0.4, 0.35, 0.8}, Labels{0, 0, 1, 1}), 0.5 * 1 + 0.5 * 2 / 3,
+              1e-15);
+  // All tied: one threshold, the share of anomalies.
+  EXPECT_EQ(average_precision(Scores{7, 7, 7, 7}, Labels{0, 1, 0, 0}), 0.25);
+}
+
+TEST(F1, ByHand) {
+  const Scores scores = {1, 2, 3, 4, 5};
+  const Labels labels = {0, 0, 1, 0, 1};
+  EXPECT_NEAR(f1_at(scores, labels, 2.5), 2.0 * 2 / (2 * 2 + 1 + 0), 1e-15);
+  EXPECT_NEAR(f1_at(scores, labels, 3), 2.0 * 1 / (2 * 1 + 1 + 1),
+              1e-15);  // a score equal to the threshold is accepted
+  EXPECT_EQ(f1_at(scores, labels, 5), 0.0);
+  EXPECT_NEAR(f1_at(scores, labels, 2.5, PositiveClass::kInlier), 2.0 * 2 / (2 * 2 + 0 + 1), 1e-15);
+  // "Everything is an inlier" at equal class sizes.
+  EXPECT_NEAR(f1_at(Scores{1, 2, 3, 4}, Labels{0, 1, 0, 1}, 9, PositiveClass::kInlier), 2.0 / 3, 1e-15);
+  const BestF1 best = best_f1(scores, labels);
+  EXPECT_NEAR(best.f1, 0.8, 1e-15);
+  EXPECT_EQ(best.threshold, 2.5);
+}
+
+TEST(BestF1, ThresholdsBetweenNeighbouringNumbers) {
+  const double one = 1, next = std::nextafter(1.0, 2.0);
+  for (const auto& [lower, upper] :
+       {std::pair{one, next}, std::pair{-kInf, kInf}, std::pair{0.0, kInf}, std::pair{-1.7e308, 1.7e308}}) {
+    const Scores scores = {lower, upper};
+    const BestF1 best = best_f1(scores, Labels{0, 1});
+    EXPECT_EQ(best.f1, 1.0);
+    EXPECT_EQ(f1_at(scores, Labels{0, 1}, best.threshold), 1.0)
+        << lower << " " << upper << " " << best.threshold;
+  }
+}
+
+TEST(Rates, ByHand) {
+  const Scores scores = {1, 2, 3, 4, 5};
+  const Labels labels = {0, 0, 1, 0, 1};
+  EXPECT_EQ(false_reject_rate(scores, labels, 2), 1.0 / 3);
+  EXPECT_EQ(miss_rate(scores, labels, 3), 0.5);
+  EXPECT_EQ(false_reject_rate(Scores{1}, Labels{0}, 0), 1.0);
+  EXPECT_EQ(miss_rate(Scores{1}, Labels{1}, 1), 1.0);
+}
+
+TEST(RocCurve, ByHand) {
+  const std::vector<RocPoint> curve = roc_curve(Scores{1, 2, 3, 4, 5}, Labels{0, 0, 1, 0, 1});
+  ASSERT_EQ(curve.size(),
+            5u);  // (0,0) (0,1/2) (1/3,1/2) (1/3,1) (1,1): the point at (2/3,1) is on a straight piece
+  const double x[] = {0, 0, 1.0 / 3, 1.0 / 3, 1}, y[] = {0, 0.5, 0.5, 1, 1}, t[] = {5, 4.5, 3.5, 2.5};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(curve[i].false_positive_rate, x[i]);
+    EXPECT_EQ(curve[i].true_positive_rate, y[i]);
+    if (i < 4) {
+      EXPECT_EQ(curve[i].threshold, t[i]);
+    }
+  }
+  EXPECT_LT(curve[4].threshold, 1.0);
+}
+
+TEST(Metrics, AgainstTheDefinitionsOnRandomDataWithTies) {
+  std::mt19937 rng(1);
+  for (int trial = 0; trial < 300; ++trial) {
+    const Sample s = random_sample(rng, 2 + static_cast<int>(rng() % 60), 1 + static_cast<int>(rng() % 30));
+    const Ranking<double> ranking(s.scores, s.anomalous);
+    EXPECT_NEAR(ranking.auroc(), auroc_by_pairs(s), 1e-12);
+    EXPECT_NEAR(ranking.average_precision(), average_precision_by_thresholds(s), 1e-12);
+    const std::vector<float> floats(s.scores.begin(), s.scores.end());
+    EXPECT_EQ(auroc(floats, s.anomalous), ranking.auroc());
+    EXPECT_EQ(average_precision(floats, s.anomalous), ranking.average_precision());
+
+    for (const PositiveClass positive : {PositiveClass::kAnomalous, PositiveClass::kInlier}) {
+      double best = 0;
+      for (double t = -5; t < 50; t += 0.5) {
+        const double f1 = f1_by_counts(s, t, positive);
+        EXPECT_NEAR(ranking.f1_at(t, positive), f1, 1e-12);
+        best = std::max(best, f1);
+      }
+      const BestF1 found = ranking.best_f1(positive);
+      EXPECT_NEAR(found.f1, best, 1e-12);
+      EXPECT_NEAR(f1_by_counts(s, found.threshold, positive), best, 1e-12);
+    }
+
+    double area = 0;
+    const std::vector<RocPoint> curve = ranking.roc_curve();
+    for (size_t i = 0; i < curve.size(); ++i) {
+      const Counts c = count(s, curve[i].threshold);
+      EXPECT_NEAR(curve[i].false_positive_rate, c.fp / (c.fp + c.tn), 1e-12);
+      EXPECT_NEAR(curve[i].true_positive_rate, c.tp / (c.tp + c.fn), 1e-12);
+      EXPECT_NEAR(false_reject_rate(s.scores, s.anomalous, curve[i].threshold), curve[i].false_positive_rate,
+                  1e-12);
+      EXPECT_NEAR(miss_rate(s.scores, s.anomalous, curve[i].threshold), 1 - curve[i].true_positive_rate,
+                  1e-12);
+      if (i > 0)
+        area += (curve[i].false_positive_rate - curve[i - 1].false_positive_rate) *
+                (curve[i].true_positive_rate + curve[i - 1].true_positive_rate) / 2;
+    }
+    EXPECT_NEAR(area, ranking.auroc(), 1e-12);
+    EXPECT_EQ(curve.front().false_positive_rate + curve.front().true_positive_rate, 0);
+    EXPECT_EQ(curve.back().false_positive_rate + curve.back().true_positive_rate, 2);
+  }
+}
+
+TEST(Metrics, ManyPixels) {
+  std::mt19937 rng(3);
+  std::vector<float> scores(1 << 18);
+  Labels labels(scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    labels[i] = rng() % 100 == 0;
+    scores[i] = std::uniform_real_distribution<float>(0, 1)(rng) + (labels[i] ? 0.5f : 0.0f);
+  }
+  // P(u + 1/2 > v) for uniform u, v.
+  EXPECT_NEAR(auroc(scores, labels), 1 - 0.125, 0.005);
+}
+
+TEST(Metrics, BadInput) {
+  const Labels both = {0, 1};
+  expect_error([&] { auroc(Scores{1, kNaN}, both); }, "score 1 is NaN");
+  expect_error(
+      [&] {
+        average_precision(std::vector<float>{static_cast<float>(kNaN), 1}, both);
+      },
+      "score 0 is NaN");
+  expect_error([&] { auroc(Scores{1, 2, 3}, both); }, "3 scores, but 2 labels");
+  expect_error([&] { auroc(Scores{1, 2}, Labels{0, 0}); }, "no anomalous");
+  expect_error([&] { best_f1(Scores{1, 2}, Labels{1, 1}); }, "no normal");
+  expect_error([&] { auroc(Scores{}, Labels{}); }, "no normal");
+  expect_error([&] { f1_at(Scores{1, 2}, both, kNaN); }, "threshold is NaN");
+  expect_error([&] { false_reject_rate(Scores{1}, Labels{1}, 0); }, "no normal");
+  expect_error([&] { miss_rate(Scores{1}, Labels{0}, 0); }, "no anomalous");
+  expect_error([&] { miss_rate(Scores{kNaN}, Labels{1}, 0); }, "NaN");
+}
+
+// ---- regions
+// -----------------------------------------------------------------------------------------------------
+
+TEST(Components, DiagonalNeighboursAreOneRegion) {
+  const Labels mask = {
+      1, 0, 0, 1,  //
+      0, 1, 0, 0,  //
+      0, 0, 0, 0,  //
+      1, 1, 0, 9,  //
+  };
+  const Components c = connected_components(mask, 4, 4);
+  EXPECT_EQ(c.count, 4);
+  EXPECT_EQ(c.labels, (std::vector<std::int32_t>{1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 3, 3, 0, 4}));
+  EXPECT_EQ(connected_components(Labels(12, 1), 3, 4).count, 1);
+  EXPECT_EQ(connected_components(Labels(12, 0), 3, 4).count, 0);
+}
+
+TEST(Components, NoWrapAroundAtTheEdges) {
+  EXPECT_EQ(connected_components(Labels{0, 0, 1, 1, 0, 0}, 2, 3).count, 2);
+}
+
+TEST(Aupro, ByHand) {
+  // One image, regions of 1 and 2 pixels, 5 normal pixels.
+  const Labels mask = {1, 0, 0, 0, 0, 0, 1, 1};
+  EXPECT_EQ(aupro(std::vector<float>{9, 1, 2, 3, 0, 0, 8, 8}, mask, 1, 1, 8), 1.0);
+  // From the top: the small region (overlap 1/2), one normal (fpr 1/5), half of the other (3/4), a normal
+  // (fpr 2/5).
+  const std::vector<float> map = {9, 8, 6, 0, 0, 0, 7, -1};
+  EXPECT_NEAR(aupro(map, mask, 1, 1, 8), (0.2 * 0.5 + 0.1 * 0.75) / 0.3, 1e-6);
+  // A tie of a normal pixel with the region: the curve rises on a line to (1/5, 3/4).
+  const std::vector<float> tie = {9, 7, 6, 0, 0, 0, 7, -1};
+  EXPECT_NEAR(aupro(tie, mask, 1, 1, 8), (0.2 * (0.5 + 0.75) / 2 + 0.1 * 0.75) / 0.3, 1e-6);
+  EXPECT_NEAR(aupro(tie, mask, 1, 1, 8, 0.1), (0.5 + 0.625) / 2, 1e-6);        // cut inside that line
+  EXPECT_NEAR(aupro(std::vector<float>(8, 1.0f), mask, 1, 1, 8), 0.15, 1e-6);  // all tied: the diagonal
+}
+
+// The definition at every threshold, with regions found by merging labels until nothing changes.
+double aupro_by_thresholds(const std::vector<float>& maps, const Labels& masks, int n, int h, int w,
+                           double limit) {
+  std::vector<int> region(maps.size(), -1);
+  for (size_t i = 0; i < masks.size(); ++i)
+    if (masks[i]) region[i] = static_cast<int>(i);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (int i = 0; i < n * h * w; ++i)
+      for (int j = 0; j < n * h * w; ++j) {
+        const bool touch = i / (h * w) == j / (h * w) && std::abs(i / w % h - j / w % h) <= 1 &&
+                           std::abs(i % w - j % w) <= 1;
+        if (touch && region[i] >= 0 && region[j] > region[i]) {
+          region[j] = region[i];
+          changed = true;
+        }
+      }
+  }
+  std::set<int> ids(region.begin(), region.end());
+  ids.erase(-1);
+  std::vector<std::pair<double, double>> curve = {{0, 0}};
+  for (const float t : std::set<float, std::greater<>>(maps.begin(), maps.end())) {
+    double fp = 0, normals = 0, overlap = 0;
+    for (size_t i = 0; i < maps.size(); ++i)
+      if (!masks[i]) {
+        normals += 1;
+        fp += maps[i] >= t;
+      }
+    for (const int id : ids) {
+      double hit = 0, area = 0;
+      for (size_t i = 0; i < maps.size(); ++i)
+        if (region[i] == id) {
+          area += 1;
+          hit += maps[i] >= t;
+        }
+      overlap += hit / area / static_cast<double>(ids.size());
+    }
+    curve.emplace_back(fp / normals, overlap);
+  }
+  double area = 0;
+  for (size_t i = 1; i < curve.size(); ++i) {
+    auto [x0, y0] = curve[i - 1];
+    auto [x1, y1] = curve[i];
+    if (x0 >= limit) break;
+    if (x1 > limit) {
+      y1 = y0 + (y1 - y0) * (limit - x0) / (x1 - x0);
+      x1 = limit;
+    }
+    area += (x1 - x0) * (y0 + y1) / 2;
+  }
+  return area / limit;
+}
+
+TEST(Aupro, AgainstTheDefinitionOnRandomMasksWithTies) {
+  std::mt19937 rng(5);
+  for (int trial = 0; trial < 60; ++trial) {
+    const int n = 2, h = 5, w = 6;
+    std::vector<float> maps(n * h * w);
+    Labels masks(maps.size());
+    for (size_t i = 0; i < maps.size(); ++i) {
+      masks[i] = i == 0 || (i != 1 && rng() % 4 == 0);
+      maps[i] = static_cast<float>(rng() % 12 + (masks[i] ? 4 : 0));
+    }
+    for (const double limit : {0.05, 0.3, 1.0})
+      EXPECT_NEAR(aupro(maps, masks, n, h, w, limit), aupro_by_thresholds(maps, masks, n, h, w, limit), 1e-9);
+  }
+}
+
+TEST(Aupro, BadInput) {
+  const std::vector<float> map = {1, 2};
+  expect_error([&] { aupro(map, Labels{0, 0}, 1, 1, 2); }, "no anomalous");
+  expect_error([&] { aupro(map, Labels{1, 1}, 1, 1, 2); }, "no normal");
+  expect_error([&] { aupro(std::vector<float>{1, static_cast<float>(kNaN)}, Labels{0, 1}, 1, 1, 2); }, "NaN");
+  expect_error([&] { aupro(map, Labels{0, 1}, 1, 1, 2, 0.0); }, "limit 0");
+  expect_error([&] { aupro(map, Labels{0, 1}, 1, 2, 2); }, "1x2x2");
+}
+
+// ---- thresholds
+// ----------------------------------------------------------------------------------------------------
+
+TEST(QuantileThreshold, ByHand) {
+  Scores scores(99);
+  std::iota(scores.begin(), scores.end(), 1.0);  // 1..99
+  std::ranges::shuffle(scores, std::mt19937(1));
+  const Threshold t = quantile_threshold(scores, 0.05);
+  EXPECT_EQ(t.value, 95);  // (99 + 1) * 0.95, exactly
+  EXPECT_EQ(t.count, 99);
+  EXPECT_NEAR(t.false_reject_rate, 4.0 / 99, 1e-15);
+  EXPECT_EQ(t.low, 89);
+  EXPECT_EQ(t.high, 99);  // P(K <= 97) = 0.961, P(K <= 98) = 0.994
+  // The median of 10: (s_2, s_9) is the textbook's 95 % interval.
+  const Threshold median = quantile_threshold(Scores{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 0.5);
+  EXPECT_EQ(median.low, 2);
+  EXPECT_EQ(median.high, 9);
+}
+
+TEST(QuantileThreshold, SmallSamples) {
+  const Threshold few = quantile_threshold(Scores{3, 1, 2}, 0.05);
+  EXPECT_EQ(few.value, 3);
+  EXPECT_EQ(few.false_reject_rate, 0);
+  EXPECT_EQ(few.high, kInf);
+  EXPECT_EQ(few.low, 2);  // P(K <= 1) = 0.0073, P(K <= 2) = 0.14
+  const Threshold one = quantile_threshold(Scores{7}, 0.5);
+  EXPECT_EQ(one.value, 7);
+  EXPECT_EQ(one.low, -kInf);
+  EXPECT_EQ(one.high, kInf);
+  EXPECT_EQ(quantile_threshold(Scores(50, 2.0), 0.05).false_reject_rate, 0);  // all tied: none above
+}
+
+TEST(QuantileThreshold, BadInput) {
+  expect_error([] { quantile_threshold(Scores{}, 0.05); }, "no held-out normal");
+  expect_error([] { quantile_threshold(Scores{1, kNaN}, 0.05); }, "NaN");
+  for (const double rate : {0.0, 1.0, -0.1, kNaN})
+    expect_error([&] { quantile_threshold(Scores{1}, rate); }, "false-reject rate");
+}
+
+TEST(QuantileThreshold, KeepsItsPromises) {
+  std::mt19937 rng(11);
+  for (const auto& [n, rate] : {std::pair{25, 0.1}, std::pair{200, 0.05}, std::pair{1000, 0.01}}) {
+    const int trials = 1000;
+    int covered = 0;
+    double rejected = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+      Scores scores(n);
+      for (double& s : scores) s = std::uniform_real_distribution<double>(0, 1)(rng);
+      const Threshold t = quantile_threshold(scores, rate);
+      rejected += 1 - t.value;  // the chance that a new uniform score lies above it
+      covered += t.low <= 1 - rate && 1 - rate <= t.high;
+      EXPECT_LE(t.low, t.value);
+      EXPECT_LE(t.value, t.high);
+    }
+    EXPECT_LT(rejected / trials, rate * 1.03) << n;
+    EXPECT_GT(rejected / trials, rate * 0.6) << n;
+    EXPECT_GT(covered, 0.94 * trials) << n;
+  }
+}
+
+// ---- logistic regression
+// ------------------------------------------------------------------------------------------
+
+struct Classes {
+  std::vector<double> features;  // [n][d]
+  Labels anomalous;
+};
+
+// Normal features with mean 0, anomalous with the given means; the last two features nearly equal.
+Classes random_classes(unsigned seed, int n, std::vector<double> means) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<double> normal;
+  Classes c;
+  for (int i = 0; i < n; ++i) {
+    c.anomalous.push_back(i % 5 == 0);
+    for (size_t j = 0; j < means.size(); ++j)
+      c.features.push_back(normal(rng) + (c.anomalous.back() ? means[j] : 0));
+    if (means.size() > 1) c.features.back() = c.features[c.features.size() - 2] + 0.01 * c.features.back();
+  }
+  return c;
+}
+
+TEST(Logistic, GradientIsThatOfTheLoss) {
+  const Classes c = random_classes(1, 40, {1, -1, 0.5});
+  const std::vector<double> w = {0.3, -0.2, 0.7};
+  std::vector<double> gradient;
+  logistic_loss(c.features, c.anomalous, 3, 0.1, w, 0.4, &gradient);
+  for (int j = 0; j < 4; ++j) {
+    std::vector<double> up = w, down = w;
+    const double h = 1e-6;
+    if (j < 3) {
+      up[j] += h;
+      down[j] -= h;
+    }
+    const double slope = (logistic_loss(c.features, c.anomalous, 3, 0.1, up, j < 3 ? 0.4 : 0.4 + h) -
+                          logistic_loss(c.features, c.anomalous, 3, 0.1, down, j < 3 ? 0.4 : 0.4 - h)) /
+                         (2 * h);
+    EXPECT_NEAR(gradient[j], slope, 1e-8) << j;
+  }
+}
+
+TEST(Logistic, MeetsTheOptimalityConditions) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const int d = 4;
+    const Classes c = random_classes(seed, 100, {1.5, -0.8, 0.3, 0.2});
+    for (const double l2 : {1e-6, 1e-3, 0.1, 10.0}) {
+      for (const bool non_negative : {false, true}) {
+        const LogisticFit fit = fit_logistic(c.features, c.anomalous, d, {l2, non_negative, 200});
+        std::vector<double> gradient;
+        const double best = logistic_loss(c.features, c.anomalous, d, l2, fit.weights, fit.bias, &gradient);
+        for (int j = 0; j < d; ++j) {
+          EXPECT_TRUE(!non_negative || fit.weights[j] >= 0) << j;
+          const bool at_bound = non_negative && fit.weights[j] == 0;
+          EXPECT_NEAR(at_bound ? std::min(gradient[j], 0.0) : gradient[j], 0, 1e-9) << j;
+        }
+        EXPECT_NEAR(gradient[d], 0, 1e-9);
+        // No admissible point nearby, or far away, is better: the loss is convex.
+        std::mt19937 rng(seed);
+        for (int k = 0; k < 20; ++k) {
+          std::vector<double> w = fit.weights;
+          const double size = std::pow(10.0, -static_cast<double>(rng() % 6));
+          for (double& v : w) v += size * std::normal_distribution<double>()(rng);
+          if (non_negative)
+            for (double& v : w) v = std::max(v, 0.0);
+          EXPECT_GE(logistic_loss(c.features, c.anomalous, d, l2, w, fit.bias), best - 1e-14);
+        }
+      }
+    }
+  }
+}
+
+TEST(Logistic, SeparableClassesStayFinite) {
+  const std::vector<double> x = {-2, -1, 1, 2};
+  const Labels y = {0, 0, 1, 1};
+  double before = 0;
+  for (const double l2 : {1.0, 1e-2, 1e-4, 1e-8}) {
+    const LogisticFit fit = fit_logistic(x, y, 1, {l2, true, 200});
+    EXPECT_TRUE(std::isfinite(fit.weights[0]));
+    EXPECT_GT(fit.weights[0], before);
+    EXPECT_NEAR(fit.bias, 0, 1e-6);  // symmetric
+    EXPECT_GT(fit.logit(std::vector<double>{2.0}), fit.logit(std::vector<double>{1.0}));
+    before = fit.weights[0];
+  }
+  // Far apart and one-sided: everything saturates on the way.
+  const LogisticFit far = fit_logistic(std::vector<double>{1000, 1001, 5000, 6000}, y, 1, {1e-3, true, 200});
+  EXPECT_TRUE(std::isfinite(far.weights[0]) && std::isfinite(far.bias));
+}
+
+TEST(Logistic, BalancedClassesIgnoreTheClassSizes) {
+  const std::vector<double> x = {-1, 0, 0.5, 2};
+  const Labels y = {0, 0, 1, 1};
+  std::vector<double> repeated = {-1, 0};
+  Labels labels = {0, 0};
+  for (int i = 0; i < 7; ++i) {
+    repeated.insert(repeated.end(), {0.5, 2});
+    labels.insert(labels.end(), {1, 1});
+  }
+  const LogisticFit a = fit_logistic(x, y, 1), b = fit_logistic(repeated, labels, 1);
+  EXPECT_NEAR(a.weights[0], b.weights[0], 1e-8);
+  EXPECT_NEAR(a.bias, b.bias, 1e-8);
+}
+
+TEST(Logistic, ConstraintRemovesMisleadingFeatures) {
+  const Classes c = random_classes(3, 200, {-2});
+  const LogisticFit fit = fit_logistic(c.features, c.anomalous, 1);
+  EXPECT_EQ(fit.weights[0], 0);
+  EXPECT_NEAR(fit.bias, 0, 1e-9);  // balanced classes, nothing known
+  EXPECT_LT(fit_logistic(c.features, c.anomalous, 1, {0.01, false, 200}).weights[0], 0);
+}
+
+TEST(Logistic, TheSameAnswerEveryTime) {
+  const Classes c = random_classes(4, 100, {1, 0.5, 0.2});
+  const LogisticFit a = fit_logistic(c.features, c.anomalous, 3),
+                    b = fit_logistic(c.features, c.anomalous, 3);
+  EXPECT_EQ(a.weights, b.weights);
+  EXPECT_EQ(a.bias, b.bias);
+}
+
+TEST(Logistic, BadInput) {
+  const std::vector<double> x = {1, 2};
+  expect_error([&] { fit_logistic(x, Labels{0, 0}, 1); }, "no anomalous");
+  expect_error([&] { fit_logistic(x, Labels{1, 1}, 1); }, "no normal");
+  expect_error(
+      [&] {
+        fit_logistic(std::vector<double>{1, kNaN}, Labels{0, 1}, 1);
+      },
+      "feature 0 of example 1");
+  expect_error([&] { fit_logistic(x, Labels{0, 1}, 1, {0.0, true, 200}); }, "l2 0");
+  expect_error([&] { fit_logistic(x, Labels{0, 1}, 1, {0.01, true, 1}); }, "after 1 iterations");
+  expect_error([&] { fit_logistic(x, Labels{0, 1}, 2); }, "2 features");
+}
+
+}  // namespace
+}  // namespace pgad
