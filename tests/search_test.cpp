@@ -1,0 +1,185 @@
+// The latent search: an image's result depends on nothing but the image.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "apps/inspection/latent_search.h"
+#include "autograd/ops.h"
+#include "engine/rng.h"
+#include "kernels/latent_step/latent_step.h"
+
+namespace pgad::test {
+namespace {
+
+struct Rig {
+  Exec exec{Device{}, 2};
+  NetworkConfig network;
+  Generator g;
+  Discriminator d;
+  ScoringConfig scoring;
+
+  explicit Rig(int resolution = 16, Loss loss_ = Loss::kLogistic)
+      : network(make(resolution)), g(exec, network, 1), d(exec, network, 1), loss(loss_) {
+    scoring.gamma = 0.5;
+    scoring.steps = 40;
+  }
+  static NetworkConfig make(int resolution) {
+    NetworkConfig n;
+    n.resolution = resolution;
+    n.fmap_max = 32;
+    return n;
+  }
+  Loss loss;
+  SearchModel model() const { return {&g, &d, network, loss, network.log2_resolution(), 0, 0.3, 0.1}; }
+
+  // Images by number, in this order, in one batch.
+  struct Result {
+    std::vector<SearchScores> scores;
+    std::vector<float> z;
+  };
+  Result search(const std::vector<int>& images) {
+    LatentSearch s(exec, model(), scoring, static_cast<int>(images.size()));
+    const std::size_t floats = s.images().size() / images.size();
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      Rng rng(50, static_cast<std::uint64_t>(images[i]));
+      for (float& v : s.images().subspan(i * floats, floats)) v = static_cast<float>(2 * rng.uniform() - 1);
+    }
+    s.run();
+    return {s.scores(), {s.best_latents().begin(), s.best_latents().end()}};
+  }
+};
+
+void expect_equal(const SearchScores& a, const SearchScores& b, double tolerance) {
+  EXPECT_NEAR(a.residual, b.residual, tolerance);
+  EXPECT_NEAR(a.feature, b.feature, tolerance);
+  EXPECT_NEAR(a.latent_critic, b.latent_critic, tolerance);
+  EXPECT_NEAR(a.paper, b.paper, tolerance);
+  EXPECT_NEAR(a.critic, b.critic, tolerance);
+}
+
+TEST(Search, AloneInABatchAndInAnotherOrder) {
+  for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
+    Rig rig(16, loss);
+    rig.scoring.steps = 200;
+    const auto batch = rig.search({0, 1, 2, 3, 4, 5, 6});
+    const auto reversed = rig.search({6, 5, 4, 3, 2, 1, 0});
+    const auto alone = rig.search({3});
+    const auto pair = rig.search({5, 3});
+    for (std::size_t i = 0; i < 7; ++i) expect_equal(batch.scores[i], reversed.scores[6 - i], 1e-6);
+    expect_equal(batch.scores[3], alone.scores[0], 1e-6);
+    expect_equal(batch.scores[3], pair.scores[1], 1e-6);
+  }
+}
+
+TEST(Search, TheSameRunTwiceGivesTheSameBits) {
+  Rig rig;
+  EXPECT_EQ(rig.search({0, 1, 2}).z, rig.search({0, 1, 2}).z);
+  Rig other;
+  EXPECT_EQ(rig.search({0, 1, 2}).z, other.search({0, 1, 2}).z);
+}
+
+TEST(Search, ScoresAreTheFormulas) {
+  for (const Reduction reduction : {Reduction::kMean, Reduction::kSum}) {
+    Rig rig(8);
+    rig.scoring.reduction = reduction;
+    rig.scoring.lambda = 0.3;
+    rig.scoring.gamma = 0.4;
+    LatentSearch s(rig.exec, rig.model(), rig.scoring, 2);
+    Rng rng(1, 1);
+    for (float& v : s.images()) v = static_cast<float>(2 * rng.uniform() - 1);
+    s.run();
+    const HistoryScope off(false);
+    const Var statistic(rig.exec, rig.exec.from<float>(std::vector<float>{0.3f}, {1}));
+    const Var x(rig.exec, rig.exec.from<float>(std::vector<float>(s.images().begin(), s.images().end()), {2, 8, 8, 1}));
+    const Var z(rig.exec, rig.exec.from<float>(std::vector<float>(s.best_latents().begin(), s.best_latents().end()),
+                                               {2, rig.network.latent()}));
+    const Var image = rig.g.forward(z, 3);
+    const auto on_x = rig.d.forward(x, 3, {}, statistic), on_g = rig.d.forward(image, 3, {}, statistic);
+    const auto distance = [&](const Var& a, const Var& b, std::size_t n) {
+      const std::size_t size = static_cast<std::size_t>(a.value().numel()) / 2;
+      double sum = 0;
+      for (std::size_t i = 0; i < size; ++i)
+        sum += std::fabs(a.value().data<float>()[n * size + i] - b.value().data<float>()[n * size + i]);
+      return reduction == Reduction::kMean ? sum / static_cast<double>(size) : sum;
+    };
+    const auto one_minus_sigmoid = [](double v) { return 1 / (1 + std::exp(v)); };
+    for (std::size_t n = 0; n < 2; ++n) {
+      const SearchScores got = s.scores()[n];
+      const double residual = distance(x, image, n), feature = distance(on_x.features, on_g.features, n);
+      const double latent_critic = one_minus_sigmoid(on_g.score.value().data<float>()[n]);
+      EXPECT_NEAR(got.residual, residual, 1e-4 * residual);
+      EXPECT_NEAR(got.feature, feature, 1e-4 * feature);
+      EXPECT_NEAR(got.latent_critic, latent_critic, 1e-5);
+      EXPECT_NEAR(got.critic, one_minus_sigmoid(on_x.score.value().data<float>()[n]), 1e-5);
+      const double paper = 0.4 * (0.7 * residual + 0.3 * feature) + 0.6 * latent_critic;
+      EXPECT_NEAR(got.paper, paper, 1e-4 * paper);
+    }
+  }
+}
+
+// What it is for: an image that G drew is found again better than noise, and more steps or restarts never make it worse.
+TEST(Search, FindsWhatTheGeneratorDrew) {
+  Rig rig(8);
+  rig.scoring.gamma = 1;
+  rig.scoring.steps = 300;
+  const HistoryScope on(true);
+  const Tensor z = rig.exec.empty({4, rig.network.latent()});
+  Rng rng(9, 9);
+  for (float& v : z.span<float>()) v = static_cast<float>(2 * rng.uniform() - 1);
+  const Var drawn = rig.g.forward(Var(rig.exec, z), 3);
+  const auto residual = [&](bool own, int steps, int restarts) {
+    rig.scoring.steps = steps;
+    rig.scoring.restarts = restarts;
+    LatentSearch s(rig.exec, rig.model(), rig.scoring, 4);
+    Rng noise(3, 3);
+    for (std::size_t i = 0; i < s.images().size(); ++i)
+      s.images()[i] = own ? drawn.value().data<float>()[i] : static_cast<float>(noise.normal());
+    s.run();
+    double sum = 0;
+    for (const auto& score : s.scores()) sum += score.paper;
+    return sum / 4;
+  };
+  const double own = residual(true, 300, 1), noise = residual(false, 300, 1);
+  EXPECT_LT(own, 0.25 * noise);
+  EXPECT_LT(own, residual(true, 5, 1));
+  EXPECT_LE(residual(true, 100, 3), residual(true, 100, 1));
+}
+
+TEST(Search, LatentsStayOnTheSphereAndStepsAllocateNothing) {
+  Rig rig;
+  LatentSearch s(rig.exec, rig.model(), rig.scoring, 3);
+  Rng rng(1, 1);
+  for (float& v : s.images()) v = static_cast<float>(2 * rng.uniform() - 1);
+  s.prepare();
+  s.start(0);
+  s.step(0.1, 1);
+  const auto before = rig.exec.memory().requests;
+  for (int i = 2; i < 20; ++i) s.step(0.1, i);
+  EXPECT_EQ(rig.exec.memory().requests, before);
+  s.finish();
+  for (int n = 0; n < 3; ++n) {
+    double square = 0;
+    for (int i = 0; i < 32; ++i) square += std::pow(s.best_latents()[static_cast<std::size_t>(n * 32 + i)], 2);
+    EXPECT_NEAR(square, 32, 1e-3);
+  }
+}
+
+TEST(Search, KeepsTheBestAndIgnoresWhatIsNotFinite) {
+  Exec exec;
+  const auto t = [&](std::vector<float> v, Shape shape) { return exec.from<float>(v, shape); };
+  const Tensor z = t({1, 1, 1, -1}, {2, 2}), g = t({1, 0, std::nanf(""), 0}, {2, 2}), m = exec.zeros({2, 2}),
+               v = exec.zeros({2, 2}), loss = t({2, std::nanf("")}, {2}), best_loss = t({3, 3}, {2}),
+               best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000}, {3});
+  run(kLatentStep, exec,
+      LatentStepArgs<float>{2, 2, z.data<float>(), g.data<float>(), m.data<float>(), v.data<float>(), loss.data<float>(),
+                            best_loss.data<float>(), best_z.data<float>(), rate.data<float>(), .9f, .999f, 1e-8f});
+  EXPECT_EQ(best_loss.data<float>()[0], 2);
+  EXPECT_EQ(best_z.data<float>()[0], 1);
+  EXPECT_EQ(best_loss.data<float>()[1], 3);   // NaN is not better
+  EXPECT_EQ(z.data<float>()[2], 1);           // and moves nothing
+  EXPECT_LT(z.data<float>()[0], z.data<float>()[1]);
+}
+
+}  // namespace
+}  // namespace pgad::test

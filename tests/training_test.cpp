@@ -1,0 +1,240 @@
+// Schedule, training step, and what known abnormals do to the generator.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "apps/config/config_io.h"
+#include "apps/training/checkpoint.h"
+#include "apps/training/schedule.h"
+#include "apps/training/train_step.h"
+#include "autograd/ops.h"
+#include "engine/rng.h"
+
+namespace pgad::test {
+namespace {
+
+// PGGAN's published schedule: 1024x1024, 600 kimg per phase.
+TEST(Schedule, PublishedValues) {
+  const Config c = preset("pggan");
+  struct Row {
+    double kimg, lod;
+    int resolution, batch;
+    double old_weight, lr;
+  };
+  for (const Row& row : {Row{0, 8, 4, 128, 0, .001}, Row{600, 8, 4, 128, 0, .001}, Row{601, 8 - 1 / 600.0, 8, 128, 1 - 1 / 600.0, .001},
+                         Row{900, 7.5, 8, 128, .5, .001}, Row{1200, 7, 8, 128, 0, .001}, Row{4500, 4.5, 64, 32, .5, .001},
+                         Row{9300, .5, 1024, 4, .5, .0015}, Row{9600, 0, 1024, 4, 0, .0015}, Row{11999, 0, 1024, 4, 0, .0015}}) {
+    const Phase p = phase_at(c.schedule, 10, static_cast<std::int64_t>(row.kimg * 1000));
+    EXPECT_NEAR(p.lod, row.lod, 1e-9) << row.kimg;
+    EXPECT_EQ(1 << p.level, row.resolution) << row.kimg;
+    EXPECT_NEAR(p.old_weight, row.old_weight, 1e-9) << row.kimg;
+    EXPECT_EQ(p.batch, row.batch) << row.kimg;
+    EXPECT_EQ(p.lr, row.lr) << row.kimg;
+  }
+}
+
+TEST(Schedule, WithoutFadesAndWithALaterStart) {
+  ScheduleConfig s;
+  s.fade_kimg = 0;
+  s.stable_kimg = 1;
+  s.start_resolution = 8;
+  EXPECT_EQ(phase_at(s, 5, 0).level, 3);
+  EXPECT_EQ(phase_at(s, 5, 999).level, 3);
+  EXPECT_EQ(phase_at(s, 5, 1000).level, 4);
+  EXPECT_EQ(phase_at(s, 5, 2000).level, 5);
+  EXPECT_FALSE(phase_at(s, 5, 1000).fading());
+  s.stable_kimg = 0;
+  EXPECT_EQ(phase_at(s, 5, 0).level, 5);
+}
+
+struct Rig {
+  Exec exec;
+  NetworkConfig network;
+  ObjectiveConfig objective;
+  Networks networks;
+  TrainStep step;
+
+  Rig(const NetworkConfig& n, const ObjectiveConfig& o, const TrainStepShape& shape, int threads = 2)
+      : exec(Device{}, threads), network(n), objective(o), networks(exec, n, {}, 3), step(exec, networks, n, o, shape) {}
+
+  TrainStepResult run(double lr = 0.002) {
+    networks.d_adam.prepare(lr);
+    networks.g_adam.prepare(lr);
+    const TrainStepResult r = step.run();
+    networks.d_adam.advance();
+    networks.g_adam.advance();
+    return r;
+  }
+};
+
+NetworkConfig tiny_network() {
+  NetworkConfig n;
+  n.resolution = 8;
+  n.fmap_max = 16;
+  return n;
+}
+
+void fill(std::span<float> values, std::uint64_t stream) {
+  Rng rng(11, stream);
+  for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
+}
+
+void fill_all(TrainStep& step, std::uint64_t number) {
+  fill(step.real(), 10 * number);
+  if (step.shape().with_abnormal) fill(step.abnormal(), 10 * number + 1);
+  fill(step.d_latents(), 10 * number + 2);
+  fill(step.g_latents(), 10 * number + 3);
+  Rng rng(12, number);
+  for (float& v : step.mix()) v = static_cast<float>(rng.uniform());
+  for (float& v : step.pick()) v = rng.uniform() < 0.5 ? 1.f : 0.f;
+  step.set_old_weight(0.3);
+  step.set_ema_weight(0.01);
+}
+
+std::vector<float> weights(const Networks& n) {
+  std::vector<float> all;
+  for (const auto& parameters : {n.g.parameters(), n.d.parameters(), n.g_ema.parameters()})
+    for (const Parameter& p : parameters)
+      all.insert(all.end(), p.var.value().data<float>(), p.var.value().data<float>() + p.var.value().numel());
+  return all;
+}
+
+// Replays compute what fresh recordings of every step would have, to the bit.
+TEST(TrainStep, ReplayEqualsRecording) {
+  for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
+    ObjectiveConfig o;
+    o.loss = loss;
+    const TrainStepShape shape{3, true, 8, true};
+    Rig replayed(tiny_network(), o, shape);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      fill_all(replayed.step, i);
+      replayed.run();
+    }
+    Rig fresh(tiny_network(), o, shape);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      TrainStep step(fresh.exec, fresh.networks, fresh.network, o, shape);
+      fill_all(step, i);
+      fresh.networks.d_adam.prepare(0.002);
+      fresh.networks.g_adam.prepare(0.002);
+      step.run();
+      fresh.networks.d_adam.advance();
+      fresh.networks.g_adam.advance();
+    }
+    EXPECT_EQ(weights(replayed.networks), weights(fresh.networks));
+  }
+}
+
+TEST(TrainStep, SteadyStepAllocatesNothing) {
+  Rig rig(tiny_network(), {}, {3, false, 8, true});
+  fill_all(rig.step, 0);
+  rig.run();
+  const auto before = rig.exec.memory();
+  for (std::uint64_t i = 1; i < 4; ++i) {
+    fill_all(rig.step, i);
+    rig.run();
+  }
+  EXPECT_EQ(rig.exec.memory().requests, before.requests);
+  EXPECT_EQ(rig.exec.memory().system_allocations, before.system_allocations);
+}
+
+TEST(TrainStep, FastEqualsReference) {
+  for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
+    ObjectiveConfig o;
+    o.loss = loss;
+    std::vector<TrainStepResult> results;
+    for (const Implementation implementation : {Implementation::kFastest, Implementation::kReference}) {
+      Exec exec(Device{}, 2, implementation);
+      Networks networks(exec, tiny_network(), {}, 3);
+      TrainStep step(exec, networks, tiny_network(), o, {3, true, 8, true});
+      fill_all(step, 0);
+      networks.d_adam.prepare(0.001);
+      networks.g_adam.prepare(0.001);
+      results.push_back(step.run());
+    }
+    const auto& a = results[0];
+    const auto& b = results[1];
+    EXPECT_NEAR(a.d_loss, b.d_loss, 1e-4 * std::fabs(b.d_loss));
+    EXPECT_NEAR(a.penalty, b.penalty, 1e-4 * std::fabs(b.penalty));
+    EXPECT_NEAR(a.d_grad_norm, b.d_grad_norm, 1e-4 * b.d_grad_norm);
+    EXPECT_NEAR(a.g_grad_norm, b.g_grad_norm, 1e-3 * b.g_grad_norm);  // behind D's update
+  }
+}
+
+TEST(TrainStep, NonFiniteGradientsChangeNothing) {
+  Rig rig(tiny_network(), {}, {3, false, 8, false});
+  fill_all(rig.step, 0);
+  rig.run();
+  const auto before = weights(rig.networks);
+  fill_all(rig.step, 1);
+  rig.step.set_ema_weight(0);
+  rig.step.real()[0] = std::nanf("");
+  rig.step.g_latents()[0] = std::nanf("");
+  const TrainStepResult r = rig.run();
+  EXPECT_TRUE(r.d_skipped);
+  EXPECT_TRUE(r.g_skipped);
+  EXPECT_EQ(weights(rig.networks), before);
+}
+
+TEST(Adam, MovesByTheLearningRateAtFirst) {  // with beta1 = 0 the first step is lr * sign(gradient)
+  Exec exec;
+  const Parameter p{"p", Var(exec, exec.from<float>(std::vector<float>{1, -2, 3}, {3}), true)};
+  Adam adam(exec, {}, {p});
+  adam.prepare(0.1);
+  const Var g(exec, exec.from<float>(std::vector<float>{5, -0.01f, 1}, {3}));
+  const Tensor gate = exec.zeros({1});
+  adam.apply({p}, {g}, gate);
+  adam.advance();
+  EXPECT_NEAR(p.var.value().data<float>()[0], 0.9, 1e-5);
+  EXPECT_NEAR(p.var.value().data<float>()[1], -1.9, 1e-4);
+  EXPECT_EQ(adam.steps(), 1);
+  adam.reset();
+  EXPECT_EQ(adam.steps(), 0);
+  EXPECT_EQ(adam.moments()[0].v.data<float>()[0], 0.f);
+}
+
+// A world of two numbers: images whose left half is one grey value and whose right half another. Normal images fill the
+// square [-.8, .8]^2 evenly; the known abnormals fill its part where the left value is below 0. By eq 23 the generator
+// must leave that part to the abnormals for gamma < 1 (there p_d / gamma < (1 - gamma) / gamma p_an), and fill the whole
+// square for gamma = 1. Returns the share of what it draws below -0.1.
+double share_drawn_among_abnormals(double gamma) {
+  NetworkConfig network = tiny_network();
+  ObjectiveConfig objective;
+  objective.gamma = gamma;
+  objective.r1_weight = 0.3;
+  const int batch = 32;
+  Rig rig(network, objective, {2, false, batch, gamma < 1});
+  Rng rng(21, 0);
+  const auto draw = [&](std::span<float> images, bool abnormal) {
+    for (std::size_t n = 0; n < batch; ++n) {
+      const double left = abnormal ? -0.8 * rng.uniform() : 1.6 * rng.uniform() - 0.8, right = 1.6 * rng.uniform() - 0.8;
+      for (std::size_t i = 0; i < 64; ++i) images[n * 64 + i] = static_cast<float>(i % 8 < 4 ? left : right);
+    }
+  };
+  for (int i = 0; i < 1200; ++i) {
+    draw(rig.step.real(), false);
+    if (gamma < 1) draw(rig.step.abnormal(), true);
+    for (auto latents : {rig.step.d_latents(), rig.step.g_latents()})
+      for (float& v : latents) v = static_cast<float>(2 * rng.uniform() - 1);
+    rig.step.set_ema_weight(0.02);
+    rig.run(0.003);
+  }
+  const std::int64_t count = 512;
+  const Tensor z = rig.exec.empty({count, network.latent()});
+  for (float& v : z.span<float>()) v = static_cast<float>(2 * rng.uniform() - 1);
+  const HistoryScope off(false);
+  const Var images = rig.networks.g_ema.forward(Var(rig.exec, z), 2);
+  int among = 0;
+  for (std::int64_t n = 0; n < count; ++n) {
+    double left = 0;
+    for (int i = 0; i < 16; ++i) left += i % 4 < 2 ? images.value().data<float>()[n * 16 + i] / 8 : 0;
+    among += left < -0.1;
+  }
+  return among / static_cast<double>(count);
+}
+
+TEST(Toy, GeneratorStaysAwayFromKnownAbnormals) { EXPECT_LT(share_drawn_among_abnormals(0.1), 0.05); }
+TEST(Toy, WithoutThemItDrawsThere) { EXPECT_GT(share_drawn_among_abnormals(1.0), 0.25); }
+
+}  // namespace
+}  // namespace pgad::test
