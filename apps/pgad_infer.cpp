@@ -2,14 +2,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iomanip>
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
 #include "apps/data/dataset.h"
 #include "apps/data/npy.h"
-#include "apps/data/shuffle.h"
 #include "apps/inspection/evaluation.h"
 #include "apps/inspection/result_writer.h"
 #include "apps/inspection/samples.h"
@@ -109,14 +106,14 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
                             duration_text(left), " left"));
       },
       &stop_requested);
-  writer.finish();
+  writer.finish(!stop_requested);
   if (stop_requested)
     progress.say(str("interrupted after ", writer.scored() + writer.failed(), " of ", samples.size(), " images"));
   std::string summary = str(writer.scored(), " images scored");
   if (!std::isnan(threshold)) summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
   progress.say(summary + "; see " + out_path(o, "scores.csv"));
-  return writer.failed() > 0 ? kExitFailure : 0;
+  return writer.failed() > 0 || stop_requested ? kExitFailure : 0;
 }
 
 int score(const Options& o) {
@@ -150,11 +147,16 @@ int evaluate(const Options& o) {
   Progress progress;
   DataConfig data_config = s.config.data;
   data_config.path = o.data;
+  // The model's normal class names classes of its own data; an inspection folder says by itself what is good.
+  const bool class_given = std::any_of(o.given.begin(), o.given.end(), [](const auto& g) { return g.first->name == "normal-class"; });
+  if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test")) data_config.normal_class.clear();
   const Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
   for (const std::string& note : data.notes) progress.say("note: " + note);
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
   const bool has_masks = std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
-  Evaluation evaluation(s.model, s.config.scoring, has_masks);
+  Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold);
+  for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
+    std::filesystem::remove(out_path(o, name));
   const int code = score_into(s, o, samples, data.source, true, progress,
                               [&](const ScoredImage& image) { evaluation.add(image); });
   if (stop_requested) return code;
@@ -163,7 +165,7 @@ int evaluate(const Options& o) {
   metrics["data"] = o.data;
   metrics.update(evaluation.metrics());
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
-  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"), std::filesystem::path(o.data).filename().string());
+  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"), std::filesystem::canonical(o.data).filename().string());
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << evaluation.table();
   return code;

@@ -17,7 +17,22 @@ namespace {
 struct Interrupted {};
 
 // Fields whose change does not contradict what a run has done so far.
-bool may_change_on_resume(const Field& field) { return field.group == Group::kRun || field.name == "total-kimg"; }
+bool may_change_on_resume(const Field& field) {
+  return field.group == Group::kRun ? field.name != "seed" : field.name == "total-kimg" || field.name == "data";
+}
+
+// The newest checkpoint whose configuration can be read; the trainer looks at the rest. Empty if there is none.
+std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints) {
+  for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it) {
+    try {
+      checkpoint_config(it->second);
+      return it->second;
+    } catch (const Error&) {
+      continue;  // Trainer::resume says so
+    }
+  }
+  return "";
+}
 
 // The configuration to go on with: the run's own, with those options of today that may change. Throws UsageError for
 // an option that differs from the run's and may not.
@@ -37,22 +52,45 @@ Config resumed_config(const std::string& checkpoint, GivenOptions given, const s
   return wanted;
 }
 
+// Checkpoints do not hold where the images lie; the run's config.json does.
+std::string last_data_path(const std::string& out) {
+  const std::string path = (std::filesystem::path(out) / "config.json").string();
+  try {
+    return config_from_json(nlohmann::json::parse(read_file(path)), path).data.path;
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
 int train(const GivenOptions& given, const std::string& config_file) {
   Config config = resolve_config(given, config_file);
   if (config.run.out.empty()) throw UsageError("--out: expected the directory to write to");
   ensure_directory(config.run.out);
   const auto checkpoints = list_checkpoints(config.run.out);
-  const bool resume = config.run.resume && !checkpoints.empty();
-  if (resume) config = resumed_config(checkpoints.rbegin()->second, given, config_file);
+  const std::string intact = config.run.resume ? newest_intact(checkpoints) : "";
+  const bool resume = !intact.empty();
+  if (resume) config = resumed_config(intact, given, config_file);
+  if (config.run.resume && !checkpoints.empty() && !resume)
+    throw Error(str("none of the ", checkpoints.size(), " checkpoints in ", config.run.out, "/checkpoints can be read"));
   if (!config.run.resume && !checkpoints.empty())
     throw UsageError(str("--out ", config.run.out, " already holds a run (", checkpoints.rbegin()->second,
                          "): --resume goes on with it, another directory starts a new one"));
+  if (config.data.path.empty() && resume) config.data.path = last_data_path(config.run.out);
   if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
 
   Progress progress;
   Exec exec(parse_device(config.run.device), config.run.threads);
   const Dataset data = Dataset::open(config.data, Purpose::kTrain);
   for (const std::string& note : data.notes) progress.say("note: " + note);
+  if (data.calibration_normal.empty())
+    throw UsageError(str("no normal image is held out for calibration: --calibration-fraction is ",
+                         config.data.calibration_fraction, " of ", data.train_normal.size(),
+                         " normal images; expected a share above 0 of at least two images"));
+  const double growing = config.schedule.total_kimg;
+  if (const Phase last = phase_at(config.schedule, config.network.log2_resolution(), std::llround(growing * 1000) - 1);
+      last.lod > 0)
+    progress.say(str("note: after --total-kimg ", growing, " the networks will have grown to ", 1 << last.level, "x",
+                     1 << last.level, " only, not to ", config.network.resolution, "x", config.network.resolution));
   Trainer trainer(exec, config, data);
   for (const TrainingImages* images : {&trainer.normal_images(), &trainer.abnormal_images()})
     for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));

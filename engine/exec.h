@@ -38,6 +38,7 @@ class Exec {
   template <class T>
   Tensor from(std::span<const T> values, const Shape& shape) {
     PGAD_CHECK(static_cast<std::int64_t>(values.size()) == shape.numel(), values.size(), " values for ", shape);
+    PGAD_CHECK(!recording(), "a host write inside a recorded step would not be repeated");
     Tensor t = empty(shape, dtype_of<T>());
     std::copy(values.begin(), values.end(), t.template data<T>());
     return t;

@@ -8,7 +8,7 @@
 namespace pgad {
 
 // Columns. `ref` and `ref64` are the definition: plain loops accumulating in double. `cpu` is the fast version for a
-// machine without a GPU; where it is empty, `ref` serves. An empty `cuda` column throws.
+// machine without a GPU; where it is empty, `ref` serves. `cuda` is empty as long as there is no such device.
 template <template <class> class Args>
 struct Kernel {
   const char* name;

@@ -1,6 +1,6 @@
 #pragma once
 // Training losses. Known abnormal images are one more kind of fake: D sees p_N = gamma p_g + (1 - gamma) p_an
-// (Kimura & Yanagihara eq 15-23, with the weighting of SPEC section 2).
+// (Kimura & Yanagihara eq 15-23, with the weighting of docs/method.md).
 
 #include "layers/discriminator.h"
 #include "layers/objective_config.h"
@@ -24,7 +24,7 @@ struct DiscriminatorLoss {
   Var gradient;         // dD/dx of the penalty's images, [n,h,w,c]
 };
 
-// norm_divisor: 2^floor(lod), by which wgan-gp divides the gradient's norm at sizes below the full one (SPEC section 4).
+// norm_divisor: 2^floor(lod), by which wgan-gp divides the gradient's norm at sizes below the full one (docs/method.md).
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
                                      const DiscriminatorBatch& batch, int level, const Var& old_weight,
                                      double norm_divisor);

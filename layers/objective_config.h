@@ -1,5 +1,5 @@
 #pragma once
-// What the discriminator and generator minimise (SPEC sections 1, 2 and 4; docs/method.md).
+// What the discriminator and generator minimise (docs/method.md).
 
 namespace pgad {
 

@@ -26,7 +26,7 @@ std::int64_t count(const std::vector<Parameter>& parameters) {
   return n;
 }
 
-// Table of SPEC section 3 (PGGAN's sizes, all toRGB and fromRGB included).
+// Table of docs/method.md (PGGAN's sizes, all toRGB and fromRGB included).
 TEST(Networks, ParameterCounts) {
   struct Row {
     int resolution, channels;

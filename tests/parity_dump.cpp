@@ -1,5 +1,5 @@
 // For scripts/parity.sh: random inputs for a model, and what pgad makes of them.
-//   parity_dump MODEL OUTDIR -> OUTDIR/inputs.safetensors, OUTDIR/outputs.safetensors
+//   parity_dump MODEL OUTDIR SEED -> OUTDIR/inputs.safetensors, OUTDIR/outputs.safetensors
 
 #include <iostream>
 
@@ -18,11 +18,11 @@ void save(const std::string& path, const test::NamedTensors& tensors, const std:
   write_safetensors(path, views, metadata);
 }
 
-test::Named random(std::vector<std::int64_t> shape, std::uint64_t stream, bool unit) {
+test::Named random(std::vector<std::int64_t> shape, std::uint64_t seed, std::uint64_t stream, bool unit) {
   std::int64_t n = 1;
   for (const auto s : shape) n *= s;
   test::Named t{std::move(shape), {}};
-  Rng rng(2024, stream);
+  Rng rng(seed, stream);
   for (std::int64_t i = 0; i < n; ++i) t.values.push_back(static_cast<float>(unit ? rng.uniform() : 2 * rng.uniform() - 1));
   return t;
 }
@@ -30,22 +30,23 @@ test::Named random(std::vector<std::int64_t> shape, std::uint64_t stream, bool u
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: parity_dump MODEL OUTDIR\n";
+  if (argc != 4) {
+    std::cerr << "usage: parity_dump MODEL OUTDIR SEED\n";
     return 2;
   }
   try {
     Exec exec;
     const Model model = load_model(exec, argv[1]);
     const std::string out = argv[2];
+    const std::uint64_t seed = std::stoull(argv[3]);
     ensure_directory(out);
-    const std::int64_t n = 8, side = model.side(), c = model.config.network.channels;
+    const std::int64_t n = 4, side = model.side(), c = model.config.network.channels;
     test::NamedTensors inputs;
-    inputs["z"] = random({n, model.config.network.latent()}, 1, false);
-    inputs["real"] = random({n, c, side, side}, 2, false);
-    inputs["abnormal"] = random({n, c, side, side}, 3, false);
-    inputs["u"] = random({n}, 4, true);
-    inputs["pick"] = {{n}, {1, 0, 1, 0, 0, 1, 1, 0}};
+    inputs["z"] = random({n, model.config.network.latent()}, seed, 1, false);
+    inputs["real"] = random({n, c, side, side}, seed, 2, false);
+    inputs["abnormal"] = random({n, c, side, side}, seed, 3, false);
+    inputs["u"] = random({n}, seed, 4, true);
+    inputs["pick"] = {{n}, {1, 0, 0, 1}};
     test::ParitySetting s;
     s.level = model.level;
     s.full_level = model.config.network.log2_resolution();

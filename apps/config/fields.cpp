@@ -389,7 +389,7 @@ std::vector<Field> make_fields() {
       field(kRun, "device", PGAD_MEMBER(run.device), "auto or cpu", one_of("auto", "cpu"),
             "where to compute; auto: the best there is"),
       field(kRun, "time-budget", PGAD_MEMBER(run.time_budget_minutes), "a number >= 0", kNotNegative,
-            "stop, checkpointed, after this many minutes; 0: no limit"),
+            "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no limit"),
       field(kRun, "checkpoint-kimg", PGAD_MEMBER(run.checkpoint_kimg), "a number > 0", kPositive,
             "between checkpoints, thousands of real images"),
       field(

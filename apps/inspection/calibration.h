@@ -1,6 +1,6 @@
 #pragma once
 // From raw terms to a decision: what is usual for normal images, measured on normals (and known abnormals) that were
-// held out from training. SPEC section 5; docs/method.md.
+// held out from training. docs/method.md.
 
 #include <functional>
 

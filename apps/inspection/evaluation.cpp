@@ -1,5 +1,6 @@
 #include "apps/inspection/evaluation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -14,8 +15,13 @@ constexpr std::size_t kNormalExamples = 4, kAnomalousExamples = 10;
 
 }  // namespace
 
-Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks)
-    : model_(model), scoring_(scoring), has_masks_(has_masks) {}
+Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold)
+    : model_(model), scoring_(scoring), has_masks_(has_masks), threshold_(threshold) {}
+
+double Evaluation::threshold(ScoreIndex score) const {
+  if (score == kCombined && !std::isnan(threshold_)) return threshold_;
+  return threshold_of(*model_.calibration, score, scoring_.false_reject_rate).value;
+}
 
 void Evaluation::add(const ScoredImage& image) {
   for (int i = 0; i < kTermCount; ++i) values_[i].push_back(image.terms[i]);
@@ -73,14 +79,16 @@ nlohmann::ordered_json Evaluation::metrics() const {
                             {"high", finite(t.high)},
                             {"wanted_false_reject_rate", scoring_.false_reject_rate},
                             {"held_out_normals", t.count}};
-      score["f1"] = ranking.f1_at(t.value);
-      score["f1_inlier_positive"] = ranking.f1_at(t.value, PositiveClass::kInlier);
-      score["false_reject_rate"] = false_reject_rate(values_[i], anomalous_, t.value);
-      score["miss_rate"] = miss_rate(values_[i], anomalous_, t.value);
+      const double used = threshold(static_cast<ScoreIndex>(i));
+      score["threshold_used"] = used;
+      score["f1"] = ranking.f1_at(used);
+      score["f1_inlier_positive"] = ranking.f1_at(used, PositiveClass::kInlier);
+      score["false_reject_rate"] = false_reject_rate(values_[i], anomalous_, used);
+      score["miss_rate"] = miss_rate(values_[i], anomalous_, used);
     }
     json["scores"][kScoreNames[i]] = score;
   }
-  if (!masks_.empty()) {
+  if (std::ranges::find(masks_, 1) != masks_.end()) {  // else nothing to find: no mask, or all black
     const int side = model_.side();
     const auto count = static_cast<int>(masks_.size() / static_cast<std::size_t>(side * side));
     const auto pixel = [&](const std::vector<float>& maps) {
@@ -99,7 +107,7 @@ std::string Evaluation::table() const {
   for (int i = 0; i < scores(); ++i) {
     const Ranking<double> ranking(values_[i], anomalous_);
     const double f1 = model_.calibration
-                          ? ranking.f1_at(threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate).value)
+                          ? ranking.f1_at(threshold(static_cast<ScoreIndex>(i)))
                           : ranking.best_f1().f1;
     char line[96];
     std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %.3f\n", kScoreNames[i], ranking.auroc(),
@@ -119,7 +127,7 @@ void Evaluation::plot(const std::string& roc_path, const std::string& histogram_
     h.name = kScoreNames[i];
     for (std::size_t k = 0; k < anomalous_.size(); ++k) (anomalous_[k] ? h.anomalous : h.normal).push_back(values_[i][k]);
     if (model_.calibration)
-      h.threshold = threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate).value;
+      h.threshold = threshold(static_cast<ScoreIndex>(i));
     histograms.push_back(std::move(h));
   }
   plot_roc(roc_path, title, curves);

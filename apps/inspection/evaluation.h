@@ -14,8 +14,8 @@ namespace pgad {
 // normals beside them.
 class Evaluation {
  public:
-  // has_masks: whether pixel metrics are wanted at all.
-  Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks);
+  // has_masks: whether pixel metrics are wanted at all. threshold: of combined; NaN: the calibration's.
+  Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold);
 
   void add(const ScoredImage& image);
   // Throws Error unless both kinds were added.
@@ -27,12 +27,14 @@ class Evaluation {
   void save_examples(const std::string& path) const;
 
  private:
+  double threshold(ScoreIndex score) const;
   void add_example(const ScoredImage& image);
   int scores() const { return model_.calibration ? kScoreCount : kTermCount; }
 
   const Model& model_;
   ScoringConfig scoring_;
   bool has_masks_;
+  double threshold_;
   std::vector<double> values_[kScoreCount];
   std::vector<std::uint8_t> anomalous_;
   std::vector<float> raw_maps_, calibrated_maps_;  // [n][s][s]

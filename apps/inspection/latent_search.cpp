@@ -44,8 +44,9 @@ Var LatentSearch::reduce(const Var& distances) const {
   return scoring_.reduction == Reduction::kMean ? mean_per_sample(distances) : sum_per_sample(distances);
 }
 
+// 1 - sigmoid(D) as sigmoid(-D): in float the difference would be 0 from D = 17 on.
 Var LatentSearch::critic(const Var& score) const {
-  return model_.loss == Loss::kLogistic ? affine(sigmoid(score), -1, 1) : abs(affine(score, 1, -model_.normal_critic));
+  return model_.loss == Loss::kLogistic ? sigmoid(scale(score, -1)) : abs(affine(score, 1, -model_.normal_critic));
 }
 
 LatentSearch::Terms LatentSearch::terms(const Var& z) const {
@@ -94,7 +95,9 @@ void LatentSearch::start(int restart) {
   }
   std::ranges::fill(m_.span<float>(), 0.f);
   std::ranges::fill(v_.span<float>(), 0.f);
-  if (restart == 0) std::ranges::fill(best_loss_.span<float>(), std::numeric_limits<float>::infinity());
+  if (restart > 0) return;
+  std::ranges::fill(best_loss_.span<float>(), std::numeric_limits<float>::infinity());
+  std::ranges::copy(z_.span<float>(), best_z_.span<float>().begin());
 }
 
 void LatentSearch::step(double lr, int number) {

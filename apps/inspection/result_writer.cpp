@@ -135,8 +135,8 @@ void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& sourc
   if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
 }
 
-void ResultWriter::finish() {
-  put("", "\n  ]\n}\n");
+void ResultWriter::finish(bool complete) {
+  put("", str("\n  ],\n  \"complete\": ", complete ? "true" : "false", "\n}\n"));
   csv_.close();
   json_.close();
   sync_and_rename(csv_part_, (fs::path(options_.out) / "scores.csv").string());

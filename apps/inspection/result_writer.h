@@ -28,7 +28,8 @@ class ResultWriter {
 
   // source: to draw the map over the image at its own size. Throws Error if writing fails.
   void add(const ScoredImage& image, const ImageSource& source);
-  void finish();
+  // complete: all images have been added.
+  void finish(bool complete);
 
   std::int64_t failed() const { return failed_; }
   std::int64_t anomalous() const { return anomalous_; }

@@ -23,6 +23,7 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
                    const std::atomic<bool>* stop) {
   const auto batch = static_cast<std::size_t>(scoring_.batch);
   LoaderOptions options;
+  options.threads = exec_.threads();
   options.capacity = 2 * scoring_.batch;
   Loader loader(samples, source, model_.preprocessing, options);
   std::size_t done = 0;
@@ -73,6 +74,8 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
         for (std::size_t i = 0; i < floats; ++i)
           r.residual_map[i / channels] += std::fabs(query[i] - drawn[i]) / static_cast<float>(channels);
         ++at;
+        if (!std::ranges::all_of(r.terms, [](double t) { return std::isfinite(t); }))
+          r.error = r.sample.name + ": its scores are not finite";
       }
       sink(std::move(r));
     }
@@ -82,7 +85,7 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
 }
 
 double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source) {
-  Loader loader(samples, source, model_.preprocessing);
+  Loader loader(samples, source, model_.preprocessing, {exec_.threads(), 0});
   LatentSearch& one = search(1);
   double sum = 0;
   std::int64_t count = 0;

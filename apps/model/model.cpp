@@ -139,13 +139,19 @@ Model load_model(Exec& exec, const std::string& path) {
   } catch (const UsageError& e) {  // the file's fault, not the caller's
     throw Error(str(path, ": ", e.what()));
   }
-  model.preprocessing = preprocessing_from_string(metadata_text(file, "preprocessing"));
+  try {
+    model.preprocessing = preprocessing_from_string(metadata_text(file, "preprocessing"));
+  } catch (const Error& e) {
+    throw Error(str(path, ": metadata 'preprocessing': ", e.what()));
+  }
   model.level = static_cast<int>(metadata_integer(file, "level"));
   model.old_weight = metadata_number(file, "old_weight");
   model.statistic = metadata_number(file, "minibatch_stddev");
   model.normal_critic = metadata_number(file, "normal_critic");
   model.images = metadata_integer(file, "images");
   const NetworkConfig& network = model.config.network;
+  if (!(model.old_weight >= 0 && model.old_weight <= 1))
+    throw Error(str(path, ": metadata 'old_weight' is ", model.old_weight, ", expected 0 to 1"));
   if (model.level < 2 || model.level > network.log2_resolution())
     throw Error(str(path, ": metadata 'level' is ", model.level, ", expected 2 to ", network.log2_resolution()));
   if (model.preprocessing.resolution != network.resolution || model.preprocessing.channels != network.channels)

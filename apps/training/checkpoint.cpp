@@ -47,6 +47,7 @@ void save_checkpoint(const std::string& path, const Networks& networks, const Tr
                      {"format_version", kVersion},
                      {"config", config_json},
                      {"images", std::to_string(s.images)},
+                     {"images_before_last_step", std::to_string(s.images_before_last_step)},
                      {"steps", std::to_string(s.steps)},
                      {"skipped", std::to_string(s.skipped)},
                      {"skipped_in_row", std::to_string(s.skipped_in_row)},
@@ -62,11 +63,9 @@ void save_checkpoint(const std::string& path, const Networks& networks, const Tr
 
 TrainingState load_checkpoint(const std::string& path, Networks& networks) {
   const SafeTensorsFile file = read_checkpoint(path);
-  for_each_tensor(networks, [&](const std::string& name, const Parameter& p, const Tensor& values) {
-    read_parameter(file, name, p, values);
-  });
   TrainingState s;
   s.images = metadata_integer(file, "images");
+  s.images_before_last_step = metadata_integer(file, "images_before_last_step");
   s.steps = metadata_integer(file, "steps");
   s.skipped = metadata_integer(file, "skipped");
   s.skipped_in_row = metadata_integer(file, "skipped_in_row");
@@ -76,8 +75,16 @@ TrainingState load_checkpoint(const std::string& path, Networks& networks) {
   s.has_statistic = metadata_integer(file, "has_statistic") != 0;
   s.seconds = metadata_number(file, "seconds");
   s.log_bytes = metadata_integer(file, "log_bytes");
-  networks.g_adam.set_steps(metadata_integer(file, "g_adam_steps"));
-  networks.d_adam.set_steps(metadata_integer(file, "d_adam_steps"));
+  const std::int64_t g_steps = metadata_integer(file, "g_adam_steps"), d_steps = metadata_integer(file, "d_adam_steps");
+  // All is there and fits before anything is changed.
+  for_each_tensor(networks, [&](const std::string& name, const Parameter& p, const Tensor&) {
+    file.get(name, "F32", file_shape(p));
+  });
+  for_each_tensor(networks, [&](const std::string& name, const Parameter& p, const Tensor& values) {
+    read_parameter(file, name, p, values);
+  });
+  networks.g_adam.set_steps(g_steps);
+  networks.d_adam.set_steps(d_steps);
   return s;
 }
 

@@ -12,8 +12,9 @@ namespace pgad {
 
 struct TrainingState {
   std::int64_t images = 0;        // real images shown
+  std::int64_t images_before_last_step = 0;
   std::int64_t steps = 0;
-  std::int64_t skipped = 0;       // discriminator or generator updates left out for non-finite gradients
+  std::int64_t skipped = 0;       // steps in which an update was left out for gradients that are not finite
   std::int64_t skipped_in_row = 0;
   int level = 0;                  // of the last step, and whether it was fading: optimizers are reset at changes
   bool fading = false;
@@ -26,7 +27,7 @@ struct TrainingState {
 // config_json: the configuration the run was started with.
 void save_checkpoint(const std::string& path, const Networks& networks, const TrainingState& state,
                      const std::string& config_json);
-// Throws Error naming the file if it does not fit the networks.
+// Throws Error naming the file if it does not fit the networks, which are left as they were then.
 TrainingState load_checkpoint(const std::string& path, Networks& networks);
 // The configuration in a checkpoint's metadata.
 std::string checkpoint_config(const std::string& path);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -57,6 +58,7 @@ Config portable(const Config& config) {
   const std::uint64_t seed = c.run.seed;
   c.run = RunConfig{};
   c.run.seed = seed;
+  c.data.path.clear();
   return c;
 }
 
@@ -230,8 +232,8 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
   const std::int64_t images_before = state_.images;
   std::int64_t next_log = (state_.images / kLogImages + 1) * kLogImages;
   const auto next_multiple = [&](double every_kimg) {
-    const std::int64_t every = std::max<std::int64_t>(1, kimg(every_kimg));
-    return (state_.images / every + 1) * every;
+    const std::int64_t every = kimg(every_kimg);
+    return every > 0 ? (state_.images / every + 1) * every : std::numeric_limits<std::int64_t>::max();  // 0: never
   };
   std::int64_t next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
   std::int64_t next_sample = next_multiple(config_.run.sample_kimg);
@@ -278,6 +280,7 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
           state_.has_statistic ? keep * state_.statistic + (1 - keep) * result.statistic : result.statistic;
       state_.has_statistic = true;
     }
+    state_.images_before_last_step = state_.images;
     state_.images += phase.batch;
     state_.steps += 1;
     state_.seconds = seconds_before + seconds_since(session);
@@ -293,7 +296,7 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
       log(phase, result, recent_speed);
       next_log = (state_.images / kLogImages + 1) * kLogImages;
     }
-    if (state_.images >= next_sample || state_.images >= total) {
+    if (state_.images >= next_sample || (state_.images >= total && config_.run.sample_kimg > 0)) {
       save_samples(phase);
       next_sample = next_multiple(config_.run.sample_kimg);
     }
@@ -306,14 +309,14 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
                    static_cast<double>(state_.images - images_before) / std::max(1e-9, seconds_since(session)),
                    static_cast<double>(total - state_.images) / recent_speed, log_now});
   }
-  save_checkpoint();
+  if (state_.steps > 0) save_checkpoint();
   return reason;
 }
 
 Model Trainer::model() const {
-  // The phase of the last step taken: at its images the networks have been trained.
-  const std::int64_t last = std::max<std::int64_t>(0, state_.images - 1);
-  const Phase phase = phase_at(config_.schedule, config_.network.log2_resolution(), last);
+  // The phase of the last step taken: what lies behind it has not been trained yet.
+  const Phase phase =
+      phase_at(config_.schedule, config_.network.log2_resolution(), state_.images_before_last_step);
   Model m;
   m.config = portable(config_);
   m.preprocessing = preprocessing_;

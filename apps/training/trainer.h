@@ -66,7 +66,6 @@ class Trainer {
     std::vector<long> indices;
   };
   std::map<std::uint64_t, Order> orders_;  // by random stream
-  int log_file_ = -1;
   std::string stored_config_;
 };
 

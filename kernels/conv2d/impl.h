@@ -2,7 +2,7 @@
 #include "kernels/conv2d/conv2d.h"
 
 namespace pgad {
-// Loops of our own, for thin convolutions (an image's 1 or 3 channels) and for builds without oneDNN.
+// Loops of our own, for builds without oneDNN.
 void conv2d_loops(Exec&, const Conv2dArgs<float>&);
 void conv2d_dgrad_loops(Exec&, const Conv2dArgs<float>&);
 void conv2d_wgrad_loops(Exec&, const Conv2dArgs<float>&);
