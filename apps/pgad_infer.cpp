@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
   }
   CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
   generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();
-  CLI::Option* count = generate->add_option("--count", o.count, "how many")->check(CLI::PositiveNumber);
+  CLI::Option* count = generate->add_option("--count", o.count, "how many")->check(CLI::Range(1, 1000000));
   CLI::Option* seed = generate->add_option("--seed", o.seed, "of the latents");
   generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
       ->excludes(count)

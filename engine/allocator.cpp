@@ -60,6 +60,7 @@ void* Pool::acquire(std::size_t bytes, std::size_t* capacity) {
                       " already reserved; lower the batch size or the number of feature maps"));
     if (guarded_) pointer = static_cast<unsigned char*>(pointer) + kAlignment;
     *capacity = wanted;
+    blocks_.emplace(pointer, wanted);
     ++stats_->system_allocations;
     stats_->reserved_bytes += wanted;
   }
@@ -83,16 +84,17 @@ void Pool::release(void* pointer, std::size_t bytes, std::size_t capacity) noexc
 }
 
 void Pool::trim() noexcept {
-  unpoison();
   for (const auto& [capacity, pointer] : free_) {
+    PGAD_UNPOISON(pointer, capacity);
     stats_->reserved_bytes -= capacity;
+    blocks_.erase(pointer);
     std::free(static_cast<unsigned char*>(pointer) - (guarded_ ? kAlignment : 0));
   }
   free_.clear();
 }
 
 void Pool::unpoison() noexcept {
-  for ([[maybe_unused]] const auto& [capacity, pointer] : free_) PGAD_UNPOISON(pointer, capacity);
+  for ([[maybe_unused]] const auto& [pointer, capacity] : blocks_) PGAD_UNPOISON(pointer, capacity);
 }
 
 Buffer::Buffer(std::shared_ptr<Pool> pool, std::size_t bytes) : pool_(std::move(pool)), bytes_(bytes) {

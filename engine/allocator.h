@@ -38,14 +38,16 @@ class Pool {
   void release(void* pointer, std::size_t bytes, std::size_t capacity) noexcept;
   // Returns cached blocks to the system.
   void trim() noexcept;
-  // After a capture: the recorded calls write to blocks that no tensor holds, so the sanitizer must allow it.
+  // After a capture: the recorded calls write to blocks that no tensor holds, or whose last tensor is smaller than an
+  // earlier one, so the sanitizer must allow it.
   void unpoison() noexcept;
   bool guarded() const { return guarded_; }
 
  private:
   std::shared_ptr<AllocatorStats> stats_;
   bool guarded_;
-  std::multimap<std::size_t, void*> free_;  // by capacity
+  std::multimap<std::size_t, void*> free_;   // by capacity
+  std::map<void*, std::size_t> blocks_;      // all of them, live or free, with their capacity
 };
 
 // One block, returned to its pool when the last tensor that uses it is gone.

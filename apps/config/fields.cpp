@@ -234,6 +234,9 @@ const auto kEnum = kAnything;  // its codec admits nothing but the words
 const auto kPositive = [](double v) { return v > 0 && std::isfinite(v); };
 const auto kNotNegative = [](double v) { return v >= 0 && std::isfinite(v); };
 const auto kShare = [](double v) { return v >= 0 && v <= 1; };         // [0, 1]
+// Thousands of images: counters are 64-bit integers of single images.
+const auto kKimg = [](double v) { return v >= 0 && v <= 1e9; };
+const auto kPositiveKimg = [](double v) { return v > 0 && v <= 1e9; };
 const auto kPositiveShare = [](double v) { return v > 0 && v <= 1; };  // (0, 1]
 const auto kBelowOne = [](double v) { return v >= 0 && v < 1; };       // [0, 1)
 
@@ -320,11 +323,11 @@ std::vector<Field> make_fields() {
           kSchedule, "start-resolution", PGAD_MEMBER(schedule.start_resolution),
           "a power of two in [4, resolution]", [](int v) { return power_of_two_in(v, 4, 1024); },
           "side at which growing starts, pixels"),
-      field(kSchedule, "fade-kimg", PGAD_MEMBER(schedule.fade_kimg), "a number >= 0", kNotNegative,
+      field(kSchedule, "fade-kimg", PGAD_MEMBER(schedule.fade_kimg), "a number in [0, 1e9]", kKimg,
             "length of a fade-in, thousands of real images"),
-      field(kSchedule, "stable-kimg", PGAD_MEMBER(schedule.stable_kimg), "a number >= 0", kNotNegative,
+      field(kSchedule, "stable-kimg", PGAD_MEMBER(schedule.stable_kimg), "a number in [0, 1e9]", kKimg,
             "training at each resolution after its fade, thousands of real images"),
-      field(kSchedule, "total-kimg", PGAD_MEMBER(schedule.total_kimg), "a number > 0", kPositive,
+      field(kSchedule, "total-kimg", PGAD_MEMBER(schedule.total_kimg), "a number in (0, 1e9]", kPositiveKimg,
             "length of the whole training, thousands of real images"),
       field(kSchedule, "batch", PGAD_MEMBER(schedule.batch), kBatchExpected,
             resolution_map<int>(int_in<1, 4096>),
@@ -390,12 +393,12 @@ std::vector<Field> make_fields() {
             "where to compute; auto: the best there is"),
       field(kRun, "time-budget", PGAD_MEMBER(run.time_budget_minutes), "a number >= 0", kNotNegative,
             "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no limit"),
-      field(kRun, "checkpoint-kimg", PGAD_MEMBER(run.checkpoint_kimg), "a number > 0", kPositive,
+      field(kRun, "checkpoint-kimg", PGAD_MEMBER(run.checkpoint_kimg), "a number in (0, 1e9]", kPositiveKimg,
             "between checkpoints, thousands of real images"),
       field(
           kRun, "keep-checkpoints", PGAD_MEMBER(run.keep_checkpoints), "a whole number >= 1",
           [](int v) { return v >= 1; }, "older checkpoints than these are deleted"),
-      field(kRun, "sample-kimg", PGAD_MEMBER(run.sample_kimg), "a number >= 0", kNotNegative,
+      field(kRun, "sample-kimg", PGAD_MEMBER(run.sample_kimg), "a number in [0, 1e9]", kKimg,
             "between sheets of generated images, thousands of real images; 0: none"),
   };
   return fields;

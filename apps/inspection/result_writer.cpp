@@ -47,10 +47,9 @@ void sync_and_rename(const std::string& part, const std::string& path) {
 ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, const nlohmann::ordered_json& header)
     : model_(model), options_(options) {
   ensure_directory(options.out);
-  csv_part_ = (fs::path(options.out) / ".scores.csv.part").string();
-  json_part_ = (fs::path(options.out) / ".scores.json.part").string();
-  csv_.open(csv_part_, std::ios::binary | std::ios::trunc);
-  json_.open(json_part_, std::ios::binary | std::ios::trunc);
+  csv_.path = (fs::path(options.out) / ".scores.csv.part").string();
+  json_.path = (fs::path(options.out) / ".scores.json.part").string();
+  for (Part* part : {&csv_, &json_}) part->stream.open(part->path, std::ios::binary | std::ios::trunc);
   std::string columns = "path";
   for (const char* name : kScoreNames) columns += str(",", name);
   columns += ",decision";
@@ -62,18 +61,16 @@ ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, con
   put(columns, head + (head == "{" ? "" : ",") + "\n  \"images\": [");
 }
 
-ResultWriter::~ResultWriter() {
-  if (finished_) return;
+ResultWriter::Part::~Part() {
   std::error_code ignored;
-  fs::remove(csv_part_, ignored);
-  fs::remove(json_part_, ignored);
+  if (!path.empty()) fs::remove(path, ignored);
 }
 
 void ResultWriter::put(const std::string& csv, const std::string& json) {
-  csv_ << csv << std::flush;
-  if (!csv_) throw Error(str(options_.out, "/scores.csv: cannot write: ", std::strerror(errno)));
-  json_ << json << std::flush;
-  if (!json_) throw Error(str(options_.out, "/scores.json: cannot write: ", std::strerror(errno)));
+  csv_.stream << csv << std::flush;
+  if (!csv_.stream) throw Error(str(options_.out, "/scores.csv: cannot write: ", std::strerror(errno)));
+  json_.stream << json << std::flush;
+  if (!json_.stream) throw Error(str(options_.out, "/scores.json: cannot write: ", std::strerror(errno)));
 }
 
 void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
@@ -137,11 +134,10 @@ void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& sourc
 
 void ResultWriter::finish(bool complete) {
   put("", str("\n  ],\n  \"complete\": ", complete ? "true" : "false", "\n}\n"));
-  csv_.close();
-  json_.close();
-  sync_and_rename(csv_part_, (fs::path(options_.out) / "scores.csv").string());
-  sync_and_rename(json_part_, (fs::path(options_.out) / "scores.json").string());
-  finished_ = true;
+  csv_.stream.close();
+  json_.stream.close();
+  sync_and_rename(csv_.path, (fs::path(options_.out) / "scores.csv").string());
+  sync_and_rename(json_.path, (fs::path(options_.out) / "scores.json").string());
 }
 
 }  // namespace pgad

@@ -22,7 +22,6 @@ class ResultWriter {
  public:
   // header: what scores.json says beside the images.
   ResultWriter(const Model& model, const ResultOptions& options, const nlohmann::ordered_json& header);
-  ~ResultWriter();
   ResultWriter(const ResultWriter&) = delete;
   ResultWriter& operator=(const ResultWriter&) = delete;
 
@@ -41,10 +40,15 @@ class ResultWriter {
 
   const Model& model_;
   ResultOptions options_;
-  std::string csv_part_, json_part_;
-  std::ofstream csv_, json_;
+  // A table under its temporary name, removed with the writer unless it was renamed.
+  struct Part {
+    std::string path;
+    std::ofstream stream;
+    ~Part();
+  };
+  Part csv_, json_;
   std::int64_t failed_ = 0, anomalous_ = 0, scored_ = 0;
-  bool first_ = true, finished_ = false;
+  bool first_ = true;
 };
 
 }  // namespace pgad

@@ -78,8 +78,8 @@ double metadata_number(const SafeTensorsFile& file, const std::string& key) {
   double value = 0;
   const auto end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, value);
-  if (result.ec != std::errc() || result.ptr != end)
-    throw Error(str(file.path, ": metadata '", key, "': '", text, "', expected a number"));
+  if (result.ec != std::errc() || result.ptr != end || !std::isfinite(value))
+    throw Error(str(file.path, ": metadata '", key, "': '", text, "', expected a finite number"));
   return value;
 }
 
