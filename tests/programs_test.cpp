@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -755,7 +754,7 @@ TEST(InferProgram, Evaluates) {
   const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit", "20",
                         "--out", dir / "out"});
   ASSERT_TRUE(ended(r, 0, {"40 images scored"}));
-  EXPECT_TRUE(std::regex_search(r.out, std::regex("score +AUROC +AP +F1"))) << r.out;
+  EXPECT_NE(r.out.find("score           AUROC     AP     F1"), std::string::npos) << r.out;
   const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
   EXPECT_EQ(metrics.at("images").at("normal"), 20);
   EXPECT_EQ(metrics.at("images").at("anomalous"), 20);
