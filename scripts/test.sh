@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs all tests. With CI=true (or --all) also under AddressSanitizer and
-# UndefinedBehaviorSanitizer, and in a build without oneDNN; warnings are errors then.
+# UndefinedBehaviorSanitizer; warnings are errors then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,9 +26,6 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 }
 
 if [ "$all" = true ]; then
-  # Without oneDNN plain loops serve; what is tested is that everything still computes the same.
-  build no-onednn ops_test golden_test search_test
-  run no-onednn -R '/Ops|Grad|Golden|Search'
   build asan
   run asan
 fi
