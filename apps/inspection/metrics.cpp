@@ -252,7 +252,7 @@ double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, i
       check_score(maps[at], at);
       const std::int32_t label = components.labels[p];
       items[at] = {maps[at], label == 0 ? 0 : first + label};
-      found_per_pixel[items[at].region] += 1;  // areas for now
+      found_per_pixel[items[at].region] += 1;  // areas; turned into shares below
     }
   }
   const double normals = found_per_pixel[0];
