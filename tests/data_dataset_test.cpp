@@ -14,40 +14,12 @@
 #include "apps/data/dataset.h"
 #include "apps/data/shuffle.h"
 #include "engine/check.h"
+#include "tests/temp_dir.h"
 
-namespace pgad {
+namespace pgad::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (fs::temp_directory_path() / "pgad-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TempDir() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// Without the fsync of write_file_atomically: tests write hundreds of files.
-void put(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return (dynamic_cast<const UsageError*>(&e) ? "usage: " : "") + std::string(e.what());
-  }
-  return "no error";
-}
 
 void touch(const std::string& path) {
   ensure_directory(fs::path(path).parent_path().string());
@@ -443,4 +415,4 @@ TEST(DataDataset, BundledMnistSubset) {
 }
 
 }  // namespace
-}  // namespace pgad
+}  // namespace pgad::test

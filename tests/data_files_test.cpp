@@ -13,35 +13,12 @@
 #include "apps/data/atomic_file.h"
 #include "apps/data/npy.h"
 #include "engine/check.h"
+#include "tests/temp_dir.h"
 
-namespace pgad {
+namespace pgad::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (fs::temp_directory_path() / "pgad-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error("mkdtemp failed");
-    path_ = name;
-    ::chmod(name.c_str(), 0755);  // tests that drop root must get in
-  }
-  ~TempDir() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 long entries(const std::string& directory) {
   return std::distance(fs::directory_iterator(directory), fs::directory_iterator());
@@ -266,4 +243,4 @@ TEST(DataNpy, BadFiles) {
 }
 
 }  // namespace
-}  // namespace pgad
+}  // namespace pgad::test

@@ -10,37 +10,10 @@
 #include "apps/data/atomic_file.h"
 #include "apps/data/idx.h"
 #include "engine/check.h"
+#include "tests/temp_dir.h"
 
-namespace pgad {
+namespace pgad::test {
 namespace {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pgad-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-// Without the fsync of write_file_atomically: tests write hundreds of files.
-void put(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 std::string header(std::uint32_t magic, const std::vector<std::uint32_t>& dims) {
   std::string out;
@@ -203,4 +176,4 @@ TEST(DataIdx, FindsPairs) {
 }
 
 }  // namespace
-}  // namespace pgad
+}  // namespace pgad::test

@@ -20,35 +20,12 @@
 #include "apps/data/atomic_file.h"
 #include "apps/data/image.h"
 #include "engine/check.h"
+#include "tests/temp_dir.h"
 
-namespace pgad {
+namespace pgad::test {
 namespace {
 
 using Bytes = std::vector<unsigned char>;
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pgad-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error("mkdtemp failed");
-    path_ = name;
-    ::chmod(name.c_str(), 0755);  // tests that drop root must get in
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 std::string decode_error(const std::string& bytes) {
   return error_of([&] { decode_image(bytes, "x.png"); });
@@ -373,4 +350,4 @@ TEST(DataImage, WritePngRoundTrip) {
 }
 
 }  // namespace
-}  // namespace pgad
+}  // namespace pgad::test

@@ -12,37 +12,10 @@
 #include "apps/data/atomic_file.h"
 #include "apps/data/loader.h"
 #include "engine/check.h"
+#include "tests/temp_dir.h"
 
-namespace pgad {
+namespace pgad::test {
 namespace {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pgad-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-// Without the fsync of write_file_atomically: tests write hundreds of files.
-void put(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 constexpr int kImages = 40;
 
@@ -266,4 +239,4 @@ TEST_F(DataLoader, FileThatVanishesLater) {
 }
 
 }  // namespace
-}  // namespace pgad
+}  // namespace pgad::test

@@ -119,17 +119,17 @@ void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& sourc
   ensure_directory(path.parent_path().string());
   const auto named = [&](const char* suffix) { return path.string() + suffix; };
 
-  const AnomalyMap map = anomaly_map(model_, image.residual_map, options_.map_sigma);
+  AnomalyMap map = anomaly_map(model_, image.residual_map, options_.map_sigma);
   Preprocessing p = model_.preprocessing;
   p.resolution = side;
   const Image original = source.load(image.sample);
-  write_png(named(".heatmap.png"),
-            overlay(original, map_to_image(map.values, original.height, original.width, p), map.low, map.high));
   write_png(named(".reconstruction.png"), picture(image.reconstruction, side, model_.config.network.channels));
   write_png(named(".panel.png"), grid(panel(model_, image, options_.map_sigma), 4, 4));
   const std::int64_t shape[] = {side, side};
   write_npy(named(".residual.npy"), shape, image.residual_map);
   if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
+  map.values = map_to_image(map.values, original.height, original.width, p);
+  write_png(named(".heatmap.png"), heat_over(original, map));
 }
 
 void ResultWriter::finish(bool complete) {
