@@ -160,15 +160,20 @@ int evaluate(const Options& o) {
   const int code = score_into(s, o, samples, data.source, true, progress,
                               [&](const ScoredImage& image) { evaluation.add(image); });
   if (stop_requested) return code;
+  for (const std::string& error : evaluation.mask_errors()) {
+    if (o.strict) throw Error(error);
+    progress.say("mask not used: " + error);
+  }
   nlohmann::ordered_json metrics = header_of(s, o, std::nan(""));
   metrics.erase("threshold");
   metrics["data"] = o.data;
   metrics.update(evaluation.metrics());
+  if (!evaluation.mask_errors().empty()) metrics["mask_errors"] = evaluation.mask_errors();
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
   evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"), std::filesystem::canonical(o.data).filename().string());
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << evaluation.table();
-  return code;
+  return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
 int generate(const Options& o) {
@@ -292,7 +297,12 @@ int main(int argc, char** argv) {
     sub->add_option("--out", o.out, "directory for the results")->required();
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
-    sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's");
+    sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's")
+        ->check([](const std::string& text) {
+          double value = 0;
+          const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+          return good ? std::string() : pgad::str("'", text, "', expected a number");
+        });
   }
   CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
   generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();

@@ -91,6 +91,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
       last.lod > 0)
     progress.say(str("note: after --total-kimg ", growing, " the networks will have grown to ", 1 << last.level, "x",
                      1 << last.level, " only, not to ", config.network.resolution, "x", config.network.resolution));
+  for (const char* folder : {"", "checkpoints", "samples"})
+    remove_stale_temporaries((std::filesystem::path(config.run.out) / folder).string());
   Trainer trainer(exec, config, data);
   for (const TrainingImages* images : {&trainer.normal_images(), &trainer.abnormal_images()})
     for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
@@ -104,6 +106,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
                         config_to_json(config).dump(2) + "\n");
   if (resume && trainer.resume())
     progress.say(str("resuming at ", static_cast<double>(trainer.state().images) / 1000, " kimg"));
+  if (static_cast<double>(trainer.state().images) >= growing * 1000 && resume)
+    progress.say(str("note: that is not before --total-kimg ", growing, ": no training is left to do"));
 
   stop_on_signals();
   const StopReason reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {

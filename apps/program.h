@@ -29,6 +29,7 @@ inline void stop_on_signals() {
 
 // Runs a program's body and turns its exceptions into messages and exit codes: 0, 1 for failure, 2 for usage.
 inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.set_version_flag("--version", app.get_name() + " " PGAD_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

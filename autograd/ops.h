@@ -43,6 +43,7 @@ Var mean_per_sample(const Var& x);                                   // [n, ...]
 // Linear maps; alpha multiplies the result (the equalized learning rate's factor).
 Var matmul(const Var& a, const Var& b, bool ta = false, bool tb = false, double alpha = 1);  // op(a)[m,k] op(b)[k,n]
 Var conv2d(const Var& x, const Var& w, double alpha = 1);            // x [n,h,w,ci], w [co,k,k,ci], k odd, same padding
+Var conv2d_bias_act(const Var& x, const Var& w, const Var& b, double alpha, double slope);  // bias_act(conv2d(x, w), b)
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha = 1);     // -> [n,h,w,ci]
 Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha = 1);  // -> [co,k,k,ci]
 

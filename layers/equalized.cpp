@@ -11,7 +11,7 @@ EqualizedConv::EqualizedConv(Exec& exec, DType dtype, const std::string& name, i
       factor(gain / std::sqrt(static_cast<double>(k * k * ci))),
       slope(slope_) {}
 
-Var EqualizedConv::operator()(const Var& x) const { return bias_act(conv2d(x, weight.var, factor), bias.var, slope); }
+Var EqualizedConv::operator()(const Var& x) const { return conv2d_bias_act(x, weight.var, bias.var, factor, slope); }
 
 EqualizedDense::EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size,
                                FileOrder order, double gain, std::uint64_t seed)

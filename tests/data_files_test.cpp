@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -93,6 +94,20 @@ TEST(DataFiles, FullDiskLeavesTheOldFile) {
   EXPECT_NE(buffered.find("model': No space left on device"), std::string::npos) << buffered;
   EXPECT_EQ(content, "old");
   EXPECT_EQ(left, 1);
+}
+
+// A writer that was killed leaves its temporary file; a running one still needs it.
+TEST(DataFiles, StaleTemporariesAreRemoved) {
+  TempDir dir;
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  const std::string stale = str(".pgad-tmp-", dead, "-0"), live = str(".pgad-tmp-", ::getpid(), "-0");
+  for (const std::string& name : {stale, live, std::string(".pgad-tmp-x"), std::string("model")}) put(dir / name, "x");
+  remove_stale_temporaries(dir.path());
+  EXPECT_FALSE(fs::exists(dir / stale));
+  EXPECT_EQ(entries(dir.path()), 3);
+  remove_stale_temporaries(dir / "missing");
 }
 
 TEST(DataFiles, ForbiddenDirectory) {

@@ -870,6 +870,18 @@ TEST(Programs, InspectionFolderFromTrainingToPixelMetrics) {
     EXPECT_EQ(heatmap.width, 24);
     EXPECT_EQ(row.at("label"), row.at("group") == "scratch" ? "anomalous" : "normal");
   }
+
+  // One mask of another size and one that is no image: said, left out of the pixel metrics, and the rest goes on.
+  const std::string masks = dir / "data/ground_truth/scratch/";
+  write_png(masks + "100_mask.png", Image{16, 16, 1, std::vector<float>(256)});
+  put(masks + "101_mask.png", "no image");
+  const Words again = {"evaluate", "--model", model, "--data", dir / "data", "--threads", "1", "--out", dir / "again"};
+  ASSERT_TRUE(ended(infer(again), 1, {"100_mask.png: the mask is 16x16, expected its image's 24x16", "101_mask.png"}));
+  const auto fewer = nlohmann::json::parse(read_file(dir / "again/metrics.json"));
+  EXPECT_EQ(fewer["pixels"]["images"], 8);
+  EXPECT_EQ(fewer["mask_errors"].size(), 2u);
+  EXPECT_EQ(fewer["images"]["anomalous"], 5);
+  EXPECT_TRUE(ended(infer(again + Words{"--strict"}), 1, {"100_mask.png"}));
 }
 
 }  // namespace

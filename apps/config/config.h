@@ -57,7 +57,7 @@ struct ScoringConfig {
   Reduction reduction = Reduction::kMean;
   int steps = 500;  // n of Algorithm 1
   double z_lr = 0.1;
-  std::string z_lr_schedule = "cosine";  // constant | cosine (to 0 at the last step)
+  std::string z_lr_schedule = "cosine";  // constant | cosine (to nearly 0 at the last step)
   int restarts = 1;
   int batch = 16;
   std::uint64_t seed = 1;

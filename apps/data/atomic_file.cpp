@@ -1,12 +1,14 @@
 #include "apps/data/atomic_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -16,6 +18,7 @@
 namespace pgad {
 namespace {
 
+constexpr const char* kTemporaryPrefix = ".pgad-tmp-";  // then the process and a number
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
 [[noreturn]] void fail(const std::string& what, const std::string& path, int error) {
@@ -151,7 +154,7 @@ void write_file_atomically(const std::string& path, const std::function<void(Fil
   int fd = -1;
   do {
     // Short and independent of the target's name, which may be as long as the file system allows.
-    temporary = str(directory, "/.pgad-tmp-", ::getpid(), "-", counter++);
+    temporary = str(directory, "/", kTemporaryPrefix, ::getpid(), "-", counter++);
     fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (fd < 0 && errno == EEXIST);
   if (fd < 0) fail("cannot write", path, errno);
@@ -179,6 +182,16 @@ void write_file_atomically(const std::string& path, const std::function<void(Fil
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   write_file_atomically(path, [bytes](FileWriter& out) { out.write(bytes); });
+}
+
+void remove_stale_temporaries(const std::string& directory) {
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(kTemporaryPrefix)) continue;
+    const pid_t owner = std::atoi(name.c_str() + std::strlen(kTemporaryPrefix));
+    if (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH) std::filesystem::remove(it->path(), ignored);
+  }
 }
 
 void ensure_directory(const std::string& path) {

@@ -38,6 +38,10 @@ class FileWriter {
 void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write);
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
+// Removes what writers that were killed left behind in the directory: temporary files of processes that no longer run.
+// Does nothing where there is no such directory.
+void remove_stale_temporaries(const std::string& directory);
+
 // Creates the directory and its parents where missing. Throws Error if the path is a file or not writable.
 void ensure_directory(const std::string& path);
 

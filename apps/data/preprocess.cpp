@@ -253,10 +253,6 @@ std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing
   return out;
 }
 
-std::vector<std::uint8_t> preprocess_mask(const std::string& path, const Preprocessing& p) {
-  return preprocess_mask(read_image(path), p, path);
-}
-
 std::vector<float> map_to_image(std::span<const float> map, int height, int width, const Preprocessing& p) {
   const std::size_t side = static_cast<std::size_t>(p.resolution);
   PGAD_CHECK(map.size() == side * side, map.size(), " values for a map of side ", side);

@@ -52,7 +52,6 @@ inline float to_signed(float unit) { return unit * 2.0f - 1.0f; }
 // the network must not vanish from the ground truth. Throws Error for a mask that is not black but has no
 // pixel above 0.5 (masks that store 1 of 255).
 std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing& p, const std::string& name);
-std::vector<std::uint8_t> preprocess_mask(const std::string& path, const Preprocessing& p);
 
 // A map of resolution * resolution brought back to an image's own size, height * width: the padding is cut
 // off, the rest resampled like an image (bilinear when it grows).

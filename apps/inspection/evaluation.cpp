@@ -13,6 +13,15 @@ namespace {
 
 constexpr std::size_t kNormalExamples = 4, kAnomalousExamples = 10;
 
+std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing& p) {
+  const std::string& path = image.sample.mask_path;
+  const Image mask = read_image(path);
+  if (mask.height != image.height || mask.width != image.width)
+    throw Error(str(path, ": the mask is ", mask.width, "x", mask.height, ", expected its image's ", image.width, "x",
+                    image.height));
+  return preprocess_mask(mask, p, path);
+}
+
 }  // namespace
 
 Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold)
@@ -32,8 +41,15 @@ void Evaluation::add(const ScoredImage& image) {
   // Pixels are judged at the networks' size, with the mask brought to it.
   Preprocessing p = model_.preprocessing;
   p.resolution = model_.side();
-  const auto mask = image.sample.anomalous ? preprocess_mask(image.sample.mask_path, p)
-                                           : std::vector<std::uint8_t>(image.residual_map.size(), 0);
+  std::vector<std::uint8_t> mask(image.residual_map.size(), 0);
+  if (image.sample.anomalous) {
+    try {
+      mask = mask_of(image, p);
+    } catch (const Error& e) {
+      mask_errors_.push_back(e.what());
+      return;
+    }
+  }
   masks_.insert(masks_.end(), mask.begin(), mask.end());
   raw_maps_.insert(raw_maps_.end(), image.residual_map.begin(), image.residual_map.end());
   if (model_.calibration) {

@@ -18,6 +18,8 @@ class Evaluation {
   Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold);
 
   void add(const ScoredImage& image);
+  // What was wrong with masks: those images count for the scores, not for the pixel metrics.
+  const std::vector<std::string>& mask_errors() const { return mask_errors_; }
   // Throws Error unless both kinds were added.
   nlohmann::ordered_json metrics() const;
   // "score  AUROC  AP  F1", a row for each score.
@@ -39,6 +41,7 @@ class Evaluation {
   std::vector<std::uint8_t> anomalous_;
   std::vector<float> raw_maps_, calibrated_maps_;  // [n][s][s]
   std::vector<std::uint8_t> masks_;
+  std::vector<std::string> mask_errors_;
   std::vector<Image> normal_examples_, anomalous_examples_;  // columns of save_examples
   std::map<std::string, int> examples_of_group_;
 };

@@ -26,7 +26,7 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
-// A path below out/maps that no other image of the list has and that cannot leave the directory.
+// A path below out/maps, which '..' cannot leave.
 fs::path map_path(const std::string& out, const std::string& name) {
   fs::path path = fs::path(out) / "maps";
   for (const fs::path& part : fs::path(name).relative_path()) path /= part == ".." ? fs::path("__") : part;
@@ -113,9 +113,12 @@ void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
   first_ = false;
 }
 
-void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& source) const {
+void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& source) {
   const int side = model_.side();
-  const fs::path path = map_path(options_.out, image.sample.name);
+  fs::path path = map_path(options_.out, image.sample.name);
+  // Two names may become one path ("../a.png" and "__/a.png"): the later one gets a number.
+  for (int number = 2; !map_paths_.insert(path.string()).second; ++number)
+    path = map_path(options_.out, image.sample.name).string() + str("~", number);
   ensure_directory(path.parent_path().string());
   const auto named = [&](const char* suffix) { return path.string() + suffix; };
 

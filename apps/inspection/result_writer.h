@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "apps/inspection/calibration.h"
@@ -35,7 +36,7 @@ class ResultWriter {
   std::int64_t scored() const { return scored_; }
 
  private:
-  void write_maps(const ScoredImage& image, const ImageSource& source) const;
+  void write_maps(const ScoredImage& image, const ImageSource& source);
   void put(const std::string& csv, const std::string& json);
 
   const Model& model_;
@@ -47,6 +48,7 @@ class ResultWriter {
     ~Part();
   };
   Part csv_, json_;
+  std::set<std::string> map_paths_;  // taken by earlier images
   std::int64_t failed_ = 0, anomalous_ = 0, scored_ = 0;
   bool first_ = true;
 };

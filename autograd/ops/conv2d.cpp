@@ -1,4 +1,5 @@
-// conv2d, conv2d_dgrad and conv2d_wgrad: three bilinear maps, closed under differentiation.
+// conv2d, conv2d_dgrad and conv2d_wgrad: three bilinear maps, closed under differentiation; and conv2d with bias and
+// leaky ReLU in one pass.
 
 #include "kernels/conv2d/conv2d.h"
 
@@ -36,6 +37,34 @@ struct ConvOp final : Op {
   std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
     return {needs[0] ? conv2d_dgrad(dy, in[1], alpha) : Var(),
             needs[1] ? conv2d_wgrad(in[0], dy, in[1].shape()[1], alpha) : Var()};
+  }
+};
+
+struct ConvBiasActOp final : Op {
+  double alpha, slope;
+  ConvBiasActOp(double a, double s) : alpha(a), slope(s) {}
+  const char* name() const override { return "conv2d_bias_act"; }
+  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+    const Shape &x = in[0].shape(), &w = in[1].shape();
+    check_weights(w);
+    PGAD_CHECK(x.rank() == 4 && x[3] == w[3] && in[2].shape() == Shape({w[0]}), "image ", x, ", weights ", w, ", bias ",
+               in[2].shape());
+    const Tensor out = exec.empty({x[0], x[1], x[2], w[0]}, in[0].dtype());
+    with_element_type(out.dtype(), [&]<class T>(T) {
+      run(kConv2dBiasAct, exec,
+          Conv2dBiasActArgs<T>{{x[0], x[1], x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(),
+                                in[1].data<T>(), out.data<T>()},
+                               in[2].data<T>(),
+                               static_cast<T>(slope)});
+    });
+    return out;
+  }
+  std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy, std::span<const char> needs) const override {
+    const Var d = slope == 1 ? dy : act_grad(dy, out, slope);
+    const std::int64_t c = d.shape().back();
+    return {needs[0] ? conv2d_dgrad(d, in[1], alpha) : Var(),
+            needs[1] ? conv2d_wgrad(in[0], d, in[1].shape()[1], alpha) : Var(),
+            needs[2] ? reshape(sum_to(reshape(d, {d.shape().numel() / c, c}), {1, c}), {c}) : Var()};
   }
 };
 
@@ -78,6 +107,9 @@ struct WgradOp final : Op {
 }  // namespace
 
 Var conv2d(const Var& x, const Var& w, double alpha) { return apply(std::make_shared<ConvOp>(alpha), {x, w}); }
+Var conv2d_bias_act(const Var& x, const Var& w, const Var& b, double alpha, double slope) {
+  return apply(std::make_shared<ConvBiasActOp>(alpha, slope), {x, w, b});
+}
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha) { return apply(std::make_shared<DgradOp>(alpha), {dy, w}); }
 Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha) {
   return apply(std::make_shared<WgradOp>(k, alpha), {x, dy});

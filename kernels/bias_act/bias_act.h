@@ -1,6 +1,6 @@
 #pragma once
 // Bias and leaky ReLU over rows of c channels.
-//   bias_act: y = a(x + b),  a(v) = v for v > 0, slope v otherwise; b may be null
+//   bias_act: y = a(x + b),  a(v) = v for v > 0, slope v otherwise; b may be null, y may be x
 //   act_grad: out = dy a'(y) = (y > 0 ? 1 : slope) dy     (y has the sign of x + b, as slope >= 0)
 // slope 1 is the identity. act_grad is linear in dy, and its derivative in y is zero almost everywhere.
 

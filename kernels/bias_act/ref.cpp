@@ -3,15 +3,6 @@
 namespace pgad {
 
 template <class T>
-void bias_act_ref(Exec&, const BiasActArgs<T>& s) {
-  for (std::int64_t r = 0; r < s.rows; ++r)
-    for (std::int64_t c = 0; c < s.c; ++c) {
-      const T v = s.x[r * s.c + c] + (s.b ? s.b[c] : T(0));
-      s.y[r * s.c + c] = v > 0 ? v : s.slope * v;
-    }
-}
-
-template <class T>
 void act_grad_ref(Exec&, const ActGradArgs<T>& s) {
   for (std::int64_t i = 0; i < s.n; ++i) s.out[i] = s.y[i] > 0 ? s.dy[i] : s.slope * s.dy[i];
 }

@@ -23,4 +23,14 @@ extern const Kernel<Conv2dArgs> kConv2d;
 extern const Kernel<Conv2dArgs> kConv2dDgrad;
 extern const Kernel<Conv2dArgs> kConv2dWgrad;
 
+// conv2d with what follows it in a network: y = a(conv2d(x, w) + b), a the leaky ReLU of bias_act (slope 1: linear).
+// One pass over y instead of two.
+template <class T>
+struct Conv2dBiasActArgs {
+  Conv2dArgs<T> conv;
+  const T* bias;  // [co]
+  T slope;
+};
+extern const Kernel<Conv2dBiasActArgs> kConv2dBiasAct;
+
 }  // namespace pgad

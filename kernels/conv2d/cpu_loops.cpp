@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "kernels/bias_act/impl.h"
 #include "kernels/conv2d/impl.h"
 #include "kernels/parallel.h"
 
@@ -63,6 +64,12 @@ void conv2d_loops(Exec& exec, const Conv2dArgs<float>& s) {
         weights[static_cast<std::size_t>(t * s.ci * s.co + (thin ? o * s.ci + c : c * s.co + o))] =
             s.alpha * s.b[(o * s.k * s.k + t) * s.ci + c];
   convolve(exec, s, s.ci, s.co, s.a, weights.data(), thin);
+}
+
+void conv2d_bias_act_loops(Exec& exec, const Conv2dBiasActArgs<float>& s) {
+  const Conv2dArgs<float>& c = s.conv;
+  conv2d_loops(exec, c);
+  bias_act_cpu(exec, {c.n * c.h * c.w, c.co, c.out, s.bias, c.out, s.slope});
 }
 
 void conv2d_dgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {

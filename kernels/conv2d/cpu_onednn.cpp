@@ -17,21 +17,33 @@ using dnnl::memory;
 using Tag = memory::format_tag;
 enum class Pass { kForward, kBackwardData, kBackwardWeights };
 
+constexpr float kNoBias = -1.f;  // in place of a slope, which is at least 0
+
 struct Conv {
   dnnl::primitive main, reorder;
-  memory src, dst, weights, user_weights;
+  memory src, dst, weights, user_weights, bias;
   bool direct = false;  // the preferred weight layout is the user's, alpha is 1: no reorder
 
-  Conv(Onednn& lib, Pass pass, const Conv2dArgs<float>& s) {
+  // slope: of the leaky ReLU behind a forward convolution with bias; kNoBias: neither bias nor activation.
+  Conv(Onednn& lib, Pass pass, const Conv2dArgs<float>& s, float slope) {
     const memory::dims xd = {s.n, s.ci, s.h, s.w}, yd = {s.n, s.co, s.h, s.w}, wd = {s.co, s.ci, s.k, s.k};
     const memory::dims stride = {1, 1}, pad = {s.k / 2, s.k / 2};
     const auto f32 = memory::data_type::f32;
     const memory::desc x(xd, f32, Tag::nhwc), y(yd, f32, Tag::nhwc), w_any(wd, f32, Tag::any), w_user(wd, f32, Tag::ohwi);
     const auto algorithm = dnnl::algorithm::convolution_direct;
-    const dnnl::convolution_forward::primitive_desc forward(
-        {pass == Pass::kForward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training, algorithm, x,
-         w_any, y, stride, pad, pad},
-        lib.engine);
+    const auto kind = pass == Pass::kForward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+    const memory::desc b({s.co}, f32, Tag::x);
+    dnnl::primitive_attr epilogue;
+    if (slope != 1.f && slope != kNoBias) {
+      dnnl::post_ops leaky_relu;
+      leaky_relu.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, slope, 0.f);
+      epilogue.set_post_ops(leaky_relu);
+    }
+    using Forward = dnnl::convolution_forward;
+    const Forward::primitive_desc forward =
+        slope == kNoBias ? Forward::primitive_desc({kind, algorithm, x, w_any, y, stride, pad, pad}, lib.engine)
+                          : Forward::primitive_desc({kind, algorithm, x, w_any, b, y, stride, pad, pad}, epilogue, lib.engine);
+    bias = memory(b, lib.engine, DNNL_MEMORY_NONE);
     memory::desc w_best;
     if (pass == Pass::kForward) {
       w_best = forward.weights_desc();
@@ -61,16 +73,17 @@ struct Conv {
 };
 
 struct ConvCache {
-  using Key = std::tuple<Pass, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float>;
+  using Key = std::tuple<Pass, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float, float>;
   std::map<Key, Conv> convs;
 };
 
-void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s) {
+// slope kNoBias: a bare convolution, bias unused.
+void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s, float slope = kNoBias, const float* bias = nullptr) {
   auto& lib = exec.library<Onednn>();
   auto& cache = exec.library<ConvCache>().convs;
-  const ConvCache::Key key{pass, s.n, s.h, s.w, s.ci, s.co, s.k, s.alpha};
+  const ConvCache::Key key{pass, s.n, s.h, s.w, s.ci, s.co, s.k, s.alpha, slope};
   auto found = cache.find(key);
-  if (found == cache.end()) found = cache.emplace(key, Conv(lib, pass, s)).first;
+  if (found == cache.end()) found = cache.emplace(key, Conv(lib, pass, s, slope)).first;
   Conv& conv = found->second;
   const auto set = [](memory& m, const float* p) { m.set_data_handle(const_cast<float*>(p)); };
   set(conv.src, pass == Pass::kBackwardData ? s.out : s.a);
@@ -80,7 +93,13 @@ void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s) {
   switch (pass) {
     case Pass::kForward:
       if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
-      conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
+      if (slope == kNoBias) {
+        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
+      } else {
+        set(conv.bias, bias);
+        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, conv.bias},
+                                       {DNNL_ARG_DST, conv.dst}});
+      }
       break;
     case Pass::kBackwardData:
       if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
@@ -98,6 +117,9 @@ void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s) {
 }  // namespace
 
 void conv2d_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kForward, s); }
+void conv2d_bias_act_onednn(Exec& exec, const Conv2dBiasActArgs<float>& s) {
+  convolve(exec, Pass::kForward, s.conv, s.slope, s.bias);
+}
 void conv2d_dgrad_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kBackwardData, s); }
 void conv2d_wgrad_onednn(Exec& exec, const Conv2dArgs<float>& s) { convolve(exec, Pass::kBackwardWeights, s); }
 

@@ -1,3 +1,4 @@
+#include "kernels/bias_act/impl.h"
 #include "kernels/conv2d/impl.h"
 
 namespace pgad {
@@ -67,13 +68,24 @@ void conv2d_wgrad_ref(Exec&, const Conv2dArgs<T>& s) {
         }
 }
 
+template <class T>
+void conv2d_bias_act_ref(Exec& exec, const Conv2dBiasActArgs<T>& s) {
+  conv2d_ref(exec, s.conv);
+  const Conv2dArgs<T>& c = s.conv;
+  bias_act_ref(exec, BiasActArgs<T>{c.n * c.h * c.w, c.co, c.out, s.bias, c.out, s.slope});
+}
+
 #ifdef PGAD_HAVE_ONEDNN
+const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
+                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_onednn, nullptr};
 const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_onednn, nullptr};
 const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
                                          conv2d_dgrad_onednn, nullptr};
 const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
                                          conv2d_wgrad_onednn, nullptr};
 #else
+const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
+                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_loops, nullptr};
 const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_loops, nullptr};
 const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
                                          conv2d_dgrad_loops, nullptr};
