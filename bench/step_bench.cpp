@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/inspection/latent_search.h"
+#include "apps/profile.h"
 #include "apps/training/train_step.h"
 #include "engine/rng.h"
 
@@ -91,18 +92,6 @@ int main(int argc, char** argv) {
                                  {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}};
   std::cout << line.dump() << "\n";
 
-  if (profile && train) {
-    std::map<std::string, std::pair<double, int>> total;
-    for (int round = 0; round < 20; ++round)
-      for (const auto& call : train->graph().calls()) {
-        const auto t0 = Clock::now();
-        call.call(exec);
-        auto& entry = total[call.kernel];
-        entry.first += std::chrono::duration<double, std::milli>(Clock::now() - t0).count() / 20;
-        entry.second += 1;
-      }
-    for (const auto& [name, entry] : total)
-      std::cout << name << "  " << entry.second / 20 << " calls  " << entry.first << " ms\n";
-  }
+  if (profile) std::cout << profile_table(train ? train->graph() : search->graph(), exec, 10);
   return 0;
 }

@@ -11,11 +11,12 @@ Exec::Exec(Device device, int threads, Implementation implementation)
       threads_(threads > 0 ? threads : omp_get_num_procs()),
       implementation_(implementation),
       stats_(std::make_shared<AllocatorStats>()),
-      pool_(std::make_shared<Pool>(stats_)) {
+      own_pool_(std::make_shared<Pool>(stats_)),
+      pool_(own_pool_) {
   omp_set_num_threads(threads_);
 }
 
-void Exec::guard_memory() { pool_ = std::make_shared<Pool>(stats_, /*guarded=*/true); }
+void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, /*guarded=*/true); }
 
 Tensor Exec::empty(const Shape& shape, DType dtype) {
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);

@@ -4,11 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <typeindex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/device.h"
+#include "engine/prepared_weights.h"
 #include "engine/tensor.h"
 
 namespace pgad {
@@ -16,8 +19,15 @@ namespace pgad {
 // Which column of the kernel tables runs. kReference is for tests: plain loops, accumulating in double.
 enum class Implementation { kFastest, kReference };
 
+// The least work that a kernel's result takes: every input read once, every output written once.
+struct Cost {
+  double flops = 0, bytes = 0;
+};
+
 struct RecordedCall {
   const char* kernel;
+  std::string label;  // the shape, or empty
+  Cost cost;
   std::function<void(class Exec&)> call;
 };
 
@@ -58,18 +68,47 @@ class Exec {
     return *static_cast<Library*>(slot.get());
   }
 
+  // Where prepared weights are kept at the moment; null: nowhere, they serve one call.
+  PreparedWeights* prepared_weights() const { return prepared_; }
+  // Runs something whose results hold for all replays: it is not recorded, and its memory does not come from the step's
+  // pool, where earlier calls of the step would overwrite it in the next replay.
+  template <class Work>
+  void without_recording(const Work& work) {
+    auto* const recorded = std::exchange(recorded_, nullptr);
+    const auto pool = std::exchange(pool_, own_pool_);
+    work();
+    pool_ = pool;
+    recorded_ = recorded;
+  }
+
   bool recording() const { return recorded_ != nullptr; }
-  void record(const char* kernel, std::function<void(Exec&)> call) { recorded_->push_back({kernel, std::move(call)}); }
+  void record(RecordedCall call) { recorded_->push_back(std::move(call)); }
 
  private:
   friend class StepGraph;
+  friend class PreparedScope;
   Device device_;
   int threads_;
   Implementation implementation_;
   std::shared_ptr<AllocatorStats> stats_;
-  std::shared_ptr<Pool> pool_;
+  std::shared_ptr<Pool> own_pool_;
+  std::shared_ptr<Pool> pool_;  // the recorded step's, while one is recorded
   std::vector<RecordedCall>* recorded_ = nullptr;
+  PreparedWeights* prepared_ = nullptr;
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
+};
+
+// Keeps prepared weights in `store` until it ends; scopes may nest.
+class PreparedScope {
+ public:
+  PreparedScope(Exec& exec, PreparedWeights& store) : exec_(exec), before_(std::exchange(exec.prepared_, &store)) {}
+  ~PreparedScope() { exec_.prepared_ = before_; }
+  PreparedScope(const PreparedScope&) = delete;
+  PreparedScope& operator=(const PreparedScope&) = delete;
+
+ private:
+  Exec& exec_;
+  PreparedWeights* before_;
 };
 
 }  // namespace pgad

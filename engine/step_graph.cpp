@@ -1,5 +1,8 @@
 #include "engine/step_graph.h"
 
+#include <algorithm>
+#include <chrono>
+#include <map>
 #include <utility>
 
 namespace pgad {
@@ -14,7 +17,10 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step)
     std::swap(exec_.pool_, pool_);
     pool_->unpoison();
   };
+  // What a step prepares of weights that it changes itself serves this step only, each time anew.
+  PreparedWeights of_this_step(/*constant=*/false);
   try {
+    const PreparedScope scope(exec_, exec_.prepared_ != nullptr ? *exec_.prepared_ : of_this_step);
     step();
   } catch (...) {
     restore();
@@ -25,6 +31,37 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step)
 
 void StepGraph::replay() {
   for (const auto& recorded : calls_) recorded.call(exec_);
+}
+
+std::vector<StepGraph::ProfileLine> StepGraph::profile(int rounds) {
+  using Clock = std::chrono::steady_clock;
+  std::map<std::pair<std::string, std::string>, std::size_t> place;
+  std::vector<ProfileLine> lines;
+  std::vector<std::size_t> line_of;
+  for (const RecordedCall& call : calls_) {
+    const auto [found, made] = place.try_emplace({call.kernel, call.label}, lines.size());
+    if (made) lines.push_back({call.kernel, call.label, 0, 0, {}});
+    ProfileLine& line = lines[found->second];
+    line.calls += 1;
+    line.cost.flops += call.cost.flops;
+    line.cost.bytes += call.cost.bytes;
+    line_of.push_back(found->second);
+  }
+  std::vector<std::vector<double>> times(lines.size());
+  for (int round = 0; round < rounds; ++round) {
+    for (auto& t : times) t.push_back(0);
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+      const auto begin = Clock::now();
+      calls_[i].call(exec_);
+      times[line_of[i]].back() += std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    }
+  }
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    std::nth_element(times[i].begin(), times[i].begin() + rounds / 2, times[i].end());
+    lines[i].milliseconds = times[i][static_cast<std::size_t>(rounds / 2)];
+  }
+  std::sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.milliseconds > b.milliseconds; });
+  return lines;
 }
 
 }  // namespace pgad

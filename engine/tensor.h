@@ -63,6 +63,7 @@ class Tensor {
     PGAD_CHECK(buffer_ != nullptr && dtype_ == dtype_of<T>(), "tensor of shape ", shape_);
     return static_cast<T*>(buffer_->data());
   }
+  const void* address() const { return buffer_ ? buffer_->data() : nullptr; }
   template <class T>
   std::span<T> span() const {
     return {data<T>(), static_cast<std::size_t>(numel())};

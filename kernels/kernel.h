@@ -18,6 +18,15 @@ struct Kernel {
   void (*cuda)(Exec&, const Args<float>&);
 };
 
+// The shape, where a profile tells calls of one kernel apart by it.
+template <class Args>
+std::string label_of(const Args& args) {
+  if constexpr (requires { args.label(); })
+    return args.label();
+  else
+    return "";
+}
+
 // Runs a kernel on the Exec's device, and records it where a step graph is being made.
 template <template <class> class Args, class T>
 void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
@@ -31,7 +40,8 @@ void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
   }
   PGAD_CHECK(function != nullptr, "kernel ", kernel.name, " has no version for this device and element type");
   function(exec, args);
-  if (exec.recording()) exec.record(kernel.name, [function, args](Exec& e) { function(e, args); });
+  if (exec.recording())
+    exec.record({kernel.name, label_of(args), args.cost(), [function, args](Exec& e) { function(e, args); }});
 }
 
 }  // namespace pgad

@@ -42,6 +42,7 @@ void Adam::apply(const std::vector<Parameter>& subset, const std::vector<Var>& g
                         found->v.data<float>(), rate_.data<float>(), gate.data<float>(),
                         static_cast<float>(config_.beta1), static_cast<float>(config_.beta2),
                         static_cast<float>(config_.epsilon)});
+    if (PreparedWeights* prepared = exec_.prepared_weights()) prepared->forget(w);
   }
 }
 

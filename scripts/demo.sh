@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to pictures: installs what is missing, builds, trains a small model on handwritten digits (8 is normal,
-# some of every other digit are known defects) and inspects images that it has never seen. About five minutes on two
-# cores. Results go to demo-out/, or to the directory given.
+# some of every other digit are known defects) and inspects images that it has never seen. Five to ten minutes on
+# two cores. Results go to demo-out/, or to the directory given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-demo-out}
@@ -15,7 +15,7 @@ rm -rf "$out"
 start=$SECONDS
 echo "2/4  Training on the 8s of data/mnist-subset, with 10 % of every other digit as known abnormals"
 build/release/apps/pgad_train --data data/mnist-subset --normal-class 8 --preset tiny --out "$out/model" \
-  --score-gamma 0.9 --steps 150 --calibration-images 128
+  --total-kimg 128 --score-gamma 0.9 --steps 150 --calibration-images 128
 model=$out/model/model.safetensors
 
 echo "3/4  Drawing samples"

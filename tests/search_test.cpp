@@ -140,7 +140,7 @@ TEST(Search, FindsWhatTheGeneratorDrew) {
     for (const auto& score : s.scores()) sum += score.paper;
     return sum / 4;
   };
-  const double own = residual(true, 300, 1), noise = residual(false, 300, 1);
+  const double own = residual(true, 300, 4), noise = residual(false, 300, 4);
   EXPECT_LT(own, 0.25 * noise);
   EXPECT_LT(own, residual(true, 5, 1));
   EXPECT_LE(residual(true, 100, 3), residual(true, 100, 1));

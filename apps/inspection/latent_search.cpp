@@ -63,6 +63,7 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
 
 void LatentSearch::prepare() {
   if (query_graph_) return query_graph_->replay();
+  const PreparedScope scope(exec_, prepared_);
   query_graph_.emplace(exec_, [this] {
     const HistoryScope off(false);
     Var x(exec_, images_);
@@ -106,6 +107,7 @@ void LatentSearch::step(double lr, int number) {
   rate_.data<float>()[1] = rate.correction1;
   rate_.data<float>()[2] = rate.correction2;
   if (step_graph_) return step_graph_->replay();
+  const PreparedScope scope(exec_, prepared_);
   step_graph_.emplace(exec_, [this] {
     const Var z[] = {Var(exec_, z_, /*requires_grad=*/true)};
     const Terms t = terms(z[0]);
@@ -121,6 +123,7 @@ void LatentSearch::step(double lr, int number) {
 
 void LatentSearch::finish() {
   if (score_graph_) return score_graph_->replay();
+  const PreparedScope scope(exec_, prepared_);
   score_graph_.emplace(exec_, [this] {
     const HistoryScope off(false);
     best_ = terms(Var(exec_, best_z_));

@@ -54,6 +54,9 @@ class LatentSearch {
   std::span<const float> queries() const { return queries_.value().span<float>(); }
   std::span<const float> reconstructions() const { return best_.image.value().span<float>(); }
 
+  // The recorded step; valid after the first.
+  StepGraph& graph() { return *step_graph_; }
+
   // D(x) of each query; valid after prepare().
   std::span<const float> query_scores() const { return query_score_.value().span<float>(); }
 
@@ -81,6 +84,7 @@ class LatentSearch {
   Tensor z_, m_, v_, rate_, best_z_, best_loss_;
   Var old_weight_, statistic_;
   Terms best_;
+  PreparedWeights prepared_{/*constant=*/true};
   std::optional<StepGraph> query_graph_, step_graph_, score_graph_;
 };
 

@@ -61,7 +61,7 @@ class TrainStep {
   // The optimizers' rates must have been prepared.
   TrainStepResult run();
 
-  const StepGraph& graph() const { return *graph_; }
+  StepGraph& graph() { return *graph_; }
 
  private:
   void step();

@@ -10,11 +10,38 @@
 namespace pgad {
 namespace {
 
+// What the fast kernel wants of the weights, from the Exec's store or made now; an empty tensor if they do as they are.
+Tensor prepare(Exec& exec, Conv2dArgs<float> args, const Tensor& w, bool adjoint) {
+  const std::int64_t floats = conv2d_prepared_floats(exec, args, adjoint);
+  if (floats == 0) return {};
+  const PreparedWeights::Form form = {adjoint ? 1 : 0, args.alpha};
+  PreparedWeights* const store = exec.prepared_weights();
+  if (store != nullptr)
+    if (const Tensor* kept = store->find(w, form)) return *kept;
+  Tensor prepared;
+  const auto make = [&] {
+    prepared = exec.empty({floats});
+    run(kConv2dPrepare, exec, Conv2dPrepareArgs<float>{args, adjoint, prepared.data<float>()});
+  };
+  if (store != nullptr && store->constant())
+    exec.without_recording(make);
+  else
+    make();
+  if (store != nullptr) store->keep(w, form, prepared);
+  return prepared;
+}
+
 void launch(const Kernel<Conv2dArgs>& kernel, Exec& exec, const Shape& x, std::int64_t co, std::int64_t k, double alpha,
             const Tensor& a, const Tensor& b, const Tensor& out) {
   with_element_type(out.dtype(), [&]<class T>(T) {
-    run(kernel, exec,
-        Conv2dArgs<T>{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>()});
+    Conv2dArgs<T> args{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>()};
+    Tensor prepared;
+    if constexpr (std::is_same_v<T, float>)
+      if (&kernel != &kConv2dWgrad) {
+        prepared = prepare(exec, args, b, &kernel == &kConv2dDgrad);
+        if (prepared.defined()) args.prepared = prepared.data<T>();
+      }
+    run(kernel, exec, args);
   });
 }
 
@@ -51,11 +78,14 @@ struct ConvBiasActOp final : Op {
                in[2].shape());
     const Tensor out = exec.empty({x[0], x[1], x[2], w[0]}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
-      run(kConv2dBiasAct, exec,
-          Conv2dBiasActArgs<T>{{x[0], x[1], x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(),
-                                in[1].data<T>(), out.data<T>()},
-                               in[2].data<T>(),
-                               static_cast<T>(slope)});
+      Conv2dArgs<T> conv{x[0], x[1], x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(), in[1].data<T>(),
+                         out.data<T>()};
+      Tensor prepared;
+      if constexpr (std::is_same_v<T, float>) {
+        prepared = prepare(exec, conv, in[1], false);
+        if (prepared.defined()) conv.prepared = prepared.data<T>();
+      }
+      run(kConv2dBiasAct, exec, Conv2dBiasActArgs<T>{conv, in[2].data<T>(), static_cast<T>(slope)});
     });
     return out;
   }

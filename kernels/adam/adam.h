@@ -22,6 +22,7 @@ struct AdamArgs {
   const T* rate;
   const T* gate;
   T beta1, beta2, epsilon;
+  Cost cost() const { return {12.0 * static_cast<double>(n), 7.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<AdamArgs> kAdam;
 
@@ -31,6 +32,7 @@ struct EmaArgs {
   T* ema;
   const T* w;
   const T* t;
+  Cost cost() const { return {3.0 * static_cast<double>(n), 3.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<EmaArgs> kEma;
 

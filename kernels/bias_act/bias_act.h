@@ -17,6 +17,7 @@ struct BiasActArgs {
   const T* b;
   T* y;
   T slope;
+  Cost cost() const { return {2.0 * static_cast<double>(rows * c), 2.0 * static_cast<double>(rows * c) * sizeof(T)}; }
 };
 extern const Kernel<BiasActArgs> kBiasAct;
 
@@ -27,6 +28,7 @@ struct ActGradArgs {
   const T* y;
   T* out;
   T slope;
+  Cost cost() const { return {static_cast<double>(n), 3.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<ActGradArgs> kActGrad;
 

@@ -75,22 +75,23 @@ void conv2d_bias_act_ref(Exec& exec, const Conv2dBiasActArgs<T>& s) {
   bias_act_ref(exec, BiasActArgs<T>{c.n * c.h * c.w, c.co, c.out, s.bias, c.out, s.slope});
 }
 
-#ifdef PGAD_HAVE_ONEDNN
+// The reference convolutions use the weights as they are.
+template <class T>
+void conv2d_prepare_ref(Exec&, const Conv2dPrepareArgs<T>&) {}
+
+std::int64_t conv2d_prepared_floats(const Exec& exec, const Conv2dArgs<float>& args, bool adjoint) {
+  const bool winograd = exec.implementation() == Implementation::kFastest && winograd_serves(args);
+  return winograd ? winograd_weight_floats(args, adjoint) : 0;
+}
+
+const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu, nullptr};
 const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
-                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_onednn, nullptr};
-const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_onednn, nullptr};
+                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_cpu, nullptr};
 const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
-                                         conv2d_dgrad_onednn, nullptr};
+                                         conv2d_dgrad_cpu, nullptr};
 const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
-                                         conv2d_wgrad_onednn, nullptr};
-#else
-const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
-                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_loops, nullptr};
-const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_loops, nullptr};
-const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
-                                         conv2d_dgrad_loops, nullptr};
-const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
-                                         conv2d_wgrad_loops, nullptr};
-#endif
+                                         conv2d_wgrad_cpu, nullptr};
+const Kernel<Conv2dPrepareArgs> kConv2dPrepare = {"conv2d_prepare", conv2d_prepare_ref<float>,
+                                                  conv2d_prepare_ref<double>, conv2d_prepare_cpu, nullptr};
 
 }  // namespace pgad

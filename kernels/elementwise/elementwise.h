@@ -27,6 +27,7 @@ struct UnaryArgs {
   const T* x;
   T* out;
   T a, b;  // kAffine only
+  Cost cost() const { return {static_cast<double>(n), 2.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<UnaryArgs> kUnary;
 
@@ -43,6 +44,7 @@ struct BinaryArgs {
   const T* y;
   T* out;
   T a, b;  // kAxpby only
+  Cost cost() const { return {2.0 * static_cast<double>(n), 3.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<BinaryArgs> kBinary;
 
@@ -54,6 +56,7 @@ struct ScaleByArgs {
   const T* t;
   T* out;
   T c0, c1;
+  Cost cost() const { return {static_cast<double>(n), 2.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<ScaleByArgs> kScaleBy;
 
@@ -63,6 +66,7 @@ struct FillArgs {
   std::int64_t n;
   T* out;
   T value;
+  Cost cost() const { return {0, static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<FillArgs> kFill;
 

@@ -17,6 +17,7 @@ struct AppendMapArgs {
   const T* x;
   const T* s;
   T* y;
+  Cost cost() const { return {0, 2.0 * static_cast<double>(n * pixels * (c + 1)) * sizeof(T)}; }
 };
 extern const Kernel<AppendMapArgs> kAppendMap;
 
@@ -25,6 +26,7 @@ struct DropMapArgs {
   std::int64_t rows, c;  // rows = n * pixels; y has c + 1 channels
   const T* y;
   T* x;
+  Cost cost() const { return {0, 2.0 * static_cast<double>(rows * c) * sizeof(T)}; }
 };
 extern const Kernel<DropMapArgs> kDropMap;
 
@@ -33,6 +35,7 @@ struct SumMapArgs {
   std::int64_t n, pixels, c, m;
   const T* y;
   T* s;
+  Cost cost() const { return {static_cast<double>(n * pixels), static_cast<double>(n * pixels) * sizeof(T)}; }
 };
 extern const Kernel<SumMapArgs> kSumMap;
 

@@ -14,6 +14,7 @@ struct FadeArgs {
   const T* b;
   const T* t;
   T* out;
+  Cost cost() const { return {3.0 * static_cast<double>(n), 3.0 * static_cast<double>(n) * sizeof(T)}; }
 };
 extern const Kernel<FadeArgs> kFade;
 

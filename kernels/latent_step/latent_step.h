@@ -22,6 +22,7 @@ struct LatentStepArgs {
   T* best_z;       // [n, d]
   const T* rate;   // [3]
   T beta1, beta2, epsilon;
+  Cost cost() const { return {20.0 * static_cast<double>(n * d), 9.0 * static_cast<double>(n * d) * sizeof(T)}; }
 };
 extern const Kernel<LatentStepArgs> kLatentStep;
 

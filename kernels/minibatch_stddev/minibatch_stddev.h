@@ -18,6 +18,7 @@ struct MinibatchStddevArgs {
   std::int64_t g, m, p;
   const T* x;
   T* y;
+  Cost cost() const { return {4.0 * static_cast<double>(g * m * p), static_cast<double>(g * m * p) * sizeof(T)}; }
 };
 extern const Kernel<MinibatchStddevArgs> kMinibatchStddev;
 
@@ -27,6 +28,7 @@ struct MinibatchStddevVjpArgs {
   const T* x;
   const T* dy;
   T* dx;
+  Cost cost() const { return {6.0 * static_cast<double>(g * m * p), 2.0 * static_cast<double>(g * m * p) * sizeof(T)}; }
 };
 extern const Kernel<MinibatchStddevVjpArgs> kMinibatchStddevVjp;
 

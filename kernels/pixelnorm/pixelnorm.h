@@ -16,6 +16,7 @@ struct PixelnormArgs {
   std::int64_t rows, c;
   const T* x;
   T* y;
+  Cost cost() const { return {3.0 * static_cast<double>(rows * c), 2.0 * static_cast<double>(rows * c) * sizeof(T)}; }
 };
 extern const Kernel<PixelnormArgs> kPixelnorm;
 
@@ -25,6 +26,7 @@ struct PixelnormVjpArgs {
   const T* x;
   const T* dy;
   T* dx;
+  Cost cost() const { return {7.0 * static_cast<double>(rows * c), 3.0 * static_cast<double>(rows * c) * sizeof(T)}; }
 };
 extern const Kernel<PixelnormVjpArgs> kPixelnormVjp;
 

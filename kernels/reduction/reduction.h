@@ -19,6 +19,14 @@ struct ReductionArgs {
   const T* x;
   T* y;
   T alpha;
+  Cost cost() const {
+    double large = 1, small = 1;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      large *= static_cast<double>(dims[i]);
+      if (!reduce[i]) small *= static_cast<double>(dims[i]);
+    }
+    return {large, (large + small) * sizeof(T)};
+  }
 };
 extern const Kernel<ReductionArgs> kSum;
 extern const Kernel<ReductionArgs> kBroadcast;
