@@ -239,7 +239,9 @@ int info(const Options& o) {
             << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
             << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
-            << "minibatch stddev  " << m.statistic << "\n";
+            << "minibatch stddev  " << m.statistic << "\n"
+            << "encoder           " << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random")
+            << "\n";
   if (m.calibration) {
     const Calibration& c = *m.calibration;
     std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals() << " known abnormals, weights "

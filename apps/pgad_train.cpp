@@ -9,6 +9,7 @@
 #include "apps/inspection/calibration.h"
 #include "apps/program.h"
 #include "apps/progress.h"
+#include "apps/training/encoder_trainer.h"
 #include "apps/training/trainer.h"
 
 namespace pgad {
@@ -18,7 +19,8 @@ struct Interrupted {};
 
 // Fields whose change does not contradict what a run has done so far.
 bool may_change_on_resume(const Field& field) {
-  return field.group == Group::kRun ? field.name != "seed" : field.name == "total-kimg" || field.name == "data";
+  if (field.group == Group::kRun) return field.name != "seed";
+  return field.group == Group::kEncoder || field.name == "total-kimg" || field.name == "data";
 }
 
 // The newest checkpoint whose configuration can be read; the trainer looks at the rest. Empty if there is none.
@@ -94,7 +96,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   for (const char* folder : {"", "checkpoints", "samples"})
     remove_stale_temporaries((std::filesystem::path(config.run.out) / folder).string());
   Trainer trainer(exec, config, data);
-  for (const TrainingImages* images : {&trainer.normal_images(), &trainer.abnormal_images()})
+  for (const TrainingImages* images : std::initializer_list<const TrainingImages*>{&trainer.normal_images(), &trainer.abnormal_images()})
     for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
   progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
                    trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
@@ -135,6 +137,16 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say(str("note: growing had not ended; the model works at ", model.side(), "x", model.side()));
 
   try {
+    if (config.encoder.train) {
+      train_encoder(exec, model, trainer.normal_images(), config.run.seed, [&](const EncoderProgress& e) {
+        if (stop_requested) throw Interrupted();
+        progress.update(str("encoder: ", static_cast<double>(e.images) / 1000, " of ",
+                            static_cast<double>(e.total_images) / 1000, " kimg, loss ", e.loss, ", ",
+                            std::llround(e.images_per_second), " images/s"));
+      });
+      save_model(path, model);
+      progress.say("encoder trained");
+    }
     calibrate(exec, model, data, [&](double done, std::size_t all) {
       if (stop_requested) throw Interrupted();
       progress.update(str("calibrating: ", static_cast<long>(done), " of ", all, " images"));
@@ -161,7 +173,7 @@ int main(int argc, char** argv) {
   using pgad::Group;
   pgad::add_options(app, given,
                     pgad::select_fields({Group::kData, Group::kNetwork, Group::kObjective, Group::kSchedule,
-                                         Group::kOptimizer, Group::kScoring, Group::kRun}),
+                                         Group::kOptimizer, Group::kEncoder, Group::kScoring, Group::kRun}),
                     pgad::preset("tiny"));
   app.add_option("--config", config_file, "JSON file with options as keys; the command line wins");
   return pgad::run_program(app, argc, argv, [&] { return pgad::train(given, config_file); });

@@ -65,12 +65,18 @@ int main(int argc, char** argv) {
       networks.g_adam.advance();
     };
   } else {
+    pgad::ScoringConfig scoring;
+    scoring.gamma = 0.5;
+    scoring.steps = 1 << 30;
     pgad::SearchModel model{&networks.g, &networks.d, network, pgad::Loss::kLogistic, level};
-    search.emplace(exec, model, pgad::ScoringConfig{}, batch);
-    fill_uniform(search->images(), 1);
-    search->prepare();
-    search->start(0);
-    step = [&, number = 0]() mutable { search->step(0.05, ++number); };
+    search.emplace(exec, model, scoring, batch);
+    std::vector<int> slots;
+    for (int i = 0; i < batch; ++i) {
+      fill_uniform(search->image(i), static_cast<std::uint64_t>(i));
+      slots.push_back(i);
+    }
+    search->begin(slots);
+    step = [&] { search->step(); };
   }
 
   for (int i = 0; i < 3; ++i) step();

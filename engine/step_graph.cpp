@@ -7,8 +7,8 @@
 
 namespace pgad {
 
-StepGraph::StepGraph(Exec& exec, const std::function<void()>& step)
-    : exec_(exec), pool_(std::make_shared<Pool>(exec.stats_, exec.pool_->guarded())) {
+StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGraph* other)
+    : exec_(exec), pool_(other ? other->pool_ : std::make_shared<Pool>(exec.stats_, exec.pool_->guarded())) {
   PGAD_CHECK(!exec.recording(), "a step graph is already being recorded");
   std::swap(exec_.pool_, pool_);
   exec_.recorded_ = &calls_;

@@ -16,8 +16,9 @@ namespace pgad {
 
 class StepGraph {
  public:
-  // Runs `step` once and records it.
-  StepGraph(Exec& exec, const std::function<void()>& step);
+  // Runs `step` once and records it. With `other`, the two take their memory from one pool: what neither holds in a
+  // tensor after its recording serves both. They must not run at the same time.
+  StepGraph(Exec& exec, const std::function<void()>& step, const StepGraph* other = nullptr);
   StepGraph(const StepGraph&) = delete;
   StepGraph& operator=(const StepGraph&) = delete;
 

@@ -28,6 +28,9 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 if [ "$all" = true ]; then
   build asan
   run asan
+  # Without oneDNN: what convolutions and products reach.
+  build no-onednn ops_test golden_test search_test winograd_test
+  run no-onednn -R '/Ops|Golden|Search|Winograd'
 fi
 build release
 run release

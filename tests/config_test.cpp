@@ -44,6 +44,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "objective") return "eq15";
   if (field.name == "reduction") return "sum";
   if (field.name == "fit") return "letterbox";
+  if (field.name == "start") return "random";
   if (field.name == "z-lr-schedule") return "constant";
   if (field.name == "device") return "cpu";
   if (field.name == "batch") return {{"4", integer()}, {"64", integer()}, {"1024", integer()}};
@@ -121,7 +122,7 @@ TEST(ConfigTable, CoversEveryMember) {
   std::map<Group, int> entries;
   for (const Field& f : all_fields()) ++entries[f.group];
   Config c;
-  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, scoring, run] = c;
+  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, scoring, run] = c;
   {
     [[maybe_unused]] auto& [resolution, channels, latent_size, fmap_base, fmap_max, distribution] = network;
     EXPECT_EQ(entries[Group::kNetwork], 6);
@@ -143,9 +144,13 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kOptimizer], 5);
   }
   {
-    [[maybe_unused]] auto& [gamma, lambda, reduction, steps, lr, lr_schedule, restarts, batch, seed, rate,
+    [[maybe_unused]] auto& [train, kimg, lr, weight] = encoder;
+    EXPECT_EQ(entries[Group::kEncoder], 4);
+  }
+  {
+    [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed, rate,
                             sigma] = scoring;
-    EXPECT_EQ(entries[Group::kScoring], 11);
+    EXPECT_EQ(entries[Group::kScoring], 13);
   }
   {
     [[maybe_unused]] auto& [out, resume, seed, threads, device, budget, checkpoint, keep, sample] = run;
@@ -300,6 +305,11 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"lambda", "1.01"},
     {"reduction", "max"},
     {"steps", "0"},
+    {"start", "zero"},
+    {"patience", "-2"},
+    {"encoder-kimg", "0"},
+    {"encoder-lr", "0"},
+    {"encoder-feature-weight", "-1"},
     {"z-lr", "0"},
     {"z-lr-schedule", "linear"},
     {"restarts", "0"},
@@ -316,6 +326,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"keep-checkpoints", "0"},
     {"sample-kimg", "-1"},
     {"mirror", "yes"},
+    {"encoder", "yes"},
     {"resume", "1"},
 };
 
@@ -390,7 +401,7 @@ TEST(ConfigCommandLine, NegativeNumbersAndEqualSignsReachTheRangeCheck) {
 
 TEST(ConfigCommandLine, ShortNamesForInference) {
   const FieldList fields = select_fields({Group::kScoring}, {"threads"});
-  EXPECT_EQ(fields.size(), 12u);
+  EXPECT_EQ(fields.size(), 14u);
   const Config stored = preset("small");
   const GivenOptions list =
       parse({"--gamma", "0.3", "--batch", "5", "--seed", "9", "--threads", "2"}, fields, Naming::kShort);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "layers/encoder.h"
 #include "layers/generator.h"
 #include "layers/objective.h"
 #include "tests/gradcheck.h"
@@ -41,6 +42,34 @@ TEST(Networks, ParameterCounts) {
     c.channels = row.channels;
     EXPECT_EQ(count(Generator(exec, c, 1).parameters()), row.g) << row.resolution;
     EXPECT_EQ(count(Discriminator(exec, c, 1).parameters()), row.d) << row.resolution;
+  }
+}
+
+// Gradients of the encoder's loss through E, G and D, in double.
+TEST(Networks, EncoderGradientThroughAllThree) {
+  Exec exec;
+  const NetworkConfig c = small_network(8, 3);
+  const Generator g(exec, c, 1, DType::kF64);
+  const Discriminator d(exec, c, 2, DType::kF64);
+  const Encoder encoder(exec, c, 3, 3, DType::kF64);
+  const Var x(exec, random_tensor(exec, {2, 8, 8, 3}, 1)), statistic = scalar(exec, 0.3);
+  const auto loss = [&] {
+    const Var drawn = g.forward(encoder.forward(x), 3);
+    return encoder_loss(x, drawn, d.forward(x, 3, {}, statistic).features, d.forward(drawn, 3, {}, statistic).features, 0.7);
+  };
+  for (const Parameter& p : encoder.parameters()) {
+    const Var leaf[] = {p.var};
+    const Var gradient = grad(loss(), leaf)[0];
+    double* w = p.var.value().data<double>();
+    for (const std::int64_t i : {std::int64_t{0}, p.var.shape().numel() / 2, p.var.shape().numel() - 1}) {
+      const double before = w[i], h = 1e-5;
+      w[i] = before + h;
+      const double up = loss().item();
+      w[i] = before - h;
+      const double down = loss().item();
+      w[i] = before;
+      EXPECT_NEAR(gradient.value().data<double>()[i], (up - down) / (2 * h), 1e-6) << p.name << " " << i;
+    }
   }
 }
 

@@ -807,6 +807,28 @@ TEST(InferProgram, GeneratesTheSameForASeed) {
   EXPECT_FALSE(a == generate("4", "c"));
 }
 
+// ---- encoder -------------------------------------------------------------------------------------------------------
+
+TEST(Programs, EncoderFromTrainingToScores) {
+  const TempDir dir;
+  const Words options = shared().train_words + kShort + Words{"--encoder", "--encoder-kimg", "0.2"};
+  ASSERT_TRUE(ended(train(options + Words{"--out", dir / "run"}), 0, {"encoder trained"}));
+  const std::string model = dir / "run/model.safetensors";
+  EXPECT_TRUE(read_safetensors(model).tensors.count("e.4x4.dense1.weight") == 1);
+  EXPECT_TRUE(ended(infer({"info", "--model", model}), 0, {"encoder"}));
+  const auto score = [&](const char* out, const Words& more) {
+    EXPECT_TRUE(ended(infer(Words{"score", "--model", model, "--input", shared().data, "--threads", "1", "--out", dir / out} + more), 0));
+    return read_file((dir / out) + "/scores.csv");
+  };
+  const std::string encoded = score("encoded", {});
+  EXPECT_EQ(encoded, score("again", {}));
+  EXPECT_NE(encoded, score("random", {"--start", "random"}));
+  // Bit-exact after an interruption, as everything else: the run is repeated from its last checkpoint.
+  fs::remove(model);
+  ASSERT_TRUE(ended(train({"--out", dir / "run", "--resume", "--threads", "1"}), 0, {"encoder trained"}));
+  EXPECT_EQ(encoded, score("resumed", {}));
+}
+
 // ---- an inspection folder ------------------------------------------------------------------------------------------
 
 // Woven RGB texture, wider than high; with `scratch` a bright diagonal, and `mask` says where.

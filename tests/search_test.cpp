@@ -33,6 +33,11 @@ struct Rig {
   Loss loss;
   SearchModel model() const { return {&g, &d, network, loss, network.log2_resolution(), 0, 0.3, 0.1}; }
 
+  static void draw(int number, std::span<float> image) {
+    Rng rng(50, static_cast<std::uint64_t>(number));
+    for (float& v : image) v = static_cast<float>(2 * rng.uniform() - 1);
+  }
+
   // Images by number, in this order, in one batch.
   struct Result {
     std::vector<SearchScores> scores;
@@ -40,13 +45,14 @@ struct Rig {
   };
   Result search(const std::vector<int>& images) {
     LatentSearch s(exec, model(), scoring, static_cast<int>(images.size()));
-    const std::size_t floats = s.images().size() / images.size();
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      Rng rng(50, static_cast<std::uint64_t>(images[i]));
-      for (float& v : s.images().subspan(i * floats, floats)) v = static_cast<float>(2 * rng.uniform() - 1);
-    }
+    for (std::size_t i = 0; i < images.size(); ++i) draw(images[i], s.image(static_cast<int>(i)));
     s.run();
-    return {s.scores(), {s.best_latents().begin(), s.best_latents().end()}};
+    Result result;
+    for (int i = 0; i < s.batch(); ++i) {
+      result.scores.push_back(s.scores(i));
+      result.z.insert(result.z.end(), s.best_latent(i).begin(), s.best_latent(i).end());
+    }
+    return result;
   }
 };
 
@@ -87,13 +93,15 @@ TEST(Search, ScoresAreTheFormulas) {
     rig.scoring.gamma = 0.4;
     LatentSearch s(rig.exec, rig.model(), rig.scoring, 2);
     Rng rng(1, 1);
-    for (float& v : s.images()) v = static_cast<float>(2 * rng.uniform() - 1);
+    std::vector<float> images, latents;
+    for (int i = 0; i < 2; ++i)
+      for (float& v : s.image(i)) images.push_back(v = static_cast<float>(2 * rng.uniform() - 1));
     s.run();
+    for (int i = 0; i < 2; ++i) latents.insert(latents.end(), s.best_latent(i).begin(), s.best_latent(i).end());
     const HistoryScope off(false);
     const Var statistic(rig.exec, rig.exec.from<float>(std::vector<float>{0.3f}, {1}));
-    const Var x(rig.exec, rig.exec.from<float>(std::vector<float>(s.images().begin(), s.images().end()), {2, 8, 8, 1}));
-    const Var z(rig.exec, rig.exec.from<float>(std::vector<float>(s.best_latents().begin(), s.best_latents().end()),
-                                               {2, rig.network.latent()}));
+    const Var x(rig.exec, rig.exec.from<float>(images, {2, 8, 8, 1}));
+    const Var z(rig.exec, rig.exec.from<float>(latents, {2, rig.network.latent()}));
     const Var image = rig.g.forward(z, 3);
     const auto on_x = rig.d.forward(x, 3, {}, statistic), on_g = rig.d.forward(image, 3, {}, statistic);
     const auto distance = [&](const Var& a, const Var& b, std::size_t n) {
@@ -105,7 +113,7 @@ TEST(Search, ScoresAreTheFormulas) {
     };
     const auto one_minus_sigmoid = [](double v) { return 1 / (1 + std::exp(v)); };
     for (std::size_t n = 0; n < 2; ++n) {
-      const SearchScores got = s.scores()[n];
+      const SearchScores got = s.scores(static_cast<int>(n));
       const double residual = distance(x, image, n), feature = distance(on_x.features, on_g.features, n);
       const double latent_critic = one_minus_sigmoid(on_g.score.value().data<float>()[n]);
       EXPECT_NEAR(got.residual, residual, 1e-4 * residual);
@@ -133,11 +141,13 @@ TEST(Search, FindsWhatTheGeneratorDrew) {
     rig.scoring.restarts = restarts;
     LatentSearch s(rig.exec, rig.model(), rig.scoring, 4);
     Rng noise(3, 3);
-    for (std::size_t i = 0; i < s.images().size(); ++i)
-      s.images()[i] = own ? drawn.value().data<float>()[i] : static_cast<float>(noise.normal());
+    for (int n = 0; n < 4; ++n)
+      for (std::size_t i = 0; i < s.image(n).size(); ++i)
+        s.image(n)[i] = own ? drawn.value().data<float>()[static_cast<std::size_t>(n) * s.image(n).size() + i]
+                            : static_cast<float>(noise.normal());
     s.run();
     double sum = 0;
-    for (const auto& score : s.scores()) sum += score.paper;
+    for (int n = 0; n < 4; ++n) sum += s.scores(n).paper;
     return sum / 4;
   };
   const double own = residual(true, 300, 4), noise = residual(false, 300, 4);
@@ -149,18 +159,16 @@ TEST(Search, FindsWhatTheGeneratorDrew) {
 TEST(Search, LatentsStayOnTheSphereAndStepsAllocateNothing) {
   Rig rig;
   LatentSearch s(rig.exec, rig.model(), rig.scoring, 3);
-  Rng rng(1, 1);
-  for (float& v : s.images()) v = static_cast<float>(2 * rng.uniform() - 1);
-  s.prepare();
-  s.start(0);
-  s.step(0.1, 1);
+  const int slots[] = {0, 1, 2};
+  for (const int i : slots) Rig::draw(i, s.image(i));
+  s.begin(slots);
+  s.step();
   const auto before = rig.exec.memory().requests;
-  for (int i = 2; i < 20; ++i) s.step(0.1, i);
+  for (int i = 2; i < 20; ++i) s.step();
   EXPECT_EQ(rig.exec.memory().requests, before);
-  s.finish();
   for (int n = 0; n < 3; ++n) {
     double square = 0;
-    for (int i = 0; i < 32; ++i) square += std::pow(s.best_latents()[static_cast<std::size_t>(n * 32 + i)], 2);
+    for (int i = 0; i < 32; ++i) square += std::pow(s.best_latent(n)[static_cast<std::size_t>(i)], 2);
     EXPECT_NEAR(square, 32, 1e-3);
   }
 }
@@ -170,16 +178,92 @@ TEST(Search, KeepsTheBestAndIgnoresWhatIsNotFinite) {
   const auto t = [&](std::vector<float> v, Shape shape) { return exec.from<float>(v, shape); };
   const Tensor z = t({1, 1, 1, -1}, {2, 2}), g = t({1, 0, std::nanf(""), 0}, {2, 2}), m = exec.zeros({2, 2}),
                v = exec.zeros({2, 2}), loss = t({2, std::nanf("")}, {2}), best_loss = t({3, 3}, {2}),
-               best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000}, {3});
+               best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000, 0.5f, 10, 1000}, {2, 3}),
+               now = t({1, 2, 3, 4}, {2, 2}), best = exec.zeros({2, 2});
   run(kLatentStep, exec,
       LatentStepArgs<float>{2, 2, z.data<float>(), g.data<float>(), m.data<float>(), v.data<float>(), loss.data<float>(),
-                            best_loss.data<float>(), best_z.data<float>(), rate.data<float>(), .9f, .999f, 1e-8f});
+                            best_loss.data<float>(), best_z.data<float>(), rate.data<float>(), .9f, .999f, 1e-8f,
+                            {{{2, now.data<float>(), best.data<float>()}}}});
   EXPECT_EQ(best_loss.data<float>()[0], 2);
   EXPECT_EQ(best_z.data<float>()[0], 1);
+  EXPECT_EQ(best.data<float>()[1], 2);        // what belongs to z is kept with it
+  EXPECT_EQ(best.data<float>()[2], 0);
   EXPECT_EQ(best_loss.data<float>()[1], 3);   // NaN is not better
   EXPECT_EQ(z.data<float>()[2], 1);           // and moves nothing
   EXPECT_LT(z.data<float>()[0], z.data<float>()[1]);
 }
+
+// Seven images through two slots, each replaced as soon as it has converged, and each alone.
+TEST(Search, RefillingChangesNoResult) {
+  Rig rig;
+  rig.scoring.steps = 60;
+  rig.scoring.patience = 4;
+  rig.scoring.restarts = 2;
+  std::vector<SearchScores> refilled(7);
+  std::vector<int> steps(7), image_of(2);
+  LatentSearch s(rig.exec, rig.model(), rig.scoring, 2);
+  int next = 0, replaced_while_other_searched = 0;
+  const auto put = [&](int slot) {
+    Rig::draw(next, s.image(slot));
+    image_of[static_cast<std::size_t>(slot)] = next++;
+    const int one[] = {slot};
+    s.begin(one);
+  };
+  put(0);
+  put(1);
+  while (s.active() > 0) {
+    const auto ended = s.step();
+    for (const int slot : std::vector<int>(ended.begin(), ended.end())) {
+      const auto image = static_cast<std::size_t>(image_of[static_cast<std::size_t>(slot)]);
+      refilled[image] = s.scores(slot);
+      steps[image] = s.steps_taken(slot);
+      if (next == 7) continue;
+      replaced_while_other_searched += s.active() == 1;
+      put(slot);
+    }
+  }
+  EXPECT_GT(replaced_while_other_searched, 0);
+  for (int i = 0; i < 7; ++i) {
+    LatentSearch alone(rig.exec, rig.model(), rig.scoring, 1);
+    Rig::draw(i, alone.image(0));
+    alone.run();
+    expect_equal(refilled[static_cast<std::size_t>(i)], alone.scores(0), 1e-6);
+    EXPECT_EQ(steps[static_cast<std::size_t>(i)], alone.steps_taken(0)) << i;
+    EXPECT_LT(alone.steps_taken(0), 2 * 61) << "none converged early";
+  }
+}
+
+// The encoder's z is the first start: after one evaluation at learning rate 0 it is the best so far.
+TEST(Search, BeginsAtTheEncodersLatent) {
+  Rig rig;
+  const Encoder encoder(rig.exec, rig.network, 4, 3);
+  SearchModel model = rig.model();
+  model.encoder = &encoder;
+  EXPECT_EQ(search_patience(rig.scoring, true), 10);
+  EXPECT_EQ(search_patience(rig.scoring, false), 0);
+  const auto first_best = [&](const char* start) {
+    rig.scoring.start = start;
+    LatentSearch s(rig.exec, model, rig.scoring, 1);
+    Rig::draw(1, s.image(0));
+    const int slot[] = {0};
+    s.begin(slot);
+    s.step();
+    return std::vector<float>(s.best_latent(0).begin(), s.best_latent(0).end());
+  };
+  std::vector<float> image(16 * 16);
+  Rig::draw(1, image);
+  const HistoryScope off(false);
+  const Var z = encoder.forward(Var(rig.exec, rig.exec.from<float>(image, {1, 16, 16, 1})));
+  const auto encoded = first_best("auto");
+  double square = 0;
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    EXPECT_NEAR(encoded[i], z.value().data<float>()[i], 1e-6);
+    square += std::pow(encoded[i], 2);
+  }
+  EXPECT_NEAR(square, static_cast<double>(rig.network.latent()), 1e-2);
+  EXPECT_NE(encoded, first_best("random"));
+}
+
 
 }  // namespace
 }  // namespace pgad::test

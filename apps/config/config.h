@@ -48,6 +48,14 @@ struct OptimizerConfig {
   int max_skipped_steps = 100;     // this many non-finite steps in a row end the run
 };
 
+// The encoder that gives the search its start; trained when the GAN is finished.
+struct EncoderConfig {
+  bool train = false;
+  double kimg = 32;           // thousands of images
+  double lr = 0.001;          // at the start; falls to 0
+  double feature_weight = 1;  // kappa of f-AnoGAN's izi_f
+};
+
 // Everything scores depend on; stored in the model.
 struct ScoringConfig {
   // eq 24, in (0, 1]. NaN means "the objective's gamma"; resolve_config() replaces it, so a stored one is a
@@ -55,7 +63,9 @@ struct ScoringConfig {
   double gamma = std::numeric_limits<double>::quiet_NaN();
   double lambda = 0.1;  // eq 4
   Reduction reduction = Reduction::kMean;
-  int steps = 500;  // n of Algorithm 1
+  int steps = 500;             // n of Algorithm 1, at most
+  std::string start = "auto";  // auto: from the encoder where there is one | random
+  int patience = -1;  // an image whose loss has not fallen for so many steps is done; 0: never; -1: search_patience()
   double z_lr = 0.1;
   std::string z_lr_schedule = "cosine";  // constant | cosine (to nearly 0 at the last step)
   int restarts = 1;
@@ -84,6 +94,7 @@ struct Config {
   DataConfig data;
   ScheduleConfig schedule;
   OptimizerConfig optimizer;
+  EncoderConfig encoder;
   ScoringConfig scoring;
   RunConfig run;
 };

@@ -347,6 +347,15 @@ std::vector<Field> make_fields() {
           kOptimizer, "max-skipped-steps", PGAD_MEMBER(optimizer.max_skipped_steps), "a whole number >= 1",
           [](int v) { return v >= 1; }, "this many non-finite steps in a row end the run"),
 
+      field(kEncoder, "encoder", PGAD_MEMBER(encoder.train), "true or false", kAnything,
+            "after the GAN train an encoder that gives the search its start (f-AnoGAN's izi_f)"),
+      field(kEncoder, "encoder-kimg", PGAD_MEMBER(encoder.kimg), "a number in (0, 1e9]", kPositiveKimg,
+            "length of its training, thousands of images"),
+      field(kEncoder, "encoder-lr", PGAD_MEMBER(encoder.lr), "a number in (0, 1]", kPositiveShare,
+            "its learning rate at the start; falls to 0"),
+      field(kEncoder, "encoder-feature-weight", PGAD_MEMBER(encoder.feature_weight), "a number >= 0", kNotNegative,
+            "weight of the feature term beside the image's"),
+
       with_short_name(with_unset(field(
                                      kScoring, "score-gamma", PGAD_MEMBER(scoring.gamma),
                                      "a number in (0, 1], or objective",
@@ -360,7 +369,13 @@ std::vector<Field> make_fields() {
             "of the loss terms over pixels and features"),
       field(
           kScoring, "steps", PGAD_MEMBER(scoring.steps), "a whole number >= 1", [](int v) { return v >= 1; },
-          "updates of z per image (n of Algorithm 1)"),
+          "updates of z per image (n of Algorithm 1), at most"),
+      field(kScoring, "start", PGAD_MEMBER(scoring.start), "auto or random", one_of("auto", "random"),
+            "where the first search begins; auto: at the encoder's z where the model has one"),
+      field(
+          kScoring, "patience", PGAD_MEMBER(scoring.patience), "a whole number >= -1", [](int v) { return v >= -1; },
+          "a search whose loss has not fallen by .2 % in so many steps ends; 0: all steps are taken; -1: 10 where the "
+          "search starts from an encoder, else 0"),
       field(kScoring, "z-lr", PGAD_MEMBER(scoring.z_lr), "a number > 0", kPositive,
             "learning rate of the search"),
       field(kScoring, "z-lr-schedule", PGAD_MEMBER(scoring.z_lr_schedule), "constant or cosine",
@@ -420,6 +435,8 @@ const char* group_title(Group group) {
       return "Schedule";
     case Group::kOptimizer:
       return "Optimizer";
+    case Group::kEncoder:
+      return "Encoder";
     case Group::kScoring:
       return "Scoring";
     case Group::kRun:

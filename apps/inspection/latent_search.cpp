@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 #include "autograd/ops.h"
 #include "engine/rng.h"
@@ -24,20 +25,32 @@ Var constant(Exec& exec, double value) {
   return Var(exec, t);
 }
 
+// The best loss must fall by this share of itself within `patience` steps, or the search ends.
+constexpr float kNoticeable = 0.002f;
+
 }  // namespace
+
+int search_patience(const ScoringConfig& scoring, bool from_encoder) {
+  if (scoring.patience >= 0) return scoring.patience;
+  return from_encoder ? 10 : 0;
+}
 
 LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch)
     : exec_(exec), model_(model), scoring_(scoring), batch_(batch), adam_{0.9, 0.999, 1e-8} {
-  const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent();
-  images_ = exec.zeros({n, side, side, model.network.channels});
-  z_ = exec.zeros({n, d});
-  m_ = exec.zeros({n, d});
-  v_ = exec.zeros({n, d});
-  best_z_ = exec.zeros({n, d});
-  best_loss_ = exec.zeros({n});
-  rate_ = exec.zeros({3});
+  if (scoring.start == "random") model_.encoder = nullptr;
+  patience_ = search_patience(scoring, model_.encoder != nullptr);
+  const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent(), c = model.network.channels;
+  const std::int64_t s = std::int64_t{1} << model.level;
+  images_ = exec.zeros({n, side, side, c});
+  for (Tensor* t : {&z_, &m_, &v_, &best_z_}) *t = exec.zeros({n, d});
+  std::ranges::fill(z_.span<float>(), 1.f);  // a slot without an image computes too
+  for (Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
+  best_image_ = exec.zeros({n, s, s, c});
+  rate_ = exec.zeros({n, 3});
   statistic_ = constant(exec, model.statistic);
   if (model.old_weight > 0) old_weight_ = constant(exec, model.old_weight);
+  slots_.resize(static_cast<std::size_t>(batch));
+  ended_.reserve(static_cast<std::size_t>(batch));
 }
 
 Var LatentSearch::reduce(const Var& distances) const {
@@ -61,7 +74,7 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   return t;
 }
 
-void LatentSearch::prepare() {
+void LatentSearch::compute_queries() {
   if (query_graph_) return query_graph_->replay();
   const PreparedScope scope(exec_, prepared_);
   query_graph_.emplace(exec_, [this] {
@@ -74,84 +87,161 @@ void LatentSearch::prepare() {
     query_features_ = d.features;
     query_score_ = d.score;
     query_critic_ = critic(d.score);
+    if (model_.encoder != nullptr) encoded_ = model_.encoder->forward(x);
   });
 }
 
-void LatentSearch::start(int restart) {
+std::span<float> LatentSearch::image(int slot) const {
+  const std::size_t floats = images_.span<float>().size() / static_cast<std::size_t>(batch_);
+  return images_.span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
+}
+
+void LatentSearch::begin(std::span<const int> slots) {
+  compute_queries();
+  for (const int slot : slots) {
+    Slot& s = slots_[static_cast<std::size_t>(slot)];
+    active_ += !s.searching;
+    s = Slot{};
+    s.searching = true;
+    for (const Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_})
+      t->data<float>()[slot] = std::numeric_limits<float>::infinity();
+    start(slot, 0);
+  }
+}
+
+void LatentSearch::start(int slot, int restart) {
   const std::int64_t d = z_.dim(1);
-  const std::size_t floats = images().size() / static_cast<std::size_t>(batch_);
-  const bool uniform = model_.network.latent_distribution == LatentDistribution::kUniform;
-  for (std::int64_t i = 0; i < batch_; ++i) {
-    const std::uint64_t content = content_hash(images().subspan(static_cast<std::size_t>(i) * floats, floats));
-    Rng rng(scoring_.seed, content + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
-    float* z = z_.data<float>() + i * d;
+  const auto row = [&](const Tensor& t) { return t.span<float>().subspan(static_cast<std::size_t>(slot * d), static_cast<std::size_t>(d)); };
+  const std::span<float> z = row(z_);
+  if (restart == 0 && encoded_.defined()) {
+    std::ranges::copy(row(encoded_.value()), z.begin());
+  } else {
+    const bool uniform = model_.network.latent_distribution == LatentDistribution::kUniform;
+    Rng rng(scoring_.seed, content_hash(image(slot)) + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
     double square = 0;
-    for (std::int64_t j = 0; j < d; ++j) {
+    for (float& value : z) {
       const double v = uniform ? 2 * rng.uniform() - 1 : rng.normal();
-      z[j] = static_cast<float>(v);
+      value = static_cast<float>(v);
       square += v * v;
     }
     const auto scale = static_cast<float>(std::sqrt(static_cast<double>(d) / square));
-    for (std::int64_t j = 0; j < d; ++j) z[j] *= scale;
+    for (float& value : z) value *= scale;
   }
-  std::ranges::fill(m_.span<float>(), 0.f);
-  std::ranges::fill(v_.span<float>(), 0.f);
-  if (restart > 0) return;
-  std::ranges::fill(best_loss_.span<float>(), std::numeric_limits<float>::infinity());
-  std::ranges::copy(z_.span<float>(), best_z_.span<float>().begin());
+  std::ranges::fill(row(m_), 0.f);
+  std::ranges::fill(row(v_), 0.f);
+  if (restart == 0) std::ranges::copy(z, row(best_z_).begin());
+  Slot& s = slots_[static_cast<std::size_t>(slot)];
+  s.restart = restart;
+  s.step = s.idle = 0;
+  s.record = std::numeric_limits<float>::infinity();
 }
 
-void LatentSearch::step(double lr, int number) {
-  const AdamRate rate = adam_rate(adam_, lr, number);
-  rate_.data<float>()[0] = rate.lr;
-  rate_.data<float>()[1] = rate.correction1;
-  rate_.data<float>()[2] = rate.correction2;
-  if (step_graph_) return step_graph_->replay();
-  const PreparedScope scope(exec_, prepared_);
-  step_graph_.emplace(exec_, [this] {
-    const Var z[] = {Var(exec_, z_, /*requires_grad=*/true)};
-    const Terms t = terms(z[0]);
-    // Images do not meet in the losses: the sum's gradient is each image's own.
-    const Var g = grad(sum(t.paper), z)[0];
-    pgad::run(kLatentStep, exec_,
-              LatentStepArgs<float>{z_.dim(0), z_.dim(1), z_.data<float>(), g.value().data<float>(), m_.data<float>(),
-                                    v_.data<float>(), t.paper.value().data<float>(), best_loss_.data<float>(),
-                                    best_z_.data<float>(), rate_.data<float>(), static_cast<float>(adam_.beta1),
-                                    static_cast<float>(adam_.beta2), static_cast<float>(adam_.epsilon)});
-  });
-}
-
-void LatentSearch::finish() {
-  if (score_graph_) return score_graph_->replay();
-  const PreparedScope scope(exec_, prepared_);
-  score_graph_.emplace(exec_, [this] {
-    const HistoryScope off(false);
-    best_ = terms(Var(exec_, best_z_));
-  });
-}
-
-void LatentSearch::run(const std::function<void(int step)>& on_step) {
-  prepare();
-  for (int restart = 0; restart < scoring_.restarts; ++restart) {
-    start(restart);
-    for (int i = 0; i < scoring_.steps; ++i) {
-      if (on_step) on_step(restart * scoring_.steps + i);
-      const double progress = static_cast<double>(i) / scoring_.steps;
-      const double factor = scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1;
-      step(scoring_.z_lr * factor, i + 1);
-    }
-    step(0, scoring_.steps + 1);  // moves nothing: gives the last z its chance to be the best
+void LatentSearch::set_rate(int slot) {
+  const Slot& s = slots_[static_cast<std::size_t>(slot)];
+  float* rate = rate_.data<float>() + 3 * slot;
+  // The last step moves nothing: it gives the last z its chance to be the best.
+  double lr = 0;
+  if (s.searching && s.step < scoring_.steps) {
+    const double progress = static_cast<double>(s.step) / scoring_.steps;
+    lr = scoring_.z_lr *
+         (scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
   }
-  finish();
+  const AdamRate r = adam_rate(adam_, lr, s.step + 1);
+  rate[0] = r.lr;
+  rate[1] = r.correction1;
+  rate[2] = r.correction2;
 }
 
-std::vector<SearchScores> LatentSearch::scores() const {
-  std::vector<SearchScores> result;
-  for (std::int64_t i = 0; i < batch_; ++i) {
-    const auto at = [i](const Var& v) { return v.value().data<float>()[i]; };
-    result.push_back({at(best_.residual), at(best_.feature), at(best_.latent_critic), at(best_.paper), at(query_critic_)});
+bool LatentSearch::advance(int slot) {
+  Slot& s = slots_[static_cast<std::size_t>(slot)];
+  ++s.step;
+  ++s.taken;
+  const float best = best_loss_.data<float>()[slot];
+  if (best < s.record * (1 - kNoticeable) || s.step == 1) {
+    s.record = best;
+    s.idle = 0;
+  } else {
+    ++s.idle;
   }
-  return result;
+  const bool converged = patience_ > 0 && s.idle >= patience_;
+  if (s.step <= scoring_.steps && !converged) return true;
+  if (s.restart + 1 < scoring_.restarts) {
+    start(slot, s.restart + 1);
+    return true;
+  }
+  s.searching = false;
+  --active_;
+  return false;
+}
+
+std::span<const int> LatentSearch::step() {
+  for (int slot = 0; slot < batch_; ++slot) set_rate(slot);
+  if (step_graph_) {
+    step_graph_->replay();
+  } else {
+    const PreparedScope scope(exec_, prepared_);
+    step_graph_.emplace(
+        exec_,
+        [this] {
+          const Var z[] = {Var(exec_, z_, /*requires_grad=*/true)};
+          const Terms t = terms(z[0]);
+          // Images do not meet in the losses: the sum's gradient is each image's own.
+          const Var g = grad(sum(t.paper), z)[0];
+          LatentStepArgs<float> args{z_.dim(0), z_.dim(1), z_.data<float>(), g.value().data<float>(), m_.data<float>(),
+                                     v_.data<float>(), t.paper.value().data<float>(), best_loss_.data<float>(),
+                                     best_z_.data<float>(), rate_.data<float>(), static_cast<float>(adam_.beta1),
+                                     static_cast<float>(adam_.beta2), static_cast<float>(adam_.epsilon)};
+          const std::pair<const Var*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
+                                                               {&t.feature, &best_feature_},
+                                                               {&t.latent_critic, &best_latent_critic_},
+                                                               {&t.image, &best_image_}};
+          for (std::size_t i = 0; i < std::size(kept); ++i)
+            args.companions[i] = {kept[i].second->numel() / batch_, kept[i].first->value().data<float>(),
+                                  kept[i].second->data<float>()};
+          pgad::run(kLatentStep, exec_, args);
+        },
+        &*query_graph_);
+  }
+  ended_.clear();
+  for (int slot = 0; slot < batch_; ++slot)
+    if (slots_[static_cast<std::size_t>(slot)].searching && !advance(slot)) ended_.push_back(slot);
+  return ended_;
+}
+
+double LatentSearch::progress(int slot) const {
+  const Slot& s = slots_[static_cast<std::size_t>(slot)];
+  const double all = static_cast<double>(scoring_.steps + 1) * scoring_.restarts;
+  return s.searching ? std::min(1.0, (static_cast<double>(scoring_.steps + 1) * s.restart + s.step) / all) : 1.0;
+}
+
+void LatentSearch::run(const std::function<void()>& on_step) {
+  std::vector<int> all(static_cast<std::size_t>(batch_));
+  std::iota(all.begin(), all.end(), 0);
+  begin(all);
+  while (active_ > 0) {
+    if (on_step) on_step();
+    step();
+  }
+}
+
+SearchScores LatentSearch::scores(int slot) const {
+  const auto at = [slot](const Tensor& t) { return t.data<float>()[slot]; };
+  return {at(best_residual_), at(best_feature_), at(best_latent_critic_), at(best_loss_), at(query_critic_.value())};
+}
+
+std::span<const float> LatentSearch::best_latent(int slot) const {
+  const auto d = static_cast<std::size_t>(best_z_.dim(1));
+  return best_z_.span<float>().subspan(static_cast<std::size_t>(slot) * d, d);
+}
+
+std::span<const float> LatentSearch::query(int slot) const {
+  const std::size_t floats = best_image_.span<float>().size() / static_cast<std::size_t>(batch_);
+  return queries_.value().span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
+}
+
+std::span<const float> LatentSearch::reconstruction(int slot) const {
+  const std::size_t floats = best_image_.span<float>().size() / static_cast<std::size_t>(batch_);
+  return best_image_.span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
 }
 
 }  // namespace pgad

@@ -1,6 +1,9 @@
 #pragma once
 // The search for the latent whose image is nearest to a query (Algorithm 1 of Kimura & Yanagihara): n images at once,
 // each on its own. The step is recorded once and replayed; the networks' weights are constants in it.
+//
+// The batch is a row of slots. Each slot's search has its own start, step count, moments and end, so that an image which
+// has converged makes room for the next one while its neighbours go on, and none of that changes any result.
 
 #include <functional>
 #include <optional>
@@ -11,6 +14,7 @@
 #include "engine/step_graph.h"
 #include "layers/adam.h"
 #include "layers/discriminator.h"
+#include "layers/encoder.h"
 #include "layers/generator.h"
 
 namespace pgad {
@@ -25,7 +29,12 @@ struct SearchModel {
   double old_weight = 0;      // of the previous size, where training ended in the middle of a fade
   double statistic = 0;       // minibatch-stddev's constant
   double normal_critic = 0;   // wgan-gp: mean of D over held-out normals
+  const Encoder* encoder = nullptr;  // gives the first start; null: random starts only
 };
+
+// Steps without improvement after which a search ends; 0: never. Where scoring.patience is -1: 10 for searches from an
+// encoder's start, 0 for random ones (measured: docs/performance.md).
+int search_patience(const ScoringConfig& scoring, bool from_encoder);
 
 // Per image. Formulas: eq 2, 3, 24, 25 with the reduction of the configuration.
 struct SearchScores {
@@ -38,54 +47,68 @@ struct SearchScores {
 
 class LatentSearch {
  public:
+  // batch: the number of slots.
   LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch);
 
   int batch() const { return batch_; }
-  // Queries, written by the host: [batch, R, R, channels] at full resolution, NHWC in [-1,1].
-  std::span<float> images() const { return images_.span<float>(); }
+  // Query of a slot, written by the host before begin(): [R, R, channels] at full resolution, NHWC in [-1,1].
+  std::span<float> image(int slot) const;
+  // Starts these slots' searches from points that depend on (seed, image content, restart) and the encoder alone.
+  void begin(std::span<const int> slots);
+  // One step of all slots. Returns those whose search has just ended, valid until the next call.
+  std::span<const int> step();
+  int active() const { return active_; }          // slots that still search
+  double progress(int slot) const;                // share of its search that is done, in [0, 1]
+  int steps_taken(int slot) const { return slots_[static_cast<std::size_t>(slot)].taken; }
 
-  // Searches from starts that depend on (seed, image content, restart) alone. `on_step` is called before each step
-  // (progress; may throw to stop).
-  void run(const std::function<void(int step)>& on_step = {});
-  // Scores, latents and reconstructions of the best z of each image; valid until the next run.
-  std::vector<SearchScores> scores() const;
-  std::span<const float> best_latents() const { return best_z_.span<float>(); }       // [batch, d]
-  // Queries as the networks see them (brought to the size s = 2^level they run at), and G(best z): [batch, s, s, channels].
-  std::span<const float> queries() const { return queries_.value().span<float>(); }
-  std::span<const float> reconstructions() const { return best_.image.value().span<float>(); }
+  // begin() for all slots and steps until all have ended. on_step is called before each step (may throw to stop).
+  void run(const std::function<void()>& on_step = {});
+
+  // Of a slot's best z, valid until begin() takes the slot up again.
+  SearchScores scores(int slot) const;
+  std::span<const float> best_latent(int slot) const;  // [d]
+  // The query as the networks see it (brought to the size s = 2^level they run at), and G(best z): [s, s, channels].
+  std::span<const float> query(int slot) const;
+  std::span<const float> reconstruction(int slot) const;
+  // D(x) of the query; valid after begin().
+  float query_score(int slot) const { return query_score_.value().data<float>()[slot]; }
 
   // The recorded step; valid after the first.
   StepGraph& graph() { return *step_graph_; }
 
-  // D(x) of each query; valid after prepare().
-  std::span<const float> query_scores() const { return query_score_.value().span<float>(); }
-
-  // The parts of run(): features of the queries, fresh starts, one step (numbered from 1), scores of the best.
-  void prepare();
-  void start(int restart);
-  void step(double lr, int number);
-  void finish();
-
  private:
+  struct Slot {
+    bool searching = false;
+    int restart = 0, step = 0;  // of the current restart
+    int taken = 0;              // steps of all restarts
+    int idle = 0;               // steps since the best loss fell noticeably
+    float record = 0;           // the best loss then
+  };
   struct Terms {
     Var image, residual, feature, latent_critic, paper;  // [n,...], [n] each
   };
   Terms terms(const Var& z) const;
   Var critic(const Var& score) const;
   Var reduce(const Var& distances) const;
+  void compute_queries();
+  void start(int slot, int restart);
+  void set_rate(int slot);
+  bool advance(int slot);  // after a step; false if the search has ended
 
   Exec& exec_;
   SearchModel model_;
   ScoringConfig scoring_;
-  int batch_;
+  int batch_, patience_, active_ = 0;
   AdamConfig adam_;
   Tensor images_;
   Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
-  Tensor z_, m_, v_, rate_, best_z_, best_loss_;
+  Var encoded_;                                                 // the encoder's z, where there is one
+  Tensor z_, m_, v_, rate_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
   Var old_weight_, statistic_;
-  Terms best_;
+  std::vector<Slot> slots_;
+  std::vector<int> ended_;
   PreparedWeights prepared_{/*constant=*/true};
-  std::optional<StepGraph> query_graph_, step_graph_, score_graph_;
+  std::optional<StepGraph> query_graph_, step_graph_;
 };
 
 }  // namespace pgad

@@ -4,96 +4,130 @@
 #include <cmath>
 
 namespace pgad {
+namespace {
+
+// Results wait for slower ones before them; when so many times the batch wait, no new image is taken up.
+constexpr std::size_t kWaiting = 4;
+
+}  // namespace
 
 Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring)
     : exec_(exec), model_(model), scoring_(scoring) {}
 
-LatentSearch& Scorer::search(int batch) {
-  auto& slot = searches_[batch];
-  if (!slot) {
-    const SearchModel m{model_.g.get(),  model_.d.get(),   model_.config.network, model_.config.objective.loss,
-                        model_.level,    model_.old_weight, model_.statistic,      model_.normal_critic};
-    slot = std::make_unique<LatentSearch>(exec_, m, scoring_, batch);
+SearchModel Scorer::search_model() const {
+  return {model_.g.get(),   model_.d.get(),   model_.config.network, model_.config.objective.loss, model_.level,
+          model_.old_weight, model_.statistic, model_.normal_critic,  model_.encoder.get()};
+}
+
+ScoredImage Scorer::result(const LatentSearch& search, int slot, const Sample& sample, Loader::Item item) const {
+  ScoredImage r;
+  r.sample = sample;
+  r.error = std::move(item.error);
+  r.notes = std::move(item.notes);
+  r.height = item.height;
+  r.width = item.width;
+  if (!r.error.empty()) return r;
+  const SearchScores v = search.scores(slot);
+  const double terms[kTermCount] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
+  std::copy(std::begin(terms), std::end(terms), r.terms);
+  r.steps = search.steps_taken(slot);
+  const auto query = search.query(slot), drawn = search.reconstruction(slot);
+  r.query.assign(query.begin(), query.end());
+  r.reconstruction.assign(drawn.begin(), drawn.end());
+  const auto channels = static_cast<std::size_t>(model_.config.network.channels);
+  r.residual_map.resize(query.size() / channels);
+  for (std::size_t i = 0; i < query.size(); ++i)
+    r.residual_map[i / channels] += std::fabs(query[i] - drawn[i]) / static_cast<float>(channels);
+  if (!std::ranges::all_of(r.terms, [](double t) { return std::isfinite(t); }))
+    r.error = r.sample.name + ": its scores are not finite";
+  return r;
+}
+
+LatentSearch& Scorer::search(int slots) {
+  if (!search_ || search_->batch() != slots) {
+    search_.reset();
+    search_ = std::make_unique<LatentSearch>(exec_, search_model(), scoring_, slots);
   }
-  return *slot;
+  return *search_;
 }
 
 void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source,
                    const std::function<void(ScoredImage)>& sink, const std::function<void(double)>& on_progress,
                    const std::atomic<bool>* stop) {
-  const auto batch = static_cast<std::size_t>(scoring_.batch);
+  if (samples.empty()) return;
+  const int slots = static_cast<int>(std::min(samples.size(), static_cast<std::size_t>(scoring_.batch)));
   LoaderOptions options;
   options.threads = exec_.threads();
-  options.capacity = 2 * scoring_.batch;
+  options.capacity = 2 * slots;
   Loader loader(samples, source, model_.preprocessing, options);
-  std::size_t done = 0;
-  for (bool more = true; more && !(stop && *stop);) {
-    std::vector<Loader::Item> items;  // in order, with the bad ones among them
-    std::size_t good = 0;
-    while (good < batch) {
-      auto item = loader.next();
-      if (!item) {
-        more = false;
-        break;
+  LatentSearch& search = this->search(slots);
+
+  std::map<long, ScoredImage> waiting;  // by place in samples: done, but not yet at their turn
+  long next = 0;                        // whose turn it is
+  bool more = true;
+  std::vector<std::optional<Loader::Item>> searched(static_cast<std::size_t>(slots));  // the image in each slot
+  std::vector<int> fresh;
+  const auto hand_over = [&](bool all) {
+    while (!waiting.empty() && (all || waiting.begin()->first == next)) {
+      next = waiting.begin()->first + 1;
+      sink(std::move(waiting.begin()->second));
+      waiting.erase(waiting.begin());
+    }
+  };
+  while (!(stop && *stop)) {
+    fresh.clear();
+    for (int slot = 0; slot < slots; ++slot) {
+      auto& place = searched[static_cast<std::size_t>(slot)];
+      while (!place && more && waiting.size() < kWaiting * static_cast<std::size_t>(slots)) {
+        auto item = loader.next();
+        if (!item) {
+          more = false;
+          break;
+        }
+        const long index = item->index;
+        if (!item->error.empty()) {
+          waiting.emplace(index, result(search, slot, samples[static_cast<std::size_t>(index)], std::move(*item)));
+          continue;
+        }
+        std::ranges::copy(item->pixels, search.image(slot).begin());
+        place = std::move(*item);
+        fresh.push_back(slot);
       }
-      good += item->error.empty();
-      items.push_back(std::move(*item));
     }
-    LatentSearch* s = nullptr;
-    std::vector<SearchScores> scores;
-    if (good > 0) {
-      s = &search(static_cast<int>(good));
-      float* out = s->images().data();
-      for (const auto& item : items)
-        if (item.error.empty()) out = std::copy(item.pixels.begin(), item.pixels.end(), out);
-      const double searches = static_cast<double>(scoring_.steps) * scoring_.restarts;
-      s->run([&](int step) {
-        if (on_progress) on_progress(static_cast<double>(done) + static_cast<double>(good) * step / searches);
-      });
-      scores = s->scores();
+    hand_over(false);
+    if (!fresh.empty()) search.begin(fresh);
+    if (search.active() == 0) {
+      if (!more && waiting.empty()) break;
+      continue;
     }
-    std::size_t at = 0;
-    for (auto& item : items) {
-      ScoredImage r;
-      r.sample = samples[static_cast<std::size_t>(item.index)];
-      r.error = std::move(item.error);
-      r.notes = std::move(item.notes);
-      r.height = item.height;
-      r.width = item.width;
-      if (r.error.empty()) {
-        const SearchScores& v = scores[at];
-        const double terms[kTermCount] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
-        std::copy(std::begin(terms), std::end(terms), r.terms);
-        const std::size_t floats = s->queries().size() / good;
-        const auto query = s->queries().subspan(at * floats, floats);
-        const auto drawn = s->reconstructions().subspan(at * floats, floats);
-        r.query.assign(query.begin(), query.end());
-        r.reconstruction.assign(drawn.begin(), drawn.end());
-        const auto channels = static_cast<std::size_t>(model_.config.network.channels);
-        r.residual_map.resize(floats / channels);
-        for (std::size_t i = 0; i < floats; ++i)
-          r.residual_map[i / channels] += std::fabs(query[i] - drawn[i]) / static_cast<float>(channels);
-        ++at;
-        if (!std::ranges::all_of(r.terms, [](double t) { return std::isfinite(t); }))
-          r.error = r.sample.name + ": its scores are not finite";
-      }
-      sink(std::move(r));
+    for (const int slot : search.step()) {
+      auto& place = searched[static_cast<std::size_t>(slot)];
+      const long index = place->index;
+      waiting.emplace(index, result(search, slot, samples[static_cast<std::size_t>(index)], std::move(*place)));
+      place.reset();
     }
-    done += items.size();
-    if (on_progress) on_progress(static_cast<double>(done));
+    hand_over(false);
+    if (on_progress) {
+      double done = static_cast<double>(next) + static_cast<double>(waiting.size());
+      for (int slot = 0; slot < slots; ++slot)
+        if (searched[static_cast<std::size_t>(slot)]) done += search.progress(slot);
+      on_progress(done);
+    }
   }
+  hand_over(true);
 }
 
 double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source) {
   Loader loader(samples, source, model_.preprocessing, {exec_.threads(), 0});
   LatentSearch& one = search(1);
+  const int slot[] = {0};
   double sum = 0;
   std::int64_t count = 0;
   while (const auto item = loader.next()) {
     if (!item->error.empty()) continue;
-    std::ranges::copy(item->pixels, one.images().begin());
-    one.prepare();
-    sum += one.query_scores()[0];
+    std::ranges::copy(item->pixels, one.image(0).begin());
+    one.begin(slot);
+    sum += one.query_score(0);
     ++count;
   }
   if (count == 0) throw Error("none of the images held out for calibration could be read");

@@ -23,6 +23,7 @@ struct ScoredImage {
   int height = 0, width = 0;     // of the original
   double terms[kTermCount] = {};  // in the order of kScoreNames
   // At the networks' size s = 2^level: [s, s, channels] in [-1,1], and |x - G(z)| averaged over channels, [s, s].
+  int steps = 0;  // that its search took
   std::vector<float> query, reconstruction, residual_map;
 };
 
@@ -30,8 +31,8 @@ class Scorer {
  public:
   Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
 
-  // Hands each image to `sink`, in order; stops early once `stop` is true. on_progress: images done so far (the
-  // current batch counts by its share of the search) of all.
+  // Hands each image to `sink`, in order; stops early once `stop` is true. An image that is done makes room for the next.
+  // on_progress: images done so far (those being searched count by the share that is done) of all.
   void score(const std::vector<Sample>& samples, const ImageSource& source,
              const std::function<void(ScoredImage)>& sink, const std::function<void(double done)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);
@@ -39,12 +40,14 @@ class Scorer {
   double mean_critic(const std::vector<Sample>& samples, const ImageSource& source);
 
  private:
-  LatentSearch& search(int batch);
+  SearchModel search_model() const;
+  LatentSearch& search(int slots);
+  ScoredImage result(const LatentSearch& search, int slot, const Sample& sample, Loader::Item item) const;
 
   Exec& exec_;
   const Model& model_;
   ScoringConfig scoring_;
-  std::map<int, std::unique_ptr<LatentSearch>> searches_;  // by batch size: full batches, and the last one
+  std::unique_ptr<LatentSearch> search_;
 };
 
 }  // namespace pgad

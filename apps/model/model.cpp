@@ -111,6 +111,10 @@ void save_model(const std::string& path, const Model& model) {
   ParameterViews tensors;
   for (const Parameter& p : model.g->parameters()) tensors.add(p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) tensors.add(p.name, p, p.var.value());
+  if (model.encoder) {
+    metadata["encoder"] = std::to_string(model.encoder->level());
+    for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
+  }
   if (model.calibration) {
     const Calibration& c = *model.calibration;
     metadata["calibration"] = calibration_to_json(c);
@@ -162,6 +166,12 @@ Model load_model(Exec& exec, const std::string& path) {
   model.d = std::make_unique<Discriminator>(exec, network, 0);
   for (const Parameter& p : model.g->parameters()) read_parameter(file, p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) read_parameter(file, p.name, p, p.var.value());
+  if (file.metadata.count("encoder") > 0) {
+    if (const std::int64_t level = metadata_integer(file, "encoder"); level != model.level)
+      throw Error(str(path, ": metadata 'encoder' is ", level, ", expected the level ", model.level));
+    model.encoder = std::make_unique<Encoder>(exec, network, model.level, 0);
+    for (const Parameter& p : model.encoder->parameters()) read_parameter(file, p.name, p, p.var.value());
+  }
   if (file.metadata.count("calibration") > 0) {
     Calibration c;
     calibration_from_json(file.metadata.at("calibration"), path, c);

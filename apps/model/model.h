@@ -11,6 +11,7 @@
 #include "apps/data/preprocess.h"
 #include "apps/data/safetensors.h"
 #include "layers/discriminator.h"
+#include "layers/encoder.h"
 #include "layers/generator.h"
 
 namespace pgad {
@@ -48,6 +49,7 @@ struct Model {
   std::optional<Calibration> calibration;
   std::unique_ptr<Generator> g;  // the moving average
   std::unique_ptr<Discriminator> d;
+  std::unique_ptr<Encoder> encoder;  // or null
 
   int side() const { return 1 << level; }
 };

@@ -32,7 +32,7 @@ class Trainer {
   // Reads all training images once. Throws UsageError or Error as Dataset and TrainingImages do.
   Trainer(Exec& exec, const Config& config, const Dataset& data);
 
-  const TrainingImages& normal_images() const { return *normal_; }
+  TrainingImages& normal_images() const { return *normal_; }
   const TrainingImages& abnormal_images() const { return *abnormal_; }
   const TrainingState& state() const { return state_; }
 

@@ -12,15 +12,18 @@ void latent_step_ref(Exec&, const LatentStepArgs<T>& s) {
     if (s.loss[n] < s.best_loss[n]) {
       s.best_loss[n] = s.loss[n];
       for (std::int64_t i = 0; i < s.d; ++i) s.best_z[n * s.d + i] = z[i];
+      for (const auto& c : s.companions)
+        for (std::int64_t i = 0; i < c.size; ++i) c.best[n * c.size + i] = c.now[n * c.size + i];
     }
     double norm = 0;
     for (std::int64_t i = 0; i < s.d; ++i) norm += static_cast<double>(g[i]) * g[i];
     if (!std::isfinite(norm)) continue;
+    const T* rate = s.rate + 3 * n;
     double square = 0;
     for (std::int64_t i = 0; i < s.d; ++i) {
       m[i] = s.beta1 * m[i] + (T(1) - s.beta1) * g[i];
       v[i] = s.beta2 * v[i] + (T(1) - s.beta2) * g[i] * g[i];
-      z[i] -= s.rate[0] * (m[i] * s.rate[1]) / (std::sqrt(v[i] * s.rate[2]) + s.epsilon);
+      z[i] -= rate[0] * (m[i] * rate[1]) / (std::sqrt(v[i] * rate[2]) + s.epsilon);
       square += static_cast<double>(z[i]) * z[i];
     }
     const T scale = static_cast<T>(std::sqrt(static_cast<double>(s.d) / square));
