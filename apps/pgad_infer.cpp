@@ -10,6 +10,7 @@
 #include "apps/inspection/evaluation.h"
 #include "apps/inspection/result_writer.h"
 #include "apps/inspection/samples.h"
+#include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
 #include "autograd/ops.h"
@@ -18,11 +19,13 @@
 namespace pgad {
 namespace {
 
+constexpr int kProfileRounds = 20;
+
 struct Options {
   std::string model, out, data, latents;
   std::vector<std::string> inputs;
   GivenOptions given;
-  bool maps = false, strict = false;
+  bool maps = false, strict = false, profile = false;
   double threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
   std::uint64_t seed = 1;
@@ -107,6 +110,7 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
       },
       &stop_requested);
   writer.finish(!stop_requested);
+  if (o.profile && scorer.graph() != nullptr) std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
   if (stop_requested)
     progress.say(str("interrupted after ", writer.scored() + writer.failed(), " of ", samples.size(), " images"));
   std::string summary = str(writer.scored(), " images scored");
@@ -298,6 +302,7 @@ int main(int argc, char** argv) {
   for (CLI::App* sub : {score, evaluate}) {
     sub->add_option("--out", o.out, "directory for the results")->required();
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
+    sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
     sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's")
         ->check([](const std::string& text) {

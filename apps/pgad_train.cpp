@@ -7,10 +7,12 @@
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
 #include "apps/inspection/calibration.h"
+#include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
 #include "apps/training/encoder_trainer.h"
 #include "apps/training/trainer.h"
+#include "engine/rng.h"
 
 namespace pgad {
 namespace {
@@ -62,6 +64,29 @@ std::string last_data_path(const std::string& out) {
   } catch (const std::exception&) {
     return "";
   }
+}
+
+// Where the time of a training step at the full size goes, on random images. Trains nothing, reads and writes nothing.
+int profile(const Config& config) {
+  constexpr int kRounds = 20;
+  Exec exec(parse_device(config.run.device), config.run.threads);
+  Networks networks(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
+                    config.run.seed);
+  const int level = config.network.log2_resolution(), batch = value_at(config.schedule.batch, config.network.resolution);
+  const bool with_abnormal = config.objective.gamma < 1;
+  TrainStep step(exec, networks, config.network, config.objective, {level, false, batch, with_abnormal});
+  std::vector<std::span<float>> inputs = {step.real(), step.d_latents(), step.g_latents()};
+  if (with_abnormal) inputs.push_back(step.abnormal());
+  std::uint64_t stream = 0;
+  for (const std::span<float> values : inputs) {
+    Rng rng(config.run.seed, stream++);
+    for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
+  }
+  networks.d_adam.prepare(1e-3);
+  networks.g_adam.prepare(1e-3);
+  step.run();
+  std::cout << profile_table(step.graph(), exec, kRounds);
+  return 0;
 }
 
 int train(const GivenOptions& given, const std::string& config_file) {
@@ -176,5 +201,9 @@ int main(int argc, char** argv) {
                                          Group::kOptimizer, Group::kEncoder, Group::kScoring, Group::kRun}),
                     pgad::preset("tiny"));
   app.add_option("--config", config_file, "JSON file with options as keys; the command line wins");
-  return pgad::run_program(app, argc, argv, [&] { return pgad::train(given, config_file); });
+  bool profile = false;
+  app.add_flag("--profile", profile, "only print where the time of a training step at the full size goes");
+  return pgad::run_program(app, argc, argv, [&] {
+    return profile ? pgad::profile(pgad::resolve_config(given, config_file)) : pgad::train(given, config_file);
+  });
 }

@@ -44,6 +44,9 @@ Var mean_per_sample(const Var& x);                                   // [n, ...]
 Var matmul(const Var& a, const Var& b, bool ta = false, bool tb = false, double alpha = 1);  // op(a)[m,k] op(b)[k,n]
 Var conv2d(const Var& x, const Var& w, double alpha = 1);            // x [n,h,w,ci], w [co,k,k,ci], k odd, same padding
 Var conv2d_bias_act(const Var& x, const Var& w, const Var& b, double alpha, double slope);  // bias_act(conv2d(x, w), b)
+// A generator's layers: pixelnorm(conv2d_bias_act(x)) and the same of upsample2x(x), without the maps between them.
+Var conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double alpha, double slope);
+Var upsample2x_conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double alpha, double slope);
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha = 1);     // -> [n,h,w,ci]
 Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha = 1);  // -> [co,k,k,ci]
 

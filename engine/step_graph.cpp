@@ -17,9 +17,9 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
     std::swap(exec_.pool_, pool_);
     pool_->unpoison();
   };
-  // What a step prepares of weights that it changes itself serves this step only, each time anew.
-  PreparedWeights of_this_step(/*constant=*/false);
   try {
+    // What a step prepares of weights that it changes itself serves this step only, each time anew.
+    PreparedWeights of_this_step(/*constant=*/false);
     const PreparedScope scope(exec_, exec_.prepared_ != nullptr ? *exec_.prepared_ : of_this_step);
     step();
   } catch (...) {

@@ -13,6 +13,13 @@ EqualizedConv::EqualizedConv(Exec& exec, DType dtype, const std::string& name, i
 
 Var EqualizedConv::operator()(const Var& x) const { return conv2d_bias_act(x, weight.var, bias.var, factor, slope); }
 
+Var EqualizedConv::normalised(const Var& x) const {
+  return conv2d_bias_act_pixelnorm(x, weight.var, bias.var, factor, slope);
+}
+Var EqualizedConv::upsampled_normalised(const Var& x) const {
+  return upsample2x_conv2d_bias_act_pixelnorm(x, weight.var, bias.var, factor, slope);
+}
+
 EqualizedDense::EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size,
                                FileOrder order, double gain, std::uint64_t seed)
     : weight(make_parameter(exec, dtype, name + ".weight", {out, in}, order, true, seed)),

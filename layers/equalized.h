@@ -21,6 +21,8 @@ struct EqualizedConv {
   EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain, double slope_,
                 std::uint64_t seed);
   Var operator()(const Var& x) const;  // [n,h,w,ci] -> [n,h,w,co]
+  Var normalised(const Var& x) const;            // with PixelNorm behind
+  Var upsampled_normalised(const Var& x) const;  // with PixelNorm behind and doubling before
 };
 
 struct EqualizedDense {

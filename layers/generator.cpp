@@ -31,13 +31,12 @@ Var Generator::forward(const Var& z, int level, const Var& old_weight) const {
   const std::int64_t n = z.shape()[0], maps = dense_.bias.var.shape()[0];
   Var x = reshape(dense_.product(pixelnorm(z)), {n, 4, 4, maps});
   x = pixelnorm(bias_act(x, dense_.bias.var, kLeak));
-  x = pixelnorm(conv_(x));
+  x = conv_.normalised(x);
   Var before;  // the last size's features
   for (int l = 3; l <= level; ++l) {
     before = x;
     const Block& block = blocks_[static_cast<std::size_t>(l - 3)];
-    x = pixelnorm(block.conv0(upsample2x(x)));
-    x = pixelnorm(block.conv1(x));
+    x = block.conv1.normalised(block.conv0.upsampled_normalised(x));
   }
   const Var image = to_rgb_[static_cast<std::size_t>(level - 2)](x);
   if (!old_weight.defined() || level == 2) return image;

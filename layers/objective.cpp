@@ -21,36 +21,50 @@ Var per_sample(const Var& values, const Shape& shape) {  // [n] -> shape, consta
 
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
                                      const DiscriminatorBatch& batch, int level, const Var& old_weight,
-                                     double norm_divisor) {
+                                     double norm_divisor, const std::function<void(const Var&)>& on_part) {
   const double gamma = batch.abnormal.defined() ? config.gamma : 1.0;
   const double real_weight = config.weighting == Weighting::kMixture ? 1.0 : gamma;
   const bool logistic = config.loss == Loss::kLogistic;
   Exec& exec = batch.real.exec();
   DiscriminatorLoss loss;
 
-  // With R1 the penalty's images are the real ones: one pass serves both.
-  const Var real(exec, batch.real.value(), /*requires_grad=*/logistic);
-  const Discriminator::Output on_real = d.forward(real, level, old_weight);
-  const Var fake_score = d.forward(batch.fake, level, old_weight).score;
-  loss.statistic = on_real.statistic;
-  loss.real = mean(on_real.score);
-  loss.fake = mean(fake_score);
-
+  const auto value = [&](const Var& v) { return on_part ? v.detach() : v; };
+  const auto add_part = [&](const Var& part) {
+    if (on_part) on_part(part);
+    loss.total = loss.total.defined() ? add(loss.total, value(part)) : value(part);
+  };
   const auto as_real = [&](const Var& s) { return logistic ? mean(softplus(scale(s, -1))) : scale(mean(s), -1); };
   const auto as_fake = [&](const Var& s) { return logistic ? mean(softplus(s)) : mean(s); };
-  loss.total = axpby(as_real(on_real.score), as_fake(fake_score), real_weight, gamma);
+
+  {
+    const Var score = d.forward(batch.fake, level, old_weight).score;
+    loss.fake = value(mean(score));
+    add_part(scale(as_fake(score), gamma));
+  }
   if (batch.abnormal.defined()) {
     const Var score = d.forward(batch.abnormal, level, old_weight).score;
-    loss.abnormal = mean(score);
-    loss.total = axpby(loss.total, as_fake(score), 1, 1 - gamma);
+    loss.abnormal = value(mean(score));
+    add_part(scale(as_fake(score), 1 - gamma));
   }
-
-  if (logistic) {
-    loss.gradient = input_gradient(on_real.score, real);
-    loss.penalty = mean(sum_per_sample(square(loss.gradient)));
-    if (config.r1_weight > 0) loss.total = axpby(loss.total, loss.penalty, 1, config.r1_weight / 2);
-    return loss;
+  {
+    // With R1 the penalty's images are the real ones: one pass serves both.
+    const Var real(exec, batch.real.value(), /*requires_grad=*/logistic);
+    const Discriminator::Output on_real = d.forward(real, level, old_weight);
+    loss.statistic = value(on_real.statistic);
+    loss.real = value(mean(on_real.score));
+    Var part = scale(as_real(on_real.score), real_weight);
+    if (logistic) {
+      const Var gradient = input_gradient(on_real.score, real);
+      const Var penalty = mean(sum_per_sample(square(gradient)));
+      loss.gradient = value(gradient);
+      loss.penalty = value(penalty);
+      if (config.r1_weight > 0) part = axpby(part, penalty, 1, config.r1_weight / 2);
+    } else {
+      part = axpby(part, mean(square(on_real.score)), 1, config.drift);
+    }
+    add_part(part);
   }
+  if (logistic) return loss;
 
   Var other = batch.fake;
   if (batch.abnormal.defined()) {
@@ -59,11 +73,12 @@ DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discri
   }
   const Var mix = per_sample(batch.mix, batch.real.shape());
   const Var between(exec, add(mul(affine(mix, -1, 1), batch.real), mul(mix, other)).value(), /*requires_grad=*/true);
-  loss.gradient = input_gradient(d.forward(between, level, old_weight).score, between);
-  const Var norm = scale(sqrt(affine(sum_per_sample(square(loss.gradient)), 1, kNormEpsilon)), 1 / norm_divisor);
-  loss.penalty = mean(square(affine(norm, 1, -config.gp_target)));
-  loss.total = axpby(loss.total, loss.penalty, 1, config.gp_weight / (config.gp_target * config.gp_target));
-  loss.total = axpby(loss.total, mean(square(on_real.score)), 1, config.drift);
+  const Var gradient = input_gradient(d.forward(between, level, old_weight).score, between);
+  const Var norm = scale(sqrt(affine(sum_per_sample(square(gradient)), 1, kNormEpsilon)), 1 / norm_divisor);
+  const Var penalty = mean(square(affine(norm, 1, -config.gp_target)));
+  loss.gradient = value(gradient);
+  loss.penalty = value(penalty);
+  add_part(scale(penalty, config.gp_weight / (config.gp_target * config.gp_target)));
   return loss;
 }
 

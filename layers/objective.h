@@ -2,6 +2,8 @@
 // Training losses. Known abnormal images are one more kind of fake: D sees p_N = gamma p_g + (1 - gamma) p_an
 // (Kimura & Yanagihara eq 15-23, with the weighting of docs/method.md).
 
+#include <functional>
+
 #include "layers/discriminator.h"
 #include "layers/objective_config.h"
 
@@ -25,9 +27,12 @@ struct DiscriminatorLoss {
 };
 
 // norm_divisor: 2^floor(lod), by which wgan-gp divides the gradient's norm at sizes below the full one (docs/method.md).
+// on_part: is given each part of the total (they add up to it) as soon as it is computed, to take its gradient; then the
+// result holds values only, and each part's graph has gone before the next is made. That bounds the memory.
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
                                      const DiscriminatorBatch& batch, int level, const Var& old_weight,
-                                     double norm_divisor);
+                                     double norm_divisor,
+                                     const std::function<void(const Var&)>& on_part = {});
 
 // -> [1]; logistic: mean softplus(-D(G(z))), wgan-gp: -mean D(G(z)).
 Var generator_loss(const ObjectiveConfig& config, const Var& score);

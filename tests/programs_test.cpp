@@ -807,6 +807,14 @@ TEST(InferProgram, GeneratesTheSameForASeed) {
   EXPECT_FALSE(a == generate("4", "c"));
 }
 
+TEST(Programs, Profiles) {
+  const TempDir dir;
+  EXPECT_TRUE(ended(train(kTiny + Words{"--profile"}), 0, {"GFLOP/s", "conv2d_wgrad", "adam", "bound"}));
+  EXPECT_TRUE(ended(infer({"score", "--model", shared().model, "--input", shared().data, "--threads", "1", "--profile", "--out",
+                           dir / "out"}),
+                    0, {"conv2d_bias_act", "latent_step", "bound"}));
+}
+
 // ---- encoder -------------------------------------------------------------------------------------------------------
 
 TEST(Programs, EncoderFromTrainingToScores) {

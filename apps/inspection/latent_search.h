@@ -73,6 +73,7 @@ class LatentSearch {
   // D(x) of the query; valid after begin().
   float query_score(int slot) const { return query_score_.value().data<float>()[slot]; }
 
+  bool has_graph() const { return step_graph_.has_value(); }
   // The recorded step; valid after the first.
   StepGraph& graph() { return *step_graph_; }
 

@@ -36,6 +36,8 @@ class Scorer {
   void score(const std::vector<Sample>& samples, const ImageSource& source,
              const std::function<void(ScoredImage)>& sink, const std::function<void(double done)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);
+  // The recorded search step; null before the first score().
+  StepGraph* graph() { return search_ && search_->has_graph() ? &search_->graph() : nullptr; }
   // Mean of D over images, without a search.
   double mean_critic(const std::vector<Sample>& samples, const ImageSource& source);
 

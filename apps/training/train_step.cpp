@@ -38,11 +38,18 @@ Var TrainStep::fade_input(const Tensor& images) const {
   return fade(x, upsample2x(sum_pool2x(x, 0.25)), Var(exec_, old_weight_));
 }
 
-// Gradients, their squared norm, and Adam's update where that is finite. Returns the squared norm.
-Tensor TrainStep::update(Adam& adam, const std::vector<Parameter>& parameters, const Var& loss) {
+// Adds the loss's gradients to `sums`, which may be empty.
+void TrainStep::accumulate(const std::vector<Parameter>& parameters, const Var& loss, std::vector<Var>& sums) {
   std::vector<Var> leaves;
   for (const Parameter& p : parameters) leaves.push_back(p.var);
-  const std::vector<Var> gradients = grad(loss, leaves);
+  std::vector<Var> gradients = grad(loss, leaves);
+  if (!sums.empty())
+    for (std::size_t i = 0; i < sums.size(); ++i) gradients[i] = add(sums[i], gradients[i]);
+  sums = std::move(gradients);
+}
+
+// The gradients' squared norm, and Adam's update where that is finite. Returns the squared norm.
+Tensor TrainStep::update(Adam& adam, const std::vector<Parameter>& parameters, const std::vector<Var>& gradients) {
   Var norm;
   for (const Var& g : gradients) {
     const Var square_sum = sum(square(g));
@@ -67,25 +74,27 @@ void TrainStep::step() {
     batch.mix = Var(exec_, mix_);
     batch.pick = Var(exec_, pick_);
     const double norm_divisor = 1 << (network_.log2_resolution() - shape_.level);
-    DiscriminatorLoss loss =
-        discriminator_loss(objective_, networks_.d, batch, shape_.level, old_weight, norm_divisor);
-    d_gate_ = update(networks_.d_adam, d_parameters, loss.total);
+    std::vector<Var> gradients;
+    const DiscriminatorLoss loss =
+        discriminator_loss(objective_, networks_.d, batch, shape_.level, old_weight, norm_divisor,
+                           [&](const Var& part) { accumulate(d_parameters, part, gradients); });
+    d_gate_ = update(networks_.d_adam, d_parameters, gradients);
     {
       const HistoryScope off(false);
       mean_gradient_norm_ = mean(sqrt(sum_per_sample(square(loss.gradient))));
       mean_statistic_ = mean(loss.statistic);
     }
-    // Only values are kept: the graph's memory can serve the generator's step.
-    const auto value_of = [](const Var& v) { return v.defined() ? v.detach() : v; };
-    d_result_ = {value_of(loss.total), value_of(loss.real),    value_of(loss.fake), value_of(loss.abnormal),
-                 value_of(loss.penalty), Var(),                Var()};
+    d_result_ = loss;
+    d_result_.gradient = d_result_.statistic = Var();
   }
 
   const auto g_parameters = networks_.g.active_parameters(shape_.level, shape_.fading);
   {
     const Var image = networks_.g.forward(Var(exec_, g_latents_), shape_.level, old_weight);
     const Var loss = generator_loss(objective_, networks_.d.forward(image, shape_.level, old_weight).score);
-    g_gate_ = update(networks_.g_adam, g_parameters, loss);
+    std::vector<Var> gradients;
+    accumulate(g_parameters, loss, gradients);
+    g_gate_ = update(networks_.g_adam, g_parameters, gradients);
     g_loss_ = loss.detach();
   }
 

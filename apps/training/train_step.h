@@ -66,7 +66,8 @@ class TrainStep {
  private:
   void step();
   Var fade_input(const Tensor& images) const;
-  Tensor update(Adam& adam, const std::vector<Parameter>& parameters, const Var& loss);
+  static void accumulate(const std::vector<Parameter>& parameters, const Var& loss, std::vector<Var>& sums);
+  Tensor update(Adam& adam, const std::vector<Parameter>& parameters, const std::vector<Var>& gradients);
 
   Exec& exec_;
   Networks& networks_;

@@ -2,6 +2,7 @@
 // leaky ReLU in one pass.
 
 #include "kernels/conv2d/conv2d.h"
+#include "kernels/pixelnorm/pixelnorm.h"
 
 #include "autograd/op.h"
 #include "autograd/ops.h"
@@ -32,9 +33,10 @@ Tensor prepare(Exec& exec, Conv2dArgs<float> args, const Tensor& w, bool adjoint
 }
 
 void launch(const Kernel<Conv2dArgs>& kernel, Exec& exec, const Shape& x, std::int64_t co, std::int64_t k, double alpha,
-            const Tensor& a, const Tensor& b, const Tensor& out) {
+            const Tensor& a, const Tensor& b, const Tensor& out, bool upsampled = false) {
   with_element_type(out.dtype(), [&]<class T>(T) {
-    Conv2dArgs<T> args{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>()};
+    Conv2dArgs<T> args{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>(),
+                       upsampled};
     Tensor prepared;
     if constexpr (std::is_same_v<T, float>)
       if (&kernel != &kConv2dWgrad) {
@@ -67,33 +69,68 @@ struct ConvOp final : Op {
   }
 };
 
+Var wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha, bool upsampled);
+
+// x's size in the network: doubled where it is read so.
+Shape doubled(const Shape& x, bool upsampled) {
+  return upsampled ? Shape({x[0], 2 * x[1], 2 * x[2], x[3]}) : x;
+}
+
+// Convolution, bias, leaky ReLU, and what else goes with them in one op: doubling before, pixelnorm behind.
 struct ConvBiasActOp final : Op {
   double alpha, slope;
-  ConvBiasActOp(double a, double s) : alpha(a), slope(s) {}
+  bool upsampled, normalised;
+  mutable Tensor factor;  // normalised: r of pixelnorm, kept for the vjp
+  ConvBiasActOp(double a, double s, bool up, bool norm) : alpha(a), slope(s), upsampled(up), normalised(norm) {}
   const char* name() const override { return "conv2d_bias_act"; }
+
   Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
-    const Shape &x = in[0].shape(), &w = in[1].shape();
-    check_weights(w);
+    check_weights(in[1].shape());
+    const Shape x = doubled(in[0].shape(), upsampled), &w = in[1].shape();
     PGAD_CHECK(x.rank() == 4 && x[3] == w[3] && in[2].shape() == Shape({w[0]}), "image ", x, ", weights ", w, ", bias ",
                in[2].shape());
     const Tensor out = exec.empty({x[0], x[1], x[2], w[0]}, in[0].dtype());
+    const std::int64_t rows = out.numel() / w[0];
+    if (normalised) factor = exec.empty({rows}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       Conv2dArgs<T> conv{x[0], x[1], x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(), in[1].data<T>(),
-                         out.data<T>()};
+                         out.data<T>(), upsampled};
       Tensor prepared;
       if constexpr (std::is_same_v<T, float>) {
         prepared = prepare(exec, conv, in[1], false);
         if (prepared.defined()) conv.prepared = prepared.data<T>();
       }
       run(kConv2dBiasAct, exec, Conv2dBiasActArgs<T>{conv, in[2].data<T>(), static_cast<T>(slope)});
+      if (normalised)
+        run(kPixelnorm, exec, PixelnormArgs<T>{rows, w[0], out.data<T>(), out.data<T>(), factor.data<T>()});
     });
     return out;
   }
+
   std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy, std::span<const char> needs) const override {
-    const Var d = slope == 1 ? dy : act_grad(dy, out, slope);
+    Var d;  // the gradient behind the convolution
+    if (normalised) {
+      // The kept factor is a constant to the graph: derivatives of this gradient need the formula.
+      if (HistoryScope::on())
+        return vjp_of(
+            [&](std::span<const Var> v) {
+              return pixelnorm(bias_act(conv2d(upsampled ? upsample2x(v[0]) : v[0], v[1], alpha), v[2], slope));
+            },
+            in, dy);
+      const Tensor dx = out.exec().empty(out.shape(), out.dtype());
+      with_element_type(out.dtype(), [&]<class T>(T) {
+        run(kPixelnormActVjp, out.exec(),
+            PixelnormActVjpArgs<T>{factor.numel(), out.shape().back(), out.value().data<T>(), factor.data<T>(),
+                                   dy.value().data<T>(), dx.data<T>(), static_cast<T>(slope)});
+      });
+      d = Var(out.exec(), dx);
+    } else {
+      d = slope == 1 ? dy : act_grad(dy, out, slope);
+    }
     const std::int64_t c = d.shape().back();
-    return {needs[0] ? conv2d_dgrad(d, in[1], alpha) : Var(),
-            needs[1] ? conv2d_wgrad(in[0], d, in[1].shape()[1], alpha) : Var(),
+    Var dx = needs[0] ? conv2d_dgrad(d, in[1], alpha) : Var();
+    if (upsampled && needs[0]) dx = sum_pool2x(dx);
+    return {dx, needs[1] ? wgrad(in[0], d, in[1].shape()[1], alpha, upsampled) : Var(),
             needs[2] ? reshape(sum_to(reshape(d, {d.shape().numel() / c, c}), {1, c}), {c}) : Var()};
   }
 };
@@ -119,30 +156,55 @@ struct DgradOp final : Op {
 struct WgradOp final : Op {
   std::int64_t k;
   double alpha;
-  WgradOp(std::int64_t k_, double a) : k(k_), alpha(a) {}
+  bool upsampled;
+  WgradOp(std::int64_t k_, double a, bool up) : k(k_), alpha(a), upsampled(up) {}
   const char* name() const override { return "conv2d_wgrad"; }
   Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
-    const Shape &x = in[0].shape(), &dy = in[1].shape();
+    const Shape x = doubled(in[0].shape(), upsampled), &dy = in[1].shape();
     PGAD_CHECK(x.rank() == 4 && dy.rank() == 4 && x[0] == dy[0] && x[1] == dy[1] && x[2] == dy[2], "image ", x,
                ", gradient ", dy);
     const Tensor out = exec.empty({dy[3], k, k, x[3]}, in[0].dtype());
-    launch(kConv2dWgrad, exec, x, dy[3], k, alpha, in[0], in[1], out);
+    launch(kConv2dWgrad, exec, x, dy[3], k, alpha, in[0], in[1], out, upsampled);
     return out;
   }
   std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
-    return {needs[0] ? conv2d_dgrad(in[1], g, alpha) : Var(), needs[1] ? conv2d(in[0], g, alpha) : Var()};
+    const Var dx = needs[0] ? conv2d_dgrad(in[1], g, alpha) : Var();
+    return {needs[0] && upsampled ? sum_pool2x(dx) : dx,
+            needs[1] ? conv2d(upsampled ? upsample2x(in[0]) : in[0], g, alpha) : Var()};
   }
 };
+
+Var wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha, bool upsampled) {
+  return apply(std::make_shared<WgradOp>(k, alpha, upsampled), {x, dy});
+}
+
+// Whether the kernels can double x on reading.
+bool reads_upsampled(const Var& x, const Var& w) {
+  bool result = false;
+  with_element_type(x.dtype(), [&]<class T>(T) {
+    const Shape s = doubled(x.shape(), true);
+    result = conv2d_reads_upsampled(
+        x.exec(), Conv2dArgs<T>{s[0], s[1], s[2], s[3], w.shape()[0], w.shape()[1], T(1), nullptr, nullptr, nullptr});
+  });
+  return result;
+}
 
 }  // namespace
 
 Var conv2d(const Var& x, const Var& w, double alpha) { return apply(std::make_shared<ConvOp>(alpha), {x, w}); }
 Var conv2d_bias_act(const Var& x, const Var& w, const Var& b, double alpha, double slope) {
-  return apply(std::make_shared<ConvBiasActOp>(alpha, slope), {x, w, b});
+  return apply(std::make_shared<ConvBiasActOp>(alpha, slope, false, false), {x, w, b});
+}
+Var conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double alpha, double slope) {
+  return apply(std::make_shared<ConvBiasActOp>(alpha, slope, false, true), {x, w, b});
+}
+Var upsample2x_conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double alpha, double slope) {
+  if (!reads_upsampled(x, w)) return conv2d_bias_act_pixelnorm(upsample2x(x), w, b, alpha, slope);
+  return apply(std::make_shared<ConvBiasActOp>(alpha, slope, true, true), {x, w, b});
 }
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha) { return apply(std::make_shared<DgradOp>(alpha), {dy, w}); }
 Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha) {
-  return apply(std::make_shared<WgradOp>(k, alpha), {x, dy});
+  return wgrad(x, dy, k, alpha, false);
 }
 
 }  // namespace pgad

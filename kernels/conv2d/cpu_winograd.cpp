@@ -129,7 +129,7 @@ void winograd_weights(Exec& exec, const Conv2dArgs<float>& s, bool adjoint, floa
 }
 
 void conv2d_winograd(Exec& exec, const Conv2dArgs<float>& s, const float* bias, float slope) {
-  convolve(exec, {s.n, s.h, s.w, s.ci}, {s.n, s.h, s.w, s.co}, s.a, s.prepared, bias, slope, s.out);
+  convolve(exec, {s.n, s.h, s.w, s.ci, s.upsampled}, {s.n, s.h, s.w, s.co}, s.a, s.prepared, bias, slope, s.out);
 }
 
 void conv2d_dgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
@@ -138,7 +138,7 @@ void conv2d_dgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
 
 void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
   const Simd& f = *version();
-  const Tiling in{s.n, s.h, s.w, s.ci}, out{s.n, s.h, s.w, s.co};
+  const Tiling in{s.n, s.h, s.w, s.ci, s.upsampled}, out{s.n, s.h, s.w, s.co};
   const std::int64_t tiles = in.count(), parts = std::min<std::int64_t>(exec.threads(), tiles);
   const std::int64_t chunk = std::min(2 * chunk_for(padded(s.ci) + padded(s.co)), (tiles + parts - 1) / parts);
   const std::int64_t columns = padded(s.co), sum_floats = kElements * s.ci * columns;

@@ -16,6 +16,12 @@ void for_taps(std::int64_t i, std::int64_t j, std::int64_t h, std::int64_t w, st
 
 }  // namespace
 
+// Where x has pixel (i, j) of image n.
+template <class T>
+std::int64_t pixel(const Conv2dArgs<T>& s, std::int64_t n, std::int64_t i, std::int64_t j) {
+  return s.upsampled ? (n * (s.h / 2) + i / 2) * (s.w / 2) + j / 2 : (n * s.h + i) * s.w + j;
+}
+
 template <class T>
 void conv2d_ref(Exec&, const Conv2dArgs<T>& s) {
   for (std::int64_t n = 0; n < s.n; ++n)
@@ -25,7 +31,7 @@ void conv2d_ref(Exec&, const Conv2dArgs<T>& s) {
           double sum = 0;
           for_taps(i, j, s.h, s.w, s.k, [&](auto p, auto q, auto ii, auto jj) {
             for (std::int64_t c = 0; c < s.ci; ++c)
-              sum += static_cast<double>(s.a[((n * s.h + ii) * s.w + jj) * s.ci + c]) *
+              sum += static_cast<double>(s.a[pixel(s, n, ii, jj) * s.ci + c]) *
                      s.b[((o * s.k + p) * s.k + q) * s.ci + c];
           });
           s.out[((n * s.h + i) * s.w + j) * s.co + o] = static_cast<T>(s.alpha * sum);
@@ -62,7 +68,7 @@ void conv2d_wgrad_ref(Exec&, const Conv2dArgs<T>& s) {
                 const std::int64_t ii = i + p - s.k / 2, jj = j + q - s.k / 2;
                 if (ii < 0 || ii >= s.h || jj < 0 || jj >= s.w) continue;
                 sum += static_cast<double>(s.b[((n * s.h + i) * s.w + j) * s.co + o]) *
-                       s.a[((n * s.h + ii) * s.w + jj) * s.ci + c];
+                       s.a[pixel(s, n, ii, jj) * s.ci + c];
               }
           s.out[((o * s.k + p) * s.k + q) * s.ci + c] = static_cast<T>(s.alpha * sum);
         }
@@ -83,6 +89,11 @@ std::int64_t conv2d_prepared_floats(const Exec& exec, const Conv2dArgs<float>& a
   const bool winograd = exec.implementation() == Implementation::kFastest && winograd_serves(args);
   return winograd ? winograd_weight_floats(args, adjoint) : 0;
 }
+
+bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args) {
+  return exec.implementation() == Implementation::kReference || winograd_serves(args);
+}
+bool conv2d_reads_upsampled(const Exec&, const Conv2dArgs<double>&) { return true; }
 
 const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu, nullptr};
 const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,

@@ -24,8 +24,10 @@ inline constexpr std::int64_t kPad = 16;  // channel counts in transformed memor
 static inline std::int64_t padded(std::int64_t channels) { return (channels + kPad - 1) / kPad * kPad; }
 
 // Images [n][h][w][c] cut into tiles: row by row, image by image. At the right and lower edge tiles may stick out.
+// upsampled: in memory they have half the height and width.
 struct Tiling {
   std::int64_t n, h, w, c;
+  bool upsampled = false;
   std::int64_t rows() const { return (h + kTile - 1) / kTile; }
   std::int64_t columns() const { return (w + kTile - 1) / kTile; }
   std::int64_t count() const { return n * rows() * columns(); }
