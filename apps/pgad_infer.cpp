@@ -78,7 +78,8 @@ double decision_threshold(const Session& s, const Options& o, Progress& progress
     return std::nan("");
   }
   if (const std::string changed = s.changed_scoring(); !changed.empty())
-    progress.say("note: " + changed + " differ from the calibration's: combined scores and decisions are off by what that changes");
+    progress.say("note: " + changed +
+                 " differ from the calibration's: combined scores and decisions are off by what that changes");
   if (!std::isnan(o.threshold)) return o.threshold;
   return threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate).value;
 }
@@ -87,7 +88,8 @@ double decision_threshold(const Session& s, const Options& o, Progress& progress
 int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source, bool labels,
                Progress& progress, const std::function<void(const ScoredImage&)>& also = {}) {
   const double threshold = decision_threshold(s, o, progress);
-  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma}, header_of(s, o, threshold));
+  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma},
+                      header_of(s, o, threshold));
   stop_on_signals();
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   const auto begin = std::chrono::steady_clock::now();
@@ -110,11 +112,13 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
       },
       &stop_requested);
   writer.finish(!stop_requested);
-  if (o.profile && scorer.graph() != nullptr) std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
+  if (o.profile && scorer.graph() != nullptr)
+    std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
   if (stop_requested)
     progress.say(str("interrupted after ", writer.scored() + writer.failed(), " of ", samples.size(), " images"));
   std::string summary = str(writer.scored(), " images scored");
-  if (!std::isnan(threshold)) summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
+  if (!std::isnan(threshold))
+    summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
   progress.say(summary + "; see " + out_path(o, "scores.csv"));
   return writer.failed() > 0 || stop_requested ? kExitFailure : 0;
@@ -137,7 +141,8 @@ std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t lim
     for (std::size_t i = 0; i < samples.size(); ++i)
       if (samples[i].anomalous == kind) places.push_back(i);
     Rng rng(seed, 77 + kind);
-    for (std::size_t i = places.size(); i > 1; --i) std::swap(places[i - 1], places[rng.below(static_cast<std::uint32_t>(i))]);
+    for (std::size_t i = places.size(); i > 1; --i)
+      std::swap(places[i - 1], places[rng.below(static_cast<std::uint32_t>(i))]);
     for (std::size_t i = 0; i < places.size() && static_cast<std::int64_t>(i) < limit; ++i) keep[places[i]] = 1;
   }
   std::vector<Sample> result;
@@ -152,17 +157,20 @@ int evaluate(const Options& o) {
   DataConfig data_config = s.config.data;
   data_config.path = o.data;
   // The model's normal class names classes of its own data; an inspection folder says by itself what is good.
-  const bool class_given = std::any_of(o.given.begin(), o.given.end(), [](const auto& g) { return g.first->name == "normal-class"; });
-  if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test")) data_config.normal_class.clear();
+  const bool class_given =
+      std::any_of(o.given.begin(), o.given.end(), [](const auto& g) { return g.first->name == "normal-class"; });
+  if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test"))
+    data_config.normal_class.clear();
   const Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
   for (const std::string& note : data.notes) progress.say("note: " + note);
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
-  const bool has_masks = std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
+  const bool has_masks =
+      std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
-  const int code = score_into(s, o, samples, data.source, true, progress,
-                              [&](const ScoredImage& image) { evaluation.add(image); });
+  const int code =
+      score_into(s, o, samples, data.source, true, progress, [&](const ScoredImage& image) { evaluation.add(image); });
   if (stop_requested) return code;
   for (const std::string& error : evaluation.mask_errors()) {
     if (o.strict) throw Error(error);
@@ -174,7 +182,8 @@ int evaluate(const Options& o) {
   metrics.update(evaluation.metrics());
   if (!evaluation.mask_errors().empty()) metrics["mask_errors"] = evaluation.mask_errors();
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
-  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"), std::filesystem::canonical(o.data).filename().string());
+  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"),
+                  std::filesystem::canonical(o.data).filename().string());
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << evaluation.table();
   return evaluation.mask_errors().empty() ? code : kExitFailure;
@@ -222,8 +231,8 @@ int generate(const Options& o) {
   write_npy(out_path(o, "samples.npy"), shape, nchw);
   const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
   write_png(out_path(o, "samples.png"), picture_grid(all, columns, std::max(1, 64 / static_cast<int>(side))));
-  std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png") << " and "
-            << out_path(o, "samples.npy") << "\n";
+  std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png")
+            << " and " << out_path(o, "samples.npy") << "\n";
   return 0;
 }
 
@@ -244,20 +253,20 @@ int info(const Options& o) {
             << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
             << "minibatch stddev  " << m.statistic << "\n"
-            << "encoder           " << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random")
-            << "\n";
+            << "encoder           "
+            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n";
   if (m.calibration) {
     const Calibration& c = *m.calibration;
-    std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals() << " known abnormals, weights "
-              << (c.fitted ? "fitted" : "equal") << "\n\n"
+    std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
+              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n\n"
               << "score           mean       spread     weight     threshold at a false-reject rate of "
               << m.config.scoring.false_reject_rate << " (95 % interval)\n";
     for (int i = 0; i < kScoreCount; ++i) {
       const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), m.config.scoring.false_reject_rate);
       char line[160];
       if (i < kTermCount)
-        std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i], c.mean[i],
-                      c.spread[i], c.weight[i], t.value, t.low, t.high);
+        std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
+                      c.mean[i], c.spread[i], c.weight[i], t.value, t.low, t.high);
       else
         std::snprintf(line, sizeof line, "%-14s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
                       t.value, t.low, t.high);
@@ -279,7 +288,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   pgad::Options o;
   std::function<int()> body;
-  const auto command = [&](const char* name, const char* help, const pgad::FieldList& fields, int (*f)(const pgad::Options&)) {
+  const auto command = [&](const char* name, const char* help, const pgad::FieldList& fields,
+                           int (*f)(const pgad::Options&)) {
     CLI::App* sub = app.add_subcommand(name, help);
     sub->add_option("--model", o.model, "model.safetensors of pgad_train")->required();
     pgad::add_options(*sub, o.given, fields, pgad::preset("tiny"), pgad::Naming::kShort);
@@ -288,8 +298,7 @@ int main(int argc, char** argv) {
   };
   const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device"});
   const auto with_data = pgad::select_fields(
-      {Group::kScoring},
-      {"threads", "device", "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
+      {Group::kScoring}, {"threads", "device", "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
   const auto run_only = pgad::select_fields({}, {"threads", "device"});
 
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);

@@ -72,7 +72,8 @@ int profile(const Config& config) {
   Exec exec(parse_device(config.run.device), config.run.threads);
   Networks networks(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                     config.run.seed);
-  const int level = config.network.log2_resolution(), batch = value_at(config.schedule.batch, config.network.resolution);
+  const int level = config.network.log2_resolution(),
+            batch = value_at(config.schedule.batch, config.network.resolution);
   const bool with_abnormal = config.objective.gamma < 1;
   TrainStep step(exec, networks, config.network, config.objective, {level, false, batch, with_abnormal});
   std::vector<std::span<float>> inputs = {step.real(), step.d_latents(), step.g_latents()};
@@ -98,7 +99,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
   const bool resume = !intact.empty();
   if (resume) config = resumed_config(intact, given, config_file);
   if (config.run.resume && !checkpoints.empty() && !resume)
-    throw Error(str("none of the ", checkpoints.size(), " checkpoints in ", config.run.out, "/checkpoints can be read"));
+    throw Error(
+        str("none of the ", checkpoints.size(), " checkpoints in ", config.run.out, "/checkpoints can be read"));
   if (!config.run.resume && !checkpoints.empty())
     throw UsageError(str("--out ", config.run.out, " already holds a run (", checkpoints.rbegin()->second,
                          "): --resume goes on with it, another directory starts a new one"));
@@ -121,7 +123,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
   for (const char* folder : {"", "checkpoints", "samples"})
     remove_stale_temporaries((std::filesystem::path(config.run.out) / folder).string());
   Trainer trainer(exec, config, data);
-  for (const TrainingImages* images : std::initializer_list<const TrainingImages*>{&trainer.normal_images(), &trainer.abnormal_images()})
+  for (const TrainingImages* images :
+       std::initializer_list<const TrainingImages*>{&trainer.normal_images(), &trainer.abnormal_images()})
     for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
   progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
                    trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
@@ -146,7 +149,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.update(line.str());
   });
   const TrainingState& state = trainer.state();
-  if (state.skipped > 0) progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));
+  if (state.skipped > 0)
+    progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));
   if (state.steps == 0) throw Error("stopped before the first step; nothing to save");
 
   const std::string path = (std::filesystem::path(config.run.out) / "model.safetensors").string();

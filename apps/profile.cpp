@@ -41,7 +41,8 @@ double matmul_gigaflops(Exec& exec) {
   constexpr std::int64_t n = 768;
   const Tensor a = exec.zeros({n, n}), b = exec.zeros({n, n}), c = exec.zeros({n, n});
   const double seconds = fastest([&] {
-    run(kMatmul, exec, MatmulArgs<float>{n, n, n, false, false, 1.f, a.data<float>(), b.data<float>(), c.data<float>()});
+    run(kMatmul, exec,
+        MatmulArgs<float>{n, n, n, false, false, 1.f, a.data<float>(), b.data<float>(), c.data<float>()});
   });
   return 2.0 * n * n * n / seconds / 1e9;
 }
@@ -63,7 +64,8 @@ std::string profile_table(StepGraph& step, Exec& exec, int rounds) {
                 "Bound: the time at these rates over the time taken (convolutions may exceed 1: Winograd's algorithm\n"
                 "needs fewer operations than are counted; so may what stays in the caches).\n\n"
                 "%-22s %-28s %6s %10s %6s %8s %7s %6s\n",
-                calls, all, exec.threads(), copy, multiply, "kernel", "shape", "calls", "ms", "share", "GFLOP/s", "GB/s", "bound");
+                calls, all, exec.threads(), copy, multiply, "kernel", "shape", "calls", "ms", "share", "GFLOP/s",
+                "GB/s", "bound");
   std::string table = text;
   for (const auto& line : lines) {
     const double seconds = line.milliseconds / 1e3;

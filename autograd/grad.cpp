@@ -54,8 +54,7 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
 
   const HistoryScope scope(create_graph);
   std::unordered_map<Node*, Var> gradient;
-  if (needed.count(y.node()) > 0)
-    gradient[y.node()] = seed.defined() ? seed : constant_like(y, 1.0);
+  if (needed.count(y.node()) > 0) gradient[y.node()] = seed.defined() ? seed : constant_like(y, 1.0);
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
     Node* node = *it;
     const auto found = gradient.find(node);
@@ -90,7 +89,8 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
   return result;
 }
 
-std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in, const Var& dout) {
+std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in,
+                        const Var& dout) {
   const bool outer = HistoryScope::on();
   std::vector<Var> result(in.size());
   std::vector<Var> aliases, targets;

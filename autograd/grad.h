@@ -16,6 +16,7 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph =
 // The vjp of a formula in plain ops: how a fused op gets derivatives of every order. The formula sees aliases of the
 // inputs, and differentiation stops at them: what the inputs themselves were computed from is the caller's business,
 // not part of the formula. (Differentiating in the inputs directly would follow their history back into each other.)
-std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in, const Var& dout);
+std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in,
+                        const Var& dout);
 
 }  // namespace pgad

@@ -27,8 +27,7 @@ Node::~Node() {
   }
 }
 
-Var::Var(Exec& exec, Tensor value, bool requires_grad)
-    : node_(std::make_shared<Node>()) {
+Var::Var(Exec& exec, Tensor value, bool requires_grad) : node_(std::make_shared<Node>()) {
   node_->exec = &exec;
   node_->value = std::move(value);
   node_->requires_grad = requires_grad;

@@ -43,8 +43,8 @@ struct Node : std::enable_shared_from_this<Node> {
   Exec* exec;
   Tensor value;
   bool requires_grad;
-  std::uint64_t id;               // grows with creation: an input's is smaller than its result's
-  std::shared_ptr<const Op> op;   // null for leaves, and where no history is kept
+  std::uint64_t id;              // grows with creation: an input's is smaller than its result's
+  std::shared_ptr<const Op> op;  // null for leaves, and where no history is kept
   std::vector<Var> in;
 
   ~Node();

@@ -8,17 +8,5 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-python=${PYTHON:-}
-if [[ -z $python ]]; then
-  for candidate in $(type -aP python3); do  # the first on the path may be one without torch
-    if "$candidate" -c 'import torch, numpy' 2>/dev/null; then
-      python=$candidate
-      break
-    fi
-  done
-fi
-if [[ -z $python ]]; then
-  echo "compare_pytorch.sh: no Python with torch and numpy; set PYTHON" >&2
-  exit 2
-fi
+source "$root/scripts/find_torch.sh"
 exec "$python" "$root/bench/pytorch/compare.py" "$@"

@@ -91,9 +91,14 @@ int main(int argc, char** argv) {
   const double median = times[times.size() / 2];
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  nlohmann::ordered_json line = {{"program", "pgad"}, {"mode", mode}, {"resolution", network.resolution},
-                                 {"fmap_max", network.fmap_max}, {"batch", batch}, {"threads", exec.threads()},
-                                 {"steps", times.size()}, {"ms_per_step", median},
+  nlohmann::ordered_json line = {{"program", "pgad"},
+                                 {"mode", mode},
+                                 {"resolution", network.resolution},
+                                 {"fmap_max", network.fmap_max},
+                                 {"batch", batch},
+                                 {"threads", exec.threads()},
+                                 {"steps", times.size()},
+                                 {"ms_per_step", median},
                                  {"images_per_s", 1000.0 * batch / median},
                                  {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}};
   std::cout << line.dump() << "\n";

@@ -46,8 +46,8 @@ class Pool {
  private:
   std::shared_ptr<AllocatorStats> stats_;
   bool guarded_;
-  std::multimap<std::size_t, void*> free_;   // by capacity
-  std::map<void*, std::size_t> blocks_;      // all of them, live or free, with their capacity
+  std::multimap<std::size_t, void*> free_;  // by capacity
+  std::map<void*, std::size_t> blocks_;     // all of them, live or free, with their capacity
 };
 
 // One block, returned to its pool when the last tensor that uses it is gone.

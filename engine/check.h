@@ -29,8 +29,7 @@ std::string str(const Parts&... parts) {
 }
 
 namespace detail {
-[[noreturn]] inline void check_failed(const char* file, int line, const char* expression,
-                                      const std::string& message) {
+[[noreturn]] inline void check_failed(const char* file, int line, const char* expression, const std::string& message) {
   throw Error(str(file, ":", line, ": check failed: ", expression, message.empty() ? "" : ": ", message));
 }
 }  // namespace detail
@@ -38,8 +37,7 @@ namespace detail {
 }  // namespace pgad
 
 // Invariants of the code. Bad input from outside throws Error or UsageError with its own words instead.
-#define PGAD_CHECK(condition, ...)                                                               \
-  do {                                                                                           \
-    if (!(condition))                                                                            \
-      ::pgad::detail::check_failed(__FILE__, __LINE__, #condition, ::pgad::str(__VA_ARGS__));    \
+#define PGAD_CHECK(condition, ...)                                                                            \
+  do {                                                                                                        \
+    if (!(condition)) ::pgad::detail::check_failed(__FILE__, __LINE__, #condition, ::pgad::str(__VA_ARGS__)); \
   } while (false)

@@ -1,5 +1,6 @@
 #pragma once
-// Weights in the form that a kernel computes with (transformed, reordered), made once for as long as they stay the same.
+// Weights in the form that a kernel computes with (transformed, reordered), made once for as long as they stay the
+// same.
 
 #include <map>
 #include <tuple>

@@ -26,9 +26,9 @@ class StepGraph {
   // Replays `rounds` times with a clock around each call. One line per kernel and shape, the longest first.
   struct ProfileLine {
     std::string kernel, label;
-    int calls;          // in one replay
+    int calls;            // in one replay
     double milliseconds;  // median over the rounds of their sum
-    Cost cost;          // of all the calls
+    Cost cost;            // of all the calls
   };
   std::vector<ProfileLine> profile(int rounds);
   std::size_t size() const { return calls_.size(); }

@@ -32,9 +32,8 @@ void Adam::prepare(double lr) {
 void Adam::apply(const std::vector<Parameter>& subset, const std::vector<Var>& gradients, const Tensor& gate) {
   PGAD_CHECK(subset.size() == gradients.size());
   for (std::size_t i = 0; i < subset.size(); ++i) {
-    const auto found = std::find_if(moments_.begin(), moments_.end(), [&](const Moments& m) {
-      return m.parameter.var.node() == subset[i].var.node();
-    });
+    const auto found = std::find_if(moments_.begin(), moments_.end(),
+                                    [&](const Moments& m) { return m.parameter.var.node() == subset[i].var.node(); });
     PGAD_CHECK(found != moments_.end(), subset[i].name, " is not one of this optimizer's parameters");
     const Tensor& w = subset[i].var.value();
     run(kAdam, exec_,

@@ -7,8 +7,8 @@ namespace pgad {
 
 Encoder::Encoder(Exec& exec, const NetworkConfig& c, int level, std::uint64_t seed, DType dtype)
     : level_(level),
-      from_rgb_(exec, dtype, "e." + side_name(level) + ".from_rgb", c.channels, c.feature_maps(level - 1), 1, kGain, kLeak,
-                seed),
+      from_rgb_(exec, dtype, "e." + side_name(level) + ".from_rgb", c.channels, c.feature_maps(level - 1), 1, kGain,
+                kLeak, seed),
       conv_(exec, dtype, "e.4x4.conv", c.feature_maps(1), c.feature_maps(1), 3, kGain, kLeak, seed),
       dense0_(exec, dtype, "e.4x4.dense0", 16 * c.feature_maps(1), c.feature_maps(0), c.feature_maps(0),
               FileOrder::kDenseFromMap, kGain, seed),

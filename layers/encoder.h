@@ -33,6 +33,7 @@ class Encoder {
 };
 
 // mean |x - G(z)|^2 + feature_weight mean |f(x) - f(G(z))|^2 for images and features of the same shapes.
-Var encoder_loss(const Var& image, const Var& drawn, const Var& features, const Var& drawn_features, double feature_weight);
+Var encoder_loss(const Var& image, const Var& drawn, const Var& features, const Var& drawn_features,
+                 double feature_weight);
 
 }  // namespace pgad

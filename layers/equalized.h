@@ -9,7 +9,7 @@
 
 namespace pgad {
 
-inline constexpr double kLeak = 0.2;              // slope of the leaky ReLU
+inline constexpr double kLeak = 0.2;                 // slope of the leaky ReLU
 inline constexpr double kGain = 1.4142135623730951;  // sqrt(2), He et al.
 
 struct EqualizedConv {
@@ -20,7 +20,7 @@ struct EqualizedConv {
 
   EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain, double slope_,
                 std::uint64_t seed);
-  Var operator()(const Var& x) const;  // [n,h,w,ci] -> [n,h,w,co]
+  Var operator()(const Var& x) const;            // [n,h,w,ci] -> [n,h,w,co]
   Var normalised(const Var& x) const;            // with PixelNorm behind
   Var upsampled_normalised(const Var& x) const;  // with PixelNorm behind and doubling before
 };

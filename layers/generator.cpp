@@ -20,8 +20,8 @@ Generator::Generator(Exec& exec, const NetworkConfig& c, std::uint64_t seed, DTy
     const int in = c.feature_maps(level - 2), out = c.feature_maps(level - 1);
     const std::string name = "g." + side_name(level);
     if (level > 2)
-      blocks_.push_back({conv3(exec, dtype, name + ".conv0", in, out, seed),
-                         conv3(exec, dtype, name + ".conv1", out, out, seed)});
+      blocks_.push_back(
+          {conv3(exec, dtype, name + ".conv0", in, out, seed), conv3(exec, dtype, name + ".conv1", out, out, seed)});
     to_rgb_.emplace_back(exec, dtype, name + ".to_rgb", out, c.channels, 1, 1.0, 1.0, seed);
   }
 }

@@ -26,8 +26,8 @@ class Generator {
     EqualizedConv conv0, conv1;
   };
   EqualizedDense dense_;
-  EqualizedConv conv_;            // 4x4
-  std::vector<Block> blocks_;     // from 8x8
+  EqualizedConv conv_;                 // 4x4
+  std::vector<Block> blocks_;          // from 8x8
   std::vector<EqualizedConv> to_rgb_;  // from 4x4
 };
 

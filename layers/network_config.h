@@ -11,9 +11,9 @@ namespace pgad {
 enum class LatentDistribution { kUniform, kNormal };
 
 struct NetworkConfig {
-  int resolution = 32;   // side of the full-size image, a power of two in [8, 1024]
-  int channels = 1;      // 1 (grey) or 3 (RGB)
-  int latent_size = 0;   // d; 0 means fmap_max
+  int resolution = 32;  // side of the full-size image, a power of two in [8, 1024]
+  int channels = 1;     // 1 (grey) or 3 (RGB)
+  int latent_size = 0;  // d; 0 means fmap_max
   int fmap_base = 8192;
   int fmap_max = 512;
   LatentDistribution latent_distribution = LatentDistribution::kUniform;  // uniform on [-1,1]^d (the paper) or N(0,1)

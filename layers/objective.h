@@ -19,20 +19,20 @@ struct DiscriminatorBatch {
 };
 
 struct DiscriminatorLoss {
-  Var total;            // [1], what D minimises
+  Var total;                 // [1], what D minimises
   Var real, fake, abnormal;  // [1], mean score of each kind; abnormal may be undefined
-  Var penalty;          // [1], logistic: mean ||dD/dx||^2; wgan-gp: mean (norm - target)^2
-  Var statistic;        // [groups], minibatch-stddev of the real batch
-  Var gradient;         // dD/dx of the penalty's images, [n,h,w,c]
+  Var penalty;               // [1], logistic: mean ||dD/dx||^2; wgan-gp: mean (norm - target)^2
+  Var statistic;             // [groups], minibatch-stddev of the real batch
+  Var gradient;              // dD/dx of the penalty's images, [n,h,w,c]
 };
 
-// norm_divisor: 2^floor(lod), by which wgan-gp divides the gradient's norm at sizes below the full one (docs/method.md).
-// on_part: is given each part of the total (they add up to it) as soon as it is computed, to take its gradient; then the
-// result holds values only, and each part's graph has gone before the next is made. That bounds the memory.
+// norm_divisor: 2^floor(lod), by which wgan-gp divides the gradient's norm at sizes below the full one
+// (docs/method.md). on_part: is given each part of the total (they add up to it) as soon as it is computed, to take its
+// gradient; then the result holds values only, and each part's graph has gone before the next is made. That bounds the
+// memory.
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
                                      const DiscriminatorBatch& batch, int level, const Var& old_weight,
-                                     double norm_divisor,
-                                     const std::function<void(const Var&)>& on_part = {});
+                                     double norm_divisor, const std::function<void(const Var&)>& on_part = {});
 
 // -> [1]; logistic: mean softplus(-D(G(z))), wgan-gp: -mean D(G(z)).
 Var generator_loss(const ObjectiveConfig& config, const Var& score);

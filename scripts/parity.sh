@@ -15,19 +15,7 @@ fi
 model=$1
 shift
 
-python=${PYTHON:-}
-if [[ -z $python ]]; then
-  for candidate in $(type -aP python3); do  # the first on the path may be one without torch
-    if "$candidate" -c 'import torch, numpy' 2>/dev/null; then
-      python=$candidate
-      break
-    fi
-  done
-fi
-if [[ -z $python ]]; then
-  echo "parity.sh: no Python with torch and numpy; set PYTHON" >&2
-  exit 2
-fi
+source "$root/scripts/find_torch.sh"
 dump=${PGAD_BUILD:-$root/build/release}/tests/parity_dump
 if [[ ! -x $dump ]]; then
   echo "parity.sh: $dump is missing; build the release preset first" >&2

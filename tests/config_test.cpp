@@ -73,8 +73,7 @@ std::string to_text(const Json& value) {
   return text;
 }
 
-GivenOptions parse(const std::vector<std::string>& args, const FieldList& fields,
-                   Naming naming = Naming::kFull) {
+GivenOptions parse(const std::vector<std::string>& args, const FieldList& fields, Naming naming = Naming::kFull) {
   CLI::App app;
   GivenOptions given;
   add_options(app, given, fields, preset("tiny"), naming);
@@ -87,8 +86,7 @@ GivenOptions given(const std::string& name, const std::string& text) { return {{
 class TempFile {
  public:
   explicit TempFile(const std::string& text)
-      : path_(std::filesystem::temp_directory_path() /
-              str("pgad_config_test_", std::random_device{}(), ".json")) {
+      : path_(std::filesystem::temp_directory_path() / str("pgad_config_test_", std::random_device{}(), ".json")) {
     std::ofstream(path_) << text;
   }
   ~TempFile() {
@@ -109,8 +107,7 @@ void expect_usage_error(Action action, const std::vector<std::string>& parts) {
     ADD_FAILURE() << "nothing thrown; expected " << ::testing::PrintToString(parts);
   } catch (const UsageError& e) {
     for (const std::string& part : parts)
-      EXPECT_NE(std::string(e.what()).find(part), std::string::npos)
-          << "'" << part << "' is not in: " << e.what();
+      EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << "'" << part << "' is not in: " << e.what();
   } catch (const std::exception& e) {
     ADD_FAILURE() << "not a UsageError: " << e.what();
   }
@@ -148,8 +145,8 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kEncoder], 4);
   }
   {
-    [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed, rate,
-                            sigma] = scoring;
+    [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
+                            rate, sigma] = scoring;
     EXPECT_EQ(entries[Group::kScoring], 13);
   }
   {
@@ -223,15 +220,13 @@ TEST(ConfigJson, UnknownKeysNameTheClosest) {
 TEST(ConfigJson, EveryFieldRefusesEveryWrongType) {
   for (const Field& f : all_fields()) {
     const Json good = f.get(Config{});
-    for (const Json& wrong : {Json(true), Json("a word"), Json(-2), Json(0.12345), Json(nullptr),
-                              Json::array({1}), Json{{"x", 1}}, Json{{"4", "x"}}}) {
+    for (const Json& wrong : {Json(true), Json("a word"), Json(-2), Json(0.12345), Json(nullptr), Json::array({1}),
+                              Json{{"x", 1}}, Json{{"4", "x"}}}) {
       const bool number_for_real = wrong.is_number() && (good.is_number_float() || good.is_null());
       const bool number_for_map = wrong.is_number() && good.is_object();
-      const bool free_text =
-          wrong.is_string() && good.is_string() && f.expected.find(" or ") == std::string::npos;
+      const bool free_text = wrong.is_string() && good.is_string() && f.expected.find(" or ") == std::string::npos;
       const bool null_for_unset = wrong.is_null() && good.is_null();
-      if ((wrong.is_boolean() && good.is_boolean()) || number_for_real || number_for_map || free_text ||
-          null_for_unset)
+      if ((wrong.is_boolean() && good.is_boolean()) || number_for_real || number_for_map || free_text || null_for_unset)
         continue;
       expect_usage_error(
           [&] {
@@ -346,11 +341,7 @@ TEST(ConfigRange, BadValuesOnTheCommandLine) {
 TEST(ConfigRange, BadValuesInJson) {
   for (const auto& [name, value] : kBadValues) {
     const Json json = Json::accept(value) ? Json::parse(value) : Json(value);
-    expect_usage_error(
-        [&, n = name] {
-          config_from_json({{n, json}}, "c.json");
-        },
-        {"c.json", "\"" + name + "\""});
+    expect_usage_error([&, n = name] { config_from_json({{n, json}}, "c.json"); }, {"c.json", "\"" + name + "\""});
   }
 }
 
@@ -358,10 +349,8 @@ TEST(ConfigRange, RelationsBetweenValues) {
   expect_usage_error([] { resolve_config(given("start-resolution", "64"), ""); },
                      {"--start-resolution", "64", "resolution is 32"});
   expect_usage_error([] { resolve_config(given("fmap-base", "15"), ""); }, {"--fmap-base", "15", "16"});
-  expect_usage_error([] { resolve_config(given("batch", "8:16"), ""); },
-                     {"--batch", "8:16", "start resolution 4"});
-  expect_usage_error([] { resolve_config(given("lr", "8:0.1"), ""); },
-                     {"--lr", "8:0.1", "start resolution 4"});
+  expect_usage_error([] { resolve_config(given("batch", "8:16"), ""); }, {"--batch", "8:16", "start resolution 4"});
+  expect_usage_error([] { resolve_config(given("lr", "8:0.1"), ""); }, {"--lr", "8:0.1", "start resolution 4"});
   EXPECT_NO_THROW(resolve_config(parse({"--start-resolution", "8", "--batch", "8:16"}, everything()), ""));
 }
 
@@ -425,8 +414,7 @@ TEST(ConfigCommandLine, HelpStatesRangeAndDefault) {
   GivenOptions list;
   add_options(app, list, everything(), preset("tiny"));
   const std::string help = app.help();
-  for (const char* part :
-       {"--fade-kimg", "a number >= 0", "4:16", "--mirror", "--no-mirror", "Schedule", "objective"})
+  for (const char* part : {"--fade-kimg", "a number >= 0", "4:16", "--mirror", "--no-mirror", "Schedule", "objective"})
     EXPECT_NE(help.find(part), std::string::npos) << part << " is not in\n" << help;
 }
 
@@ -444,8 +432,7 @@ TEST(ConfigPriority, PresetThenFileThenCommandLine) {
   EXPECT_EQ(won.network.resolution, 64);
 
   // The given preset replaces the file's, wherever it stands; the file's values still hold over it.
-  const Config other =
-      resolve_config(parse({"--steps", "7", "--preset", "pggan"}, everything()), file.path());
+  const Config other = resolve_config(parse({"--steps", "7", "--preset", "pggan"}, everything()), file.path());
   EXPECT_EQ(other.preset, "pggan");
   EXPECT_EQ(other.network.resolution, 1024);
   EXPECT_EQ(other.scoring.steps, 7);
@@ -470,13 +457,11 @@ TEST(ConfigPriority, StoredConfigurations) {
   EXPECT_EQ(c.scoring.steps, 11);
   EXPECT_EQ(c.schedule.total_kimg, 200);
   EXPECT_NO_THROW(resolve_config(stored, given("preset", "tiny")));
-  expect_usage_error([&] { resolve_config(stored, given("preset", "small")); },
-                     {"--preset", "small", "tiny"});
+  expect_usage_error([&] { resolve_config(stored, given("preset", "small")); }, {"--preset", "small", "tiny"});
 }
 
 TEST(ConfigFile, Errors) {
-  expect_usage_error([] { resolve_config(GivenOptions{}, TempFile(R"({"stepz": 3})").path()); },
-                     {"stepz", "steps"});
+  expect_usage_error([] { resolve_config(GivenOptions{}, TempFile(R"({"stepz": 3})").path()); }, {"stepz", "steps"});
   try {
     resolve_config(GivenOptions{}, "/nowhere/at/all.json");
     ADD_FAILURE() << "nothing thrown";
@@ -519,8 +504,7 @@ TEST(Presets, PgganIsAsPublished) {
   EXPECT_EQ(c.schedule.fade_kimg, 600);
   EXPECT_EQ(c.schedule.stable_kimg, 600);
   EXPECT_EQ(c.schedule.total_kimg, 12000);
-  EXPECT_EQ(c.schedule.batch,
-            (std::map<int, int>{{4, 128}, {32, 64}, {64, 32}, {128, 16}, {256, 8}, {512, 4}}));
+  EXPECT_EQ(c.schedule.batch, (std::map<int, int>{{4, 128}, {32, 64}, {64, 32}, {128, 16}, {256, 8}, {512, 4}}));
   EXPECT_EQ(c.schedule.lr, (std::map<int, double>{{4, 0.001}, {1024, 0.0015}}));
   EXPECT_EQ(c.optimizer.beta1, 0);
   EXPECT_EQ(c.optimizer.beta2, 0.99);

@@ -60,8 +60,7 @@ std::string open_error(const DataConfig& config, Purpose purpose = Purpose::kTra
   return error_of([&] { Dataset::open(config, purpose); });
 }
 
-void expect_open_error(const DataConfig& config, const std::string& message,
-                       Purpose purpose = Purpose::kTrain) {
+void expect_open_error(const DataConfig& config, const std::string& message, Purpose purpose = Purpose::kTrain) {
   const std::string error = open_error(config, purpose);
   EXPECT_NE(error.find(message), std::string::npos) << "expected '" << message << "' in: " << error;
 }
@@ -74,8 +73,8 @@ std::vector<std::string> names(const std::vector<Sample>& samples) {
 
 std::vector<std::string> all_names(const Dataset& data) {
   std::vector<std::string> out;
-  for (const auto* list : {&data.train_normal, &data.train_abnormal, &data.calibration_normal,
-                           &data.calibration_abnormal, &data.test}) {
+  for (const auto* list :
+       {&data.train_normal, &data.train_abnormal, &data.calibration_normal, &data.calibration_abnormal, &data.test}) {
     for (const Sample& s : *list) out.push_back(s.name);
   }
   return out;
@@ -144,8 +143,7 @@ TEST_F(DataIdxSet, LoadsTheRightImage) {
   const Dataset data = Dataset::open(config_for(dir_.path(), "8"));
   for (const Sample& s : data.test) {
     EXPECT_EQ(s.name.substr(s.name.find(':') + 1), std::to_string(s.index));
-    EXPECT_EQ(s.name.substr(0, s.name.find('-')),
-              s.path.find("t10k") == std::string::npos ? "train" : "t10k");
+    EXPECT_EQ(s.name.substr(0, s.name.find('-')), s.path.find("t10k") == std::string::npos ? "train" : "t10k");
     ASSERT_EQ(data.load(s).pixels[3], static_cast<float>(s.index) / 255.0f);
     ASSERT_EQ(std::to_string(s.index * 7 % 10), s.group);
   }
@@ -259,8 +257,8 @@ TEST(DataDataset, Inspection) {
   for (const char* name : {"b.png", "a.PNG", "c.jpeg", "d.JPG", "notes.txt", ".hidden.png", "sub/e.png"}) {
     touch(dir / (str("train/good/", name)));
   }
-  for (const char* name : {"train/abnormal/x.png", "train/abnormal/y.png", "train/odd/z.png",
-                           "test/good/1.png", "test/scratch/1.png", "test/scratch/2.png", "test/dent/1.jpg",
+  for (const char* name : {"train/abnormal/x.png", "train/abnormal/y.png", "train/odd/z.png", "test/good/1.png",
+                           "test/scratch/1.png", "test/scratch/2.png", "test/dent/1.jpg",
                            "ground_truth/scratch/1_mask.png", "ground_truth/dent/1.png", "license.txt"}) {
     touch(dir / name);
   }
@@ -277,8 +275,8 @@ TEST(DataDataset, Inspection) {
                                             "train/good/d.JPG", "train/good/sub/e.png"}));
   EXPECT_EQ(data.train_abnormal.size(), 1u);
   EXPECT_EQ(data.calibration_abnormal.size(), 1u);
-  EXPECT_EQ(names(data.test), (std::vector<std::string>{"test/dent/1.jpg", "test/good/1.png",
-                                                        "test/scratch/1.png", "test/scratch/2.png"}));
+  EXPECT_EQ(names(data.test), (std::vector<std::string>{"test/dent/1.jpg", "test/good/1.png", "test/scratch/1.png",
+                                                        "test/scratch/2.png"}));
   EXPECT_EQ(data.test[0].mask_path, dir / "ground_truth/dent/1.png");
   EXPECT_EQ(data.test[0].group, "dent");
   EXPECT_TRUE(data.test[0].anomalous);
@@ -388,8 +386,8 @@ TEST(DataInputs, FilesFoldersAndIdx) {
   const std::string idx = dir / "idx/t10k-images-idx3-ubyte";
   const std::vector<Sample> samples =
       list_inputs({dir / "folder", dir / "single", idx, dir / "folder/b.png", dir / "idx"});
-  EXPECT_EQ(names(samples), (std::vector<std::string>{dir / "folder/b.png", dir / "folder/sub/a.jpg",
-                                                      dir / "single", idx + ":0", idx + ":1", idx + ":2"}));
+  EXPECT_EQ(names(samples), (std::vector<std::string>{dir / "folder/b.png", dir / "folder/sub/a.jpg", dir / "single",
+                                                      idx + ":0", idx + ":1", idx + ":2"}));
   EXPECT_EQ(ImageSource().load(samples.back()).pixels, std::vector<float>(4, 2 / 255.0f));
   EXPECT_THROW(ImageSource().load(samples.front()), Error);
 }
@@ -397,8 +395,7 @@ TEST(DataInputs, FilesFoldersAndIdx) {
 TEST(DataInputs, BadInputs) {
   TempDir dir;
   EXPECT_NE(error_of([] { list_inputs({}); }).find("usage: no input"), std::string::npos);
-  EXPECT_NE(error_of([&] { list_inputs({dir / "none.png"}); }).find("none.png' does not exist"),
-            std::string::npos);
+  EXPECT_NE(error_of([&] { list_inputs({dir / "none.png"}); }).find("none.png' does not exist"), std::string::npos);
   EXPECT_NE(error_of([&] { list_inputs({dir.path()}); }).find("no images"), std::string::npos);
   write_idx(dir.path(), "train", {});
   EXPECT_NE(error_of([&] { list_inputs({dir.path()}); }).find("hold no image"), std::string::npos);

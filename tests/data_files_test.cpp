@@ -161,8 +161,7 @@ TEST(DataFiles, EnsureDirectory) {
   write_file_atomically(dir / "file", "x");
   EXPECT_NE(error_of([&] { ensure_directory(dir / "file"); }).find("is a file, expected a directory"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { ensure_directory(dir / "file/below"); }).find("Not a directory"),
-            std::string::npos);
+  EXPECT_NE(error_of([&] { ensure_directory(dir / "file/below"); }).find("Not a directory"), std::string::npos);
   EXPECT_THROW(ensure_directory(""), Error);
 }
 
@@ -215,8 +214,8 @@ TEST(DataNpy, DoublesAndVersion2) {
   TempDir dir;
   const std::string one("\0\0\0\0\0\0\xf0\x3f", 8);
   for (const char version : {1, 2}) {
-    write_file_atomically(dir / "x.npy", npy("{\"shape\": (1, 2), 'descr': '<f8', 'fortran_order': False}\n",
-                                             one + one, version));
+    write_file_atomically(dir / "x.npy",
+                          npy("{\"shape\": (1, 2), 'descr': '<f8', 'fortran_order': False}\n", one + one, version));
     const NpyArray array = read_npy(dir / "x.npy");
     EXPECT_EQ(array.shape, (std::vector<std::int64_t>{1, 2}));
     EXPECT_EQ(array.values, (std::vector<float>{1, 1}));
@@ -243,8 +242,7 @@ TEST(DataNpy, BadFiles) {
       {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", data), "expected a dimension"},
       {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 4000000000, 4000000000), }", data),
        "does not match"},
-      {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", data),
-       "18 digits"},
+      {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", data), "18 digits"},
       {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2", data), "expected ',' or ')'"},
       {npy("{'descr': '<f4', 'surprise': False, 'shape': (2,), }", data), "unknown key 'surprise'"},
       {npy("{'descr': '<f4", data), "unterminated"},

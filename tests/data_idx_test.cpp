@@ -98,8 +98,7 @@ TEST(DataIdx, Labels) {
   EXPECT_FALSE(is_idx_images(dir / "l"));
   EXPECT_FALSE(is_idx_images(dir / "missing"));
   put(dir / "i", images_of(2, 2, 2));
-  EXPECT_NE(error_of([&] { read_idx_labels(dir / "i"); }).find("magic 0x00000803, expected labels"),
-            std::string::npos);
+  EXPECT_NE(error_of([&] { read_idx_labels(dir / "i"); }).find("magic 0x00000803, expected labels"), std::string::npos);
 }
 
 TEST(DataIdx, BadFiles) {
@@ -123,8 +122,8 @@ TEST(DataIdx, BadFiles) {
 TEST(DataIdx, BadGzip) {
   const std::string good = images_of(50, 4, 3);
   const std::string packed = gzip(good);
-  for (const std::size_t n : {std::size_t{2}, std::size_t{9}, std::size_t{15}, packed.size() / 2,
-                              packed.size() - 9, packed.size() - 1}) {
+  for (const std::size_t n :
+       {std::size_t{2}, std::size_t{9}, std::size_t{15}, packed.size() / 2, packed.size() - 9, packed.size() - 1}) {
     expect_error(packed.substr(0, n), "truncated gzip data");
   }
   std::string bad = packed;

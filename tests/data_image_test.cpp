@@ -51,8 +51,7 @@ std::string make_png(const PngSpec& spec, const std::vector<Bytes>& rows) {
   png_set_IHDR(png, info, spec.width, spec.height, spec.depth, spec.color,
                spec.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
-  if (!spec.palette.empty())
-    png_set_PLTE(png, info, spec.palette.data(), static_cast<int>(spec.palette.size()));
+  if (!spec.palette.empty()) png_set_PLTE(png, info, spec.palette.data(), static_cast<int>(spec.palette.size()));
   png_byte alpha[2] = {0, 128};
   png_color_16 key{};
   if (spec.transparent) png_set_tRNS(png, info, alpha, spec.palette.empty() ? 0 : 2, &key);
@@ -83,8 +82,7 @@ std::string make_jpeg(int width, int height, int components, bool progressive = 
   for (int y = 0; y < height; ++y) {
     Bytes row(static_cast<std::size_t>(width) * components);
     for (int x = 0; x < width; ++x) {
-      for (int c = 0; c < components; ++c)
-        row[x * components + c] = static_cast<unsigned char>(40 * c + 4 * x + 2 * y);
+      for (int c = 0; c < components; ++c) row[x * components + c] = static_cast<unsigned char>(40 * c + 4 * x + 2 * y);
     }
     JSAMPROW rows[1] = {row.data()};
     jpeg_write_scanlines(&jpeg, rows, 1);
@@ -106,8 +104,7 @@ std::string noisy_png() {
   return make_png({13, 12, 8, PNG_COLOR_TYPE_RGB}, rows);
 }
 
-void expect_pixels(const Image& image, int height, int width, int channels,
-                   const std::vector<float>& pixels) {
+void expect_pixels(const Image& image, int height, int width, int channels, const std::vector<float>& pixels) {
   EXPECT_EQ(image.height, height);
   EXPECT_EQ(image.width, width);
   EXPECT_EQ(image.channels, channels);
@@ -115,14 +112,12 @@ void expect_pixels(const Image& image, int height, int width, int channels,
 }
 
 TEST(DataImage, PngGreyOfEveryDepth) {
-  expect_pixels(decode_image(make_png({4, 1, 1, PNG_COLOR_TYPE_GRAY}, {{0b01100000}}), "x"), 1, 4, 1,
-                {0, 1, 1, 0});
+  expect_pixels(decode_image(make_png({4, 1, 1, PNG_COLOR_TYPE_GRAY}, {{0b01100000}}), "x"), 1, 4, 1, {0, 1, 1, 0});
   expect_pixels(decode_image(make_png({4, 1, 2, PNG_COLOR_TYPE_GRAY}, {{0b00011011}}), "x"), 1, 4, 1,
                 {0, 85 / 255.f, 170 / 255.f, 1});
   expect_pixels(decode_image(make_png({2, 2, 4, PNG_COLOR_TYPE_GRAY}, {{0x0f}, {0x52}}), "x"), 2, 2, 1,
                 {0, 1, 5 * 17 / 255.f, 2 * 17 / 255.f});
-  expect_pixels(decode_image(make_png({2, 1, 8, PNG_COLOR_TYPE_GRAY}, {{7, 255}}), "x"), 1, 2, 1,
-                {7 / 255.f, 1});
+  expect_pixels(decode_image(make_png({2, 1, 8, PNG_COLOR_TYPE_GRAY}, {{7, 255}}), "x"), 1, 2, 1, {7 / 255.f, 1});
   expect_pixels(decode_image(make_png({2, 1, 16, PNG_COLOR_TYPE_GRAY}, {{1, 2, 255, 255}}), "x"), 1, 2, 1,
                 {258 / 65535.f, 1});
 }
@@ -131,15 +126,13 @@ TEST(DataImage, PngColourTypes) {
   std::vector<std::string> notes;
   expect_pixels(decode_image(make_png({1, 1, 8, PNG_COLOR_TYPE_RGB}, {{1, 2, 3}}), "x", &notes), 1, 1, 3,
                 {1 / 255.f, 2 / 255.f, 3 / 255.f});
-  expect_pixels(decode_image(make_png({1, 1, 16, PNG_COLOR_TYPE_RGB}, {{0, 1, 1, 0, 255, 255}}), "x", &notes),
-                1, 1, 3, {1 / 65535.f, 256 / 65535.f, 1});
+  expect_pixels(decode_image(make_png({1, 1, 16, PNG_COLOR_TYPE_RGB}, {{0, 1, 1, 0, 255, 255}}), "x", &notes), 1, 1, 3,
+                {1 / 65535.f, 256 / 65535.f, 1});
   const std::vector<png_color> palette = {{10, 20, 30}, {255, 0, 5}};
-  expect_pixels(
-      decode_image(make_png({2, 1, 8, PNG_COLOR_TYPE_PALETTE, false, palette}, {{1, 0}}), "x", &notes), 1, 2,
-      3, {1, 0, 5 / 255.f, 10 / 255.f, 20 / 255.f, 30 / 255.f});
-  expect_pixels(
-      decode_image(make_png({2, 1, 1, PNG_COLOR_TYPE_PALETTE, false, palette}, {{0b01000000}}), "x", &notes),
-      1, 2, 3, {10 / 255.f, 20 / 255.f, 30 / 255.f, 1, 0, 5 / 255.f});
+  expect_pixels(decode_image(make_png({2, 1, 8, PNG_COLOR_TYPE_PALETTE, false, palette}, {{1, 0}}), "x", &notes), 1, 2,
+                3, {1, 0, 5 / 255.f, 10 / 255.f, 20 / 255.f, 30 / 255.f});
+  expect_pixels(decode_image(make_png({2, 1, 1, PNG_COLOR_TYPE_PALETTE, false, palette}, {{0b01000000}}), "x", &notes),
+                1, 2, 3, {10 / 255.f, 20 / 255.f, 30 / 255.f, 1, 0, 5 / 255.f});
   EXPECT_TRUE(notes.empty());
 }
 
@@ -167,8 +160,7 @@ TEST(DataImage, PngInterlacedEqualsPlain) {
   for (const int depth : {1, 8, 16}) {
     std::vector<Bytes> rows(11, Bytes(static_cast<std::size_t>(19) * depth / 8 + 1));
     for (std::size_t y = 0; y < rows.size(); ++y) {
-      for (std::size_t x = 0; x < rows[y].size(); ++x)
-        rows[y][x] = static_cast<unsigned char>(31 * y + 77 * x);
+      for (std::size_t x = 0; x < rows[y].size(); ++x) rows[y][x] = static_cast<unsigned char>(31 * y + 77 * x);
     }
     const Image plain = decode_image(make_png({19, 11, depth, PNG_COLOR_TYPE_GRAY}, rows), "x");
     const Image interlaced = decode_image(make_png({19, 11, depth, PNG_COLOR_TYPE_GRAY, true}, rows), "x");
@@ -206,15 +198,13 @@ TEST(DataImage, ContentDecidesNotTheExtension) {
 TEST(DataImage, MissingDirectoryEmptyAndForeignFiles) {
   TempDir dir;
   const auto read_error = [&](const std::string& name) { return error_of([&] { read_image(dir / name); }); };
-  EXPECT_NE(read_error("none.png").find("none.png': No such file"), std::string::npos)
-      << read_error("none.png");
+  EXPECT_NE(read_error("none.png").find("none.png': No such file"), std::string::npos) << read_error("none.png");
   std::filesystem::create_directory(dir / "folder.png");
   EXPECT_NE(read_error("folder.png").find("directory, expected a file"), std::string::npos);
   write_file_atomically(dir / "empty.png", "");
   EXPECT_NE(read_error("empty.png").find("0 bytes"), std::string::npos);
   write_file_atomically(dir / "text.png", "hello, world");
-  EXPECT_NE(read_error("text.png").find("not a PNG or JPEG image (it starts with 68 65 6c"),
-            std::string::npos)
+  EXPECT_NE(read_error("text.png").find("not a PNG or JPEG image (it starts with 68 65 6c"), std::string::npos)
       << read_error("text.png");
   ASSERT_EQ(::mkfifo((dir / "pipe.png").c_str(), 0600), 0);
   EXPECT_NE(read_error("pipe.png").find("not a regular file"), std::string::npos);
@@ -232,8 +222,7 @@ TEST(DataImage, UnreadableFile) {
 }
 
 TEST(DataImage, PngTruncatedAnywhereIsAnError) {
-  for (const std::string& png :
-       {noisy_png(), make_png({3, 2, 8, PNG_COLOR_TYPE_GRAY, true}, {{1, 2, 3}, {4, 5, 6}})}) {
+  for (const std::string& png : {noisy_png(), make_png({3, 2, 8, PNG_COLOR_TYPE_GRAY, true}, {{1, 2, 3}, {4, 5, 6}})}) {
     for (std::size_t n = 1; n < png.size(); ++n) {
       const std::string error = decode_error(png.substr(0, n));
       EXPECT_NE(error.find("truncated"), std::string::npos) << n << ": " << error;

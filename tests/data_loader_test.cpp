@@ -57,8 +57,7 @@ TEST_F(DataLoader, StreamsInOrderAndReportsBadImages) {
   damage(3);
   damage(17);
   std::filesystem::remove(samples_[0].path);
-  for (const auto& [threads, capacity] :
-       std::vector<std::pair<int, int>>{{1, 1}, {4, 1}, {4, 3}, {3, 100}, {0, 0}}) {
+  for (const auto& [threads, capacity] : std::vector<std::pair<int, int>>{{1, 1}, {4, 1}, {4, 3}, {3, 100}, {0, 0}}) {
     Loader loader(samples_, ImageSource(), p_, {threads, capacity});
     for (int i = 0; i < kImages; ++i) {
       const std::optional<Loader::Item> item = loader.next();
@@ -212,17 +211,14 @@ TEST_F(DataLoader, BadTrainingImagesAreLeftOutAndListed) {
     EXPECT_THROW(fetched(images, {-1}), Error);
     EXPECT_THROW(images.prefetch(std::vector<long>{kImages}), Error);
   }
-  const std::string strict = error_of([&] {
-    TrainingImages(samples_, ImageSource(), p_, {1 << 20, 0, true});
-  });
+  const std::string strict = error_of([&] { TrainingImages(samples_, ImageSource(), p_, {1 << 20, 0, true}); });
   EXPECT_NE(strict.find("bad training image image"), std::string::npos) << strict;
 }
 
 TEST_F(DataLoader, OnlyBadTrainingImagesIsAnError) {
   for (int i = 0; i < kImages; ++i) damage(i);
   const std::string error = error_of([&] { TrainingImages(samples_, ImageSource(), p_); });
-  EXPECT_NE(error.find("none of 40 images can be used; the first, image0.png: '"), std::string::npos)
-      << error;
+  EXPECT_NE(error.find("none of 40 images can be used; the first, image0.png: '"), std::string::npos) << error;
   TrainingImages empty({}, ImageSource(), p_);
   EXPECT_EQ(empty.size(), 0);
 }

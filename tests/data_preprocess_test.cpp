@@ -20,14 +20,12 @@ Image filled(int height, int width, const std::vector<float>& color) {
 
 Image ramp(int height, int width, int channels) {
   Image image{height, width, channels, {}};
-  for (std::size_t i = 0; i < image.size(); ++i)
-    image.pixels.push_back(static_cast<float>((i * 37) % 256) / 255.0f);
+  for (std::size_t i = 0; i < image.size(); ++i) image.pixels.push_back(static_cast<float>((i * 37) % 256) / 255.0f);
   return image;
 }
 
 TEST(DataPreprocess, ConstantStaysConstant) {
-  for (const auto& [h, w] :
-       std::vector<std::pair<int, int>>{{1, 1}, {7, 100}, {33, 31}, {500, 3}, {32, 32}}) {
+  for (const auto& [h, w] : std::vector<std::pair<int, int>>{{1, 1}, {7, 100}, {33, 31}, {500, 3}, {32, 32}}) {
     for (const Fit fit : {Fit::kResize, Fit::kLetterbox}) {
       const auto out = preprocess(filled(h, w, {0.25f}), {32, 1, fit, false});
       ASSERT_EQ(out.size(), 32u * 32u);
@@ -55,9 +53,7 @@ TEST(DataPreprocess, ShrinkingAveragesAreasExactly) {
   // The mean survives any factor.
   const Image image = ramp(37, 53, 1);
   const auto small = resize(image.pixels, 37, 53, 1, 8, 11);
-  const auto mean = [](const std::vector<float>& v) {
-    return std::accumulate(v.begin(), v.end(), 0.0) / v.size();
-  };
+  const auto mean = [](const std::vector<float>& v) { return std::accumulate(v.begin(), v.end(), 0.0) / v.size(); };
   EXPECT_NEAR(mean(small), mean(image.pixels), 1e-6);
 }
 
@@ -159,8 +155,7 @@ TEST(DataPreprocess, MaskKeepsTheSmallestDefect) {
 }
 
 TEST(DataPreprocess, MaskGeometryFollowsTheImage) {
-  const auto letter =
-      preprocess_mask(filled(10, 20, {1.0f, 1.0f, 1.0f}), {32, 3, Fit::kLetterbox, false}, "m");
+  const auto letter = preprocess_mask(filled(10, 20, {1.0f, 1.0f, 1.0f}), {32, 3, Fit::kLetterbox, false}, "m");
   for (int y = 0; y < 32; ++y) ASSERT_EQ(letter[y * 32], y >= 8 && y < 24) << y;
   const auto padded = preprocess_mask(filled(28, 28, {1.0f}), {32, 1, Fit::kResize, true}, "m");
   EXPECT_EQ(std::accumulate(padded.begin(), padded.end(), 0), 28 * 28);
@@ -178,8 +173,7 @@ TEST(DataPreprocess, MaskThatStoresOneOf255IsRefused) {
     preprocess_mask(filled(4, 4, {1 / 255.0f}), {8, 1, Fit::kResize, false}, "mask.png");
     FAIL();
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("mask 'mask.png': its brightest pixel"), std::string::npos)
-        << e.what();
+    EXPECT_NE(std::string(e.what()).find("mask 'mask.png': its brightest pixel"), std::string::npos) << e.what();
   }
 }
 

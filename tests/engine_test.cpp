@@ -46,7 +46,9 @@ TEST(StepGraph, ReplaysFollowTheInputs) {
   x.data<float>()[1] = 5;
   const auto before = exec.memory().requests;
   // Other work between replays must not disturb the graph's memory.
-  for (int i = 0; i < 10; ++i) { const Tensor t = exec.zeros({3}); }
+  for (int i = 0; i < 10; ++i) {
+    const Tensor t = exec.zeros({3});
+  }
   graph.replay();
   EXPECT_FLOAT_EQ(y.value().data<float>()[1], 75);
   EXPECT_FLOAT_EQ(y.value().data<float>()[0], 3);

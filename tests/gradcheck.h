@@ -55,8 +55,8 @@ inline void expect_gradient(const std::string& what, const Function& f, std::spa
         worst_numeric = numeric;
       }
     }
-    EXPECT_LE(worst / largest, tolerance) << what << ": input " << k << " element " << worst_at << ": finite difference "
-                                          << worst_numeric;
+    EXPECT_LE(worst / largest, tolerance)
+        << what << ": input " << k << " element " << worst_at << ": finite difference " << worst_numeric;
   }
 }
 
@@ -64,9 +64,9 @@ inline void expect_gradient(const std::string& what, const Function& f, std::spa
 inline void check_derivatives(const std::string& name, Exec& exec, const Function& op, const std::vector<Shape>& shapes,
                               double tolerance = 1e-6) {
   std::vector<Var> leaves;
-  for (std::size_t i = 0; i < shapes.size(); ++i)
-    leaves.emplace_back(exec, random_tensor(exec, shapes[i], i), true);
-  // leaf -> u + u^2 / 8 -> op -> w y + y^2 / 2, summed. The last makes the gradient that reaches op depend on its inputs.
+  for (std::size_t i = 0; i < shapes.size(); ++i) leaves.emplace_back(exec, random_tensor(exec, shapes[i], i), true);
+  // leaf -> u + u^2 / 8 -> op -> w y + y^2 / 2, summed. The last makes the gradient that reaches op depend on its
+  // inputs.
   const Function sandwich = [&](std::span<const Var> u) {
     std::vector<Var> x;
     for (const Var& v : u) x.push_back(axpby(v, square(v), 1, 0.125));

@@ -25,7 +25,8 @@ TEST(Includes, PointDown) {
       {"apps/inspection",
        {"engine", "kernels", "autograd", "layers", "apps/config", "apps/data", "apps/model", "apps/inspection"}},
       {"apps/training",
-       {"engine", "kernels", "autograd", "layers", "apps/config", "apps/data", "apps/model", "apps/inspection", "apps/training"}},
+       {"engine", "kernels", "autograd", "layers", "apps/config", "apps/data", "apps/model", "apps/inspection",
+        "apps/training"}},
   };
   int seen = 0;
   for (const auto& [folder, targets] : allowed) {

@@ -31,8 +31,7 @@ void expect_error(Action action, const std::string& part) {
     action();
     ADD_FAILURE() << "nothing thrown; expected '" << part << "'";
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos)
-        << "'" << part << "' is not in: " << e.what();
+    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << "'" << part << "' is not in: " << e.what();
   }
 }
 
@@ -106,8 +105,7 @@ TEST(Auroc, ByHand) {
 TEST(AveragePrecision, ByHand) {
   EXPECT_EQ(average_precision(Scores{1, 2, 3, 4}, Labels{0, 0, 1, 1}), 1.0);
   // From the top: hit (1/1), miss, hit (2/3).
-  EXPECT_NEAR(average_precision(Scores{0.1, 0.4, 0.35, 0.8}, Labels{0, 0, 1, 1}), 0.5 * 1 + 0.5 * 2 / 3,
-              1e-15);
+  EXPECT_NEAR(average_precision(Scores{0.1, 0.4, 0.35, 0.8}, Labels{0, 0, 1, 1}), 0.5 * 1 + 0.5 * 2 / 3, 1e-15);
   // All tied: one threshold, the share of anomalies.
   EXPECT_EQ(average_precision(Scores{7, 7, 7, 7}, Labels{0, 1, 0, 0}), 0.25);
 }
@@ -134,8 +132,7 @@ TEST(BestF1, ThresholdsBetweenNeighbouringNumbers) {
     const Scores scores = {lower, upper};
     const BestF1 best = best_f1(scores, Labels{0, 1});
     EXPECT_EQ(best.f1, 1.0);
-    EXPECT_EQ(f1_at(scores, Labels{0, 1}, best.threshold), 1.0)
-        << lower << " " << upper << " " << best.threshold;
+    EXPECT_EQ(f1_at(scores, Labels{0, 1}, best.threshold), 1.0) << lower << " " << upper << " " << best.threshold;
   }
 }
 
@@ -192,10 +189,8 @@ TEST(Metrics, AgainstTheDefinitionsOnRandomDataWithTies) {
       const Counts c = count(s, curve[i].threshold);
       EXPECT_NEAR(curve[i].false_positive_rate, c.fp / (c.fp + c.tn), 1e-12);
       EXPECT_NEAR(curve[i].true_positive_rate, c.tp / (c.tp + c.fn), 1e-12);
-      EXPECT_NEAR(false_reject_rate(s.scores, s.anomalous, curve[i].threshold), curve[i].false_positive_rate,
-                  1e-12);
-      EXPECT_NEAR(miss_rate(s.scores, s.anomalous, curve[i].threshold), 1 - curve[i].true_positive_rate,
-                  1e-12);
+      EXPECT_NEAR(false_reject_rate(s.scores, s.anomalous, curve[i].threshold), curve[i].false_positive_rate, 1e-12);
+      EXPECT_NEAR(miss_rate(s.scores, s.anomalous, curve[i].threshold), 1 - curve[i].true_positive_rate, 1e-12);
       if (i > 0)
         area += (curve[i].false_positive_rate - curve[i - 1].false_positive_rate) *
                 (curve[i].true_positive_rate + curve[i - 1].true_positive_rate) / 2;
@@ -221,11 +216,7 @@ TEST(Metrics, ManyPixels) {
 TEST(Metrics, BadInput) {
   const Labels both = {0, 1};
   expect_error([&] { auroc(Scores{1, kNaN}, both); }, "score 1 is NaN");
-  expect_error(
-      [&] {
-        average_precision(std::vector<float>{static_cast<float>(kNaN), 1}, both);
-      },
-      "score 0 is NaN");
+  expect_error([&] { average_precision(std::vector<float>{static_cast<float>(kNaN), 1}, both); }, "score 0 is NaN");
   expect_error([&] { auroc(Scores{1, 2, 3}, both); }, "3 scores, but 2 labels");
   expect_error([&] { auroc(Scores{1, 2}, Labels{0, 0}); }, "no anomalous");
   expect_error([&] { best_f1(Scores{1, 2}, Labels{1, 1}); }, "no normal");
@@ -253,9 +244,7 @@ TEST(Components, DiagonalNeighboursAreOneRegion) {
   EXPECT_EQ(connected_components(Labels(12, 0), 3, 4).count, 0);
 }
 
-TEST(Components, NoWrapAroundAtTheEdges) {
-  EXPECT_EQ(connected_components(Labels{0, 0, 1, 1, 0, 0}, 2, 3).count, 2);
-}
+TEST(Components, NoWrapAroundAtTheEdges) { EXPECT_EQ(connected_components(Labels{0, 0, 1, 1, 0, 0}, 2, 3).count, 2); }
 
 TEST(Aupro, ByHand) {
   // One image, regions of 1 and 2 pixels, 5 normal pixels.
@@ -273,8 +262,7 @@ TEST(Aupro, ByHand) {
 }
 
 // The definition at every threshold, with regions found by merging labels until nothing changes.
-double aupro_by_thresholds(const std::vector<float>& maps, const Labels& masks, int n, int h, int w,
-                           double limit) {
+double aupro_by_thresholds(const std::vector<float>& maps, const Labels& masks, int n, int h, int w, double limit) {
   std::vector<int> region(maps.size(), -1);
   for (size_t i = 0; i < masks.size(); ++i)
     if (masks[i]) region[i] = static_cast<int>(i);
@@ -282,8 +270,8 @@ double aupro_by_thresholds(const std::vector<float>& maps, const Labels& masks, 
     changed = false;
     for (int i = 0; i < n * h * w; ++i)
       for (int j = 0; j < n * h * w; ++j) {
-        const bool touch = i / (h * w) == j / (h * w) && std::abs(i / w % h - j / w % h) <= 1 &&
-                           std::abs(i % w - j % w) <= 1;
+        const bool touch =
+            i / (h * w) == j / (h * w) && std::abs(i / w % h - j / w % h) <= 1 && std::abs(i % w - j % w) <= 1;
         if (touch && region[i] >= 0 && region[j] > region[i]) {
           region[j] = region[i];
           changed = true;
@@ -424,8 +412,7 @@ Classes random_classes(unsigned seed, int n, std::vector<double> means) {
   Classes c;
   for (int i = 0; i < n; ++i) {
     c.anomalous.push_back(i % 5 == 0);
-    for (size_t j = 0; j < means.size(); ++j)
-      c.features.push_back(normal(rng) + (c.anomalous.back() ? means[j] : 0));
+    for (size_t j = 0; j < means.size(); ++j) c.features.push_back(normal(rng) + (c.anomalous.back() ? means[j] : 0));
     if (means.size() > 1) c.features.back() = c.features[c.features.size() - 2] + 0.01 * c.features.back();
   }
   return c;
@@ -521,8 +508,7 @@ TEST(Logistic, ConstraintRemovesMisleadingFeatures) {
 
 TEST(Logistic, TheSameAnswerEveryTime) {
   const Classes c = random_classes(4, 100, {1, 0.5, 0.2});
-  const LogisticFit a = fit_logistic(c.features, c.anomalous, 3),
-                    b = fit_logistic(c.features, c.anomalous, 3);
+  const LogisticFit a = fit_logistic(c.features, c.anomalous, 3), b = fit_logistic(c.features, c.anomalous, 3);
   EXPECT_EQ(a.weights, b.weights);
   EXPECT_EQ(a.bias, b.bias);
 }
@@ -531,11 +517,7 @@ TEST(Logistic, BadInput) {
   const std::vector<double> x = {1, 2};
   expect_error([&] { fit_logistic(x, Labels{0, 0}, 1); }, "no anomalous");
   expect_error([&] { fit_logistic(x, Labels{1, 1}, 1); }, "no normal");
-  expect_error(
-      [&] {
-        fit_logistic(std::vector<double>{1, kNaN}, Labels{0, 1}, 1);
-      },
-      "feature 0 of example 1");
+  expect_error([&] { fit_logistic(std::vector<double>{1, kNaN}, Labels{0, 1}, 1); }, "feature 0 of example 1");
   expect_error([&] { fit_logistic(x, Labels{0, 1}, 1, {0.0, true, 200}); }, "l2 0");
   expect_error([&] { fit_logistic(x, Labels{0, 1}, 1, {0.01, true, 1}); }, "after 1 iterations");
   expect_error([&] { fit_logistic(x, Labels{0, 1}, 2); }, "2 features");

@@ -33,9 +33,10 @@ TEST(Networks, ParameterCounts) {
     int resolution, channels;
     std::int64_t g, d;
   };
-  for (const Row& row : {Row{32, 1, 20715524, 20722689}, Row{64, 1, 22485765, 22493441}, Row{128, 3, 22933394, 22941313},
-                         Row{256, 3, 23044309, 23052353}, Row{512, 3, 23072120, 23080225},
-                         Row{1024, 3, 23079115, 23087249}, Row{1024, 1, 23074009, 23082161}}) {
+  for (const Row& row :
+       {Row{32, 1, 20715524, 20722689}, Row{64, 1, 22485765, 22493441}, Row{128, 3, 22933394, 22941313},
+        Row{256, 3, 23044309, 23052353}, Row{512, 3, 23072120, 23080225}, Row{1024, 3, 23079115, 23087249},
+        Row{1024, 1, 23074009, 23082161}}) {
     Exec exec;
     NetworkConfig c;
     c.resolution = row.resolution;
@@ -55,7 +56,8 @@ TEST(Networks, EncoderGradientThroughAllThree) {
   const Var x(exec, random_tensor(exec, {2, 8, 8, 3}, 1)), statistic = scalar(exec, 0.3);
   const auto loss = [&] {
     const Var drawn = g.forward(encoder.forward(x), 3);
-    return encoder_loss(x, drawn, d.forward(x, 3, {}, statistic).features, d.forward(drawn, 3, {}, statistic).features, 0.7);
+    return encoder_loss(x, drawn, d.forward(x, 3, {}, statistic).features, d.forward(drawn, 3, {}, statistic).features,
+                        0.7);
   };
   for (const Parameter& p : encoder.parameters()) {
     const Var leaf[] = {p.var};
@@ -231,7 +233,8 @@ TEST(Objective, WithoutAbnormalsGammaIsOne) {
   ObjectiveConfig a, b;
   a.gamma = 0.1;
   b.gamma = 1;
-  EXPECT_EQ(discriminator_loss(a, d, batch, 3, {}, 1).total.item(), discriminator_loss(b, d, batch, 3, {}, 1).total.item());
+  EXPECT_EQ(discriminator_loss(a, d, batch, 3, {}, 1).total.item(),
+            discriminator_loss(b, d, batch, 3, {}, 1).total.item());
 }
 
 }  // namespace

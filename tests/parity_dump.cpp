@@ -12,7 +12,8 @@ namespace {
 
 using namespace pgad;
 
-void save(const std::string& path, const test::NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void save(const std::string& path, const test::NamedTensors& tensors,
+          const std::map<std::string, std::string>& metadata) {
   std::vector<SafeTensorView> views;
   for (const auto& [name, t] : tensors) views.push_back(safe_tensor_view<float>(name, t.shape, t.values));
   write_safetensors(path, views, metadata);
@@ -23,7 +24,8 @@ test::Named random(std::vector<std::int64_t> shape, std::uint64_t seed, std::uin
   for (const auto s : shape) n *= s;
   test::Named t{std::move(shape), {}};
   Rng rng(seed, stream);
-  for (std::int64_t i = 0; i < n; ++i) t.values.push_back(static_cast<float>(unit ? rng.uniform() : 2 * rng.uniform() - 1));
+  for (std::int64_t i = 0; i < n; ++i)
+    t.values.push_back(static_cast<float>(unit ? rng.uniform() : 2 * rng.uniform() - 1));
   return t;
 }
 
@@ -55,7 +57,8 @@ int main(int argc, char** argv) {
     s.objective = model.config.objective;
     const auto image = model.g->forward(
         Var(exec, test::from_nchw(exec, inputs["z"], DType::kF32)), s.level,
-        s.old_weight > 0 ? Var(exec, test::from_nchw(exec, {{1}, {static_cast<float>(s.old_weight)}}, DType::kF32)) : Var());
+        s.old_weight > 0 ? Var(exec, test::from_nchw(exec, {{1}, {static_cast<float>(s.old_weight)}}, DType::kF32))
+                         : Var());
     inputs["fake"] = test::to_nchw(exec, image);
     save(out + "/outputs.safetensors", test::parity_outputs(exec, *model.g, *model.d, s, inputs, DType::kF32), {});
     save(out + "/inputs.safetensors", inputs,

@@ -53,8 +53,7 @@ std::vector<double> draw(std::mt19937& rng, int n, double mean, double spread) {
   return values;
 }
 
-RocSeries series(const std::string& name, const std::vector<double>& normal,
-                 const std::vector<double>& anomalous) {
+RocSeries series(const std::string& name, const std::vector<double>& normal, const std::vector<double>& anomalous) {
   std::vector<double> scores(normal);
   scores.insert(scores.end(), anomalous.begin(), anomalous.end());
   std::vector<std::uint8_t> labels(normal.size(), 0);
@@ -67,16 +66,14 @@ TEST_F(Plot, RocCurvesOfAllSeriesAreDrawn) {
   std::mt19937 rng(1);
   std::vector<RocSeries> all;
   const char* names[] = {"residual", "feature", "latent_critic", "paper", "critic", "combined"};
-  for (int i = 0; i < 6; ++i)
-    all.push_back(series(names[i], draw(rng, 300, 0, 1), draw(rng, 200, 0.5 * i, 1)));
+  for (int i = 0; i < 6; ++i) all.push_back(series(names[i], draw(rng, 300, 0, 1), draw(rng, 200, 0.5 * i, 1)));
   plot_roc(file("roc.png"), "ROC, MNIST digit 8", all);
   const Image image = read_image(file("roc.png"));
   EXPECT_EQ(image.width, 1000);
   EXPECT_EQ(image.height, 760);
   EXPECT_EQ(image.channels, 3);
   EXPECT_GT(count_color(image, 0, 114, 178), 800);  // the first, solid
-  for (const auto& [r, g, b] :
-       {std::tuple{213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}})
+  for (const auto& [r, g, b] : {std::tuple{213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}})
     EXPECT_GT(count_color(image, r, g, b), 300) << r << "," << g << "," << b;
   EXPECT_GT(count_color(image, 255, 255, 255), 400000);
 }
@@ -94,8 +91,7 @@ TEST_F(Plot, HistogramsShowBothClassesAndTheThreshold) {
   std::mt19937 rng(2);
   std::vector<ScoreHistogram> scores;
   const char* names[] = {"residual", "feature", "latent_critic", "paper", "critic", "combined"};
-  for (int i = 0; i < 6; ++i)
-    scores.push_back({names[i], draw(rng, 400, 0, 1), draw(rng, 150, i, 1.5), 1.64});
+  for (int i = 0; i < 6; ++i) scores.push_back({names[i], draw(rng, 400, 0, 1), draw(rng, 150, i, 1.5), 1.64});
   scores[1].normal.push_back(1e6);  // an outlier must not squeeze the rest into one bin
   scores[2].anomalous.push_back(kInf);
   scores[4].threshold = kNaN;
@@ -253,8 +249,7 @@ TEST_F(Plot, SheetOfImagesMapsAndOverlays) {
     for (int y = 0; y < 32; ++y)
       for (int x = 0; x < 32; ++x) {
         image.pixels[y * 32 + x] = 0.5f + 0.4f * std::sin(0.3f * static_cast<float>(x + k * y));
-        map[y * 32 + x] =
-            std::exp(-static_cast<float>((x - 8 * k) * (x - 8 * k) + (y - 16) * (y - 16)) / 30.0f);
+        map[y * 32 + x] = std::exp(-static_cast<float>((x - 8 * k) * (x - 8 * k) + (y - 16) * (y - 16)) / 30.0f);
       }
     cells.push_back(image);
     cells.push_back(colorize(map, 32, 32, 0, 1));
@@ -264,8 +259,7 @@ TEST_F(Plot, SheetOfImagesMapsAndOverlays) {
   write_png(file("sheet.png"), sheet);
   const Image back = read_image(file("sheet.png"));
   ASSERT_EQ(back.pixels.size(), sheet.pixels.size());
-  for (size_t i = 0; i < back.pixels.size(); i += 101)
-    EXPECT_NEAR(back.pixels[i], sheet.pixels[i], 0.5 / 255 + 1e-6);
+  for (size_t i = 0; i < back.pixels.size(); i += 101) EXPECT_NEAR(back.pixels[i], sheet.pixels[i], 0.5 / 255 + 1e-6);
 }
 
 }  // namespace

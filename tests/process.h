@@ -27,7 +27,7 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  double timeout = 120;  // seconds until it is killed
+  double timeout = 120;                                          // seconds until it is killed
   std::vector<std::pair<std::string, std::string>> environment;  // set over the parent's
 };
 
@@ -37,7 +37,8 @@ class Process {
   using Clock = std::chrono::steady_clock;
 
   explicit Process(const std::vector<std::string>& arguments, const ProcessOptions& options = {})
-      : deadline_(Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.timeout))) {
+      : deadline_(Clock::now() +
+                  std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.timeout))) {
     std::vector<char*> argv;
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);

@@ -77,9 +77,8 @@ testing::AssertionResult refused(const ProcessResult& r, int code, const Words& 
   return ended(r, code, fragments);
 }
 
-const Words kTiny = {"--resolution", "8",   "--fmap-max",   "4",   "--latent-size",        "4",
-                     "--batch",      "8",   "--steps",      "3",   "--calibration-images", "8",
-                     "--threads",    "1"};
+const Words kTiny = {"--resolution", "8", "--fmap-max",           "4", "--latent-size", "4", "--batch", "8",
+                     "--steps",      "3", "--calibration-images", "8", "--threads",     "1"};
 const Words kShort = {"--total-kimg", "0.3", "--fade-kimg", "0.1", "--stable-kimg", "0.1"};
 
 void put_u32(std::string& bytes, std::uint32_t v) {
@@ -185,7 +184,8 @@ std::map<std::string, std::vector<double>> scores_by_name(const std::string& csv
 
 std::vector<nlohmann::json> read_log(const std::string& run) {
   std::vector<nlohmann::json> entries;
-  for (const std::string& line : lines_of(read_file(run + "/log.jsonl"))) entries.push_back(nlohmann::json::parse(line));
+  for (const std::string& line : lines_of(read_file(run + "/log.jsonl")))
+    entries.push_back(nlohmann::json::parse(line));
   return entries;
 }
 
@@ -353,7 +353,8 @@ TEST(TrainProgram, ResumeOfAFinishedRunChangesNothing) {
 TEST(TrainProgram, ResumeCanGoOnForLonger) {
   const TempDir dir;
   fs::copy(shared().run, dir / "run", fs::copy_options::recursive);
-  ASSERT_TRUE(ended(train({"--out", dir / "run", "--resume", "--threads", "1", "--total-kimg", "0.4"}), 0, {"resuming at"}));
+  ASSERT_TRUE(
+      ended(train({"--out", dir / "run", "--resume", "--threads", "1", "--total-kimg", "0.4"}), 0, {"resuming at"}));
   EXPECT_EQ(read_safetensors(dir / "run/model.safetensors").metadata.at("images"), "400");
 }
 
@@ -401,7 +402,8 @@ TEST(TrainProgram, FullDiskWhileSavingTheModel) {
   fs::remove(model);
   fs::create_symlink(elsewhere, model);
   std::ofstream(dir / "disk/filler") << std::string(64 << 10, 'x');
-  EXPECT_TRUE(refused(train({"--out", dir / "run", "--resume", "--threads", "1"}), 1, {model, "No space left on device"}));
+  EXPECT_TRUE(
+      refused(train({"--out", dir / "run", "--resume", "--threads", "1"}), 1, {model, "No space left on device"}));
   EXPECT_TRUE(read_file(model) == read_file(shared().model));
   EXPECT_EQ(left_overs(dir / "disk"), Words{});
 }
@@ -409,8 +411,8 @@ TEST(TrainProgram, FullDiskWhileSavingTheModel) {
 // ---- interrupted runs ----------------------------------------------------------------------------------------------
 
 // Long enough to be hit in each of its phases: 4x4 until 2 kimg, fading until 4, 8x8 until 6.
-const Words kLong = {"--total-kimg", "6",   "--fade-kimg",       "2",    "--stable-kimg",
-                     "2",            "--checkpoint-kimg", "0.05", "--sample-kimg", "1"};
+const Words kLong = {"--total-kimg",      "6",    "--fade-kimg",   "2", "--stable-kimg", "2",
+                     "--checkpoint-kimg", "0.05", "--sample-kimg", "1"};
 
 const std::string& uninterrupted() {
   static const std::string run = [] {
@@ -445,7 +447,8 @@ void expect_same_as_uninterrupted(const std::string& run) {
   const auto log = read_log(run), expected = read_log(uninterrupted());
   ASSERT_EQ(log.size(), expected.size());
   for (std::size_t i = 0; i < log.size(); ++i)
-    for (const char* key : {"kimg", "step", "alpha", "d_loss", "g_loss"}) EXPECT_EQ(log[i][key], expected[i][key]) << key;
+    for (const char* key : {"kimg", "step", "alpha", "d_loss", "g_loss"})
+      EXPECT_EQ(log[i][key], expected[i][key]) << key;
 }
 
 class Signals : public testing::TestWithParam<int> {};
@@ -518,7 +521,8 @@ TEST(InferProgram, RefusesWrongUsage) {
   EXPECT_TRUE(refused(infer(score + Words{"--steps", "0"}), 2, {"--steps", ">= 1"}));
   EXPECT_TRUE(refused(infer(score + Words{"--batch", "0"}), 2, {"--batch", "[1, 4096]"}));
   EXPECT_TRUE(refused(infer(score + Words{"--wish", "1"}), 2, {"--wish"}));
-  EXPECT_TRUE(refused(infer({"generate", "--model", shared().model, "--out", dir / "out", "--count", "0"}), 2, {"--count"}));
+  EXPECT_TRUE(
+      refused(infer({"generate", "--model", shared().model, "--out", dir / "out", "--count", "0"}), 2, {"--count"}));
   EXPECT_TRUE(ended(infer({"--help"}), 0, {"score", "evaluate", "generate", "info"}));
   EXPECT_FALSE(fs::exists(dir / "out"));
 }
@@ -544,7 +548,8 @@ TEST(InferProgram, RefusesDamagedModels) {
   };
   EXPECT_TRUE(refused(infer({"info", "--model", dir / "none"}), 1, {dir / "none", "No such file"}));
   EXPECT_TRUE(refused(infer({"info", "--model", dir / ""}), 1, {dir / ""}));
-  for (const std::size_t n : {std::size_t{0}, std::size_t{5}, std::size_t{8}, std::size_t{100}, good.size() / 2, good.size() - 1})
+  for (const std::size_t n :
+       {std::size_t{0}, std::size_t{5}, std::size_t{8}, std::size_t{100}, good.size() / 2, good.size() - 1})
     EXPECT_TRUE(refused(said(good.substr(0, n)), 1, {path})) << n << " bytes";
   EXPECT_TRUE(refused(said(good + "x"), 1, {path, "bytes"}));
   EXPECT_TRUE(refused(said(read_file(shared().run + "/config.json")), 1, {path}));
@@ -582,7 +587,9 @@ TEST(InferProgram, RefusesModelsThatContradictThemselves) {
       f.metadata["config"] = json.dump();
     };
   };
-  const auto metadata = [](const char* key, const char* value) { return [=](SafeTensorsFile& f) { f.metadata[key] = value; }; };
+  const auto metadata = [](const char* key, const char* value) {
+    return [=](SafeTensorsFile& f) { f.metadata[key] = value; };
+  };
   ASSERT_TRUE(ended(said([](SafeTensorsFile&) {}), 0));
   EXPECT_TRUE(refused(said([](SafeTensorsFile& f) { f.metadata.clear(); }), 1, {path, "not a pgad model"}));
   EXPECT_TRUE(refused(said(metadata("format_version", "99")), 1, {path, "99"}));
@@ -605,7 +612,8 @@ TEST(InferProgram, RefusesModelsThatContradictThemselves) {
                         f.tensors.begin()->second.shape.push_back(1);
                       }),
                       1, {path, "tensor"}));
-  EXPECT_TRUE(refused(said([&](SafeTensorsFile& f) { f.tensors.erase(std::prev(f.tensors.end())); }), 1, {path, "no tensor"}));
+  EXPECT_TRUE(
+      refused(said([&](SafeTensorsFile& f) { f.tensors.erase(std::prev(f.tensors.end())); }), 1, {path, "no tensor"}));
 }
 
 TEST(InferProgram, ScoresTheGoodAmongBadImages) {
@@ -613,17 +621,20 @@ TEST(InferProgram, ScoresTheGoodAmongBadImages) {
   const Words good = write_digits(dir / "in", 4);
   const std::string png = read_file(good[0]);
   std::string corrupt = png;
-  for (std::size_t i = corrupt.size() / 2; i < corrupt.size() / 2 + 20; ++i) corrupt[i] = static_cast<char>(~corrupt[i]);
+  for (std::size_t i = corrupt.size() / 2; i < corrupt.size() / 2 + 20; ++i)
+    corrupt[i] = static_cast<char>(~corrupt[i]);
   write_file_atomically(dir / "in/101-corrupt.png", corrupt);
   write_file_atomically(dir / "in/102-truncated.png", png.substr(0, png.size() / 2));
   write_file_atomically(dir / "in/103-empty.png", "");
   const Words score = {"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--batch", "2"};
 
-  EXPECT_TRUE(refused(infer(score + Words{"--out", dir / "out"}), 1,
-                      {"101-corrupt.png", "102-truncated.png", "103-empty.png", "4 images scored", "3 could not be read"}));
+  EXPECT_TRUE(
+      refused(infer(score + Words{"--out", dir / "out"}), 1,
+              {"101-corrupt.png", "102-truncated.png", "103-empty.png", "4 images scored", "3 could not be read"}));
   const auto rows = read_csv(dir / "out/scores.csv");
   ASSERT_EQ(rows.size(), 7u);
-  const Words order = {"100.png", "101-corrupt.png", "101.png", "102-truncated.png", "102.png", "103-empty.png", "103.png"};
+  const Words order = {"100.png", "101-corrupt.png", "101.png", "102-truncated.png",
+                       "102.png", "103-empty.png",   "103.png"};
   for (std::size_t i = 0; i < rows.size(); ++i) {
     EXPECT_EQ(rows[i].at("path"), order[i]);
     const bool bad = order[i].find('-') != std::string::npos;
@@ -651,8 +662,9 @@ TEST(InferProgram, ScoresAreTheSameEachTime) {
   const TempDir dir;
   write_digits(dir / "in", 7);
   for (const char* out : {"a", "b"})
-    ASSERT_TRUE(ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out", dir / out}),
-                      0, {"7 images scored", "judged anomalous"}));
+    ASSERT_TRUE(
+        ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out", dir / out}),
+              0, {"7 images scored", "judged anomalous"}));
   EXPECT_EQ(read_file(dir / "a/scores.csv"), read_file(dir / "b/scores.csv"));
   EXPECT_EQ(read_file(dir / "a/scores.json"), read_file(dir / "b/scores.json"));
 }
@@ -662,7 +674,8 @@ TEST(InferProgram, ScoresDoNotDependOnTheCompany) {
   const Words files = write_digits(dir / "in", 7);
   const Words options = {"--steps", "30", "--threads", "1", "--batch", "4"};
   const auto score = [&](const Words& inputs, const std::string& out, const Words& more) {
-    EXPECT_TRUE(ended(infer(Words{"score", "--model", shared().model, "--out", dir / out, "--input"} + inputs + more), 0));
+    EXPECT_TRUE(
+        ended(infer(Words{"score", "--model", shared().model, "--out", dir / out, "--input"} + inputs + more), 0));
     return scores_by_name((dir / out) + "/scores.csv");
   };
   const auto together = score(files, "together", options);
@@ -673,7 +686,8 @@ TEST(InferProgram, ScoresDoNotDependOnTheCompany) {
     for (const auto& [name, values] : others)
       for (std::size_t i = 0; i < kScores.size(); ++i) {
         const double expected = together.at(name).at(i);
-        EXPECT_NEAR(values.at(i), expected, 1e-6 + 1e-6 * std::fabs(expected)) << what << ": " << name << " " << kScores[i];
+        EXPECT_NEAR(values.at(i), expected, 1e-6 + 1e-6 * std::fabs(expected))
+            << what << ": " << name << " " << kScores[i];
       }
   };
   compare("reversed");
@@ -691,8 +705,8 @@ TEST(InferProgram, ScoresDoNotDependOnTheCompany) {
 TEST(InferProgram, WritesMaps) {
   const TempDir dir;
   write_digits(dir / "in/sub", 1);
-  ASSERT_TRUE(ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out", dir / "out",
-                           "--maps"}),
+  ASSERT_TRUE(ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out",
+                           dir / "out", "--maps"}),
                     0));
   const std::string base = dir / "out/maps/sub/100.png";
   const Image heatmap = read_image(base + ".heatmap.png");
@@ -722,8 +736,8 @@ TEST(InferProgram, FullDiskWhileScoring) {
     const SmallDisk disk(dir / "disk", 32 << 10);
     if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
     std::ofstream(dir / "disk/filler") << std::string(std::size_t{4096} * (8 - free_pages), 'x');
-    EXPECT_TRUE(refused(infer({"score", "--model", shared().model, "--input", shared().data, "--steps", "1", "--threads", "1",
-                               "--out", dir / "disk"}),
+    EXPECT_TRUE(refused(infer({"score", "--model", shared().model, "--input", shared().data, "--steps", "1",
+                               "--threads", "1", "--out", dir / "disk"}),
                         1, {dir / "disk/scores.", "No space left on device"}));
     EXPECT_FALSE(fs::exists(dir / "disk/scores.csv"));
     EXPECT_FALSE(fs::exists(dir / "disk/scores.json"));
@@ -733,8 +747,8 @@ TEST(InferProgram, FullDiskWhileScoring) {
 
 TEST(InferProgram, Evaluates) {
   const TempDir dir;
-  const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit", "20",
-                        "--out", dir / "out"});
+  const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit",
+                        "20", "--out", dir / "out"});
   ASSERT_TRUE(ended(r, 0, {"40 images scored"}));
   EXPECT_NE(r.out.find("score           AUROC     AP     F1"), std::string::npos) << r.out;
   const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
@@ -770,9 +784,11 @@ TEST(InferProgram, EvaluationNeedsBothKinds) {
 
 TEST(InferProgram, GeneratesFromLatents) {
   const TempDir dir;
-  const auto generate = [&](const std::vector<std::int64_t>& shape, const std::vector<float>& values, const std::string& out) {
+  const auto generate = [&](const std::vector<std::int64_t>& shape, const std::vector<float>& values,
+                            const std::string& out) {
     write_npy(dir / "latents.npy", shape, values);
-    return infer({"generate", "--model", shared().model, "--threads", "1", "--latents", dir / "latents.npy", "--out", dir / out});
+    return infer({"generate", "--model", shared().model, "--threads", "1", "--latents", dir / "latents.npy", "--out",
+                  dir / out});
   };
   ASSERT_TRUE(ended(generate({1, 4}, {0.1f, -0.7f, 0.4f, 0.9f}, "one"), 0));
   ASSERT_TRUE(ended(generate({3, 4}, {0.1f, -0.7f, 0.4f, 0.9f, 1, 1, -1, 0, 0.1f, -0.7f, 0.4f, 0.9f}, "three"), 0));
@@ -789,16 +805,17 @@ TEST(InferProgram, GeneratesFromLatents) {
   EXPECT_TRUE(refused(generate({4}, {1, 2, 3, 4}, "wrong"), 1, {dir / "latents.npy", "[count, 4]"}));
   EXPECT_TRUE(refused(generate({0, 4}, {}, "wrong"), 1, {dir / "latents.npy"}));
   write_file_atomically(dir / "latents.npy", "no numbers");
-  EXPECT_TRUE(refused(infer({"generate", "--model", shared().model, "--latents", dir / "latents.npy", "--out", dir / "wrong"}), 1,
-                      {dir / "latents.npy"}));
+  EXPECT_TRUE(
+      refused(infer({"generate", "--model", shared().model, "--latents", dir / "latents.npy", "--out", dir / "wrong"}),
+              1, {dir / "latents.npy"}));
   EXPECT_FALSE(fs::exists(dir / "wrong/samples.npy"));
 }
 
 TEST(InferProgram, GeneratesTheSameForASeed) {
   const TempDir dir;
   const auto generate = [&](const std::string& seed, const std::string& out) {
-    EXPECT_TRUE(ended(infer({"generate", "--model", shared().model, "--threads", "1", "--count", "5", "--seed", seed, "--out",
-                             dir / out}),
+    EXPECT_TRUE(ended(infer({"generate", "--model", shared().model, "--threads", "1", "--count", "5", "--seed", seed,
+                             "--out", dir / out}),
                       0, {"5 images of 8x8x1"}));
     return read_file((dir / out) + "/samples.png") + read_file((dir / out) + "/samples.npy");
   };
@@ -810,8 +827,8 @@ TEST(InferProgram, GeneratesTheSameForASeed) {
 TEST(Programs, Profiles) {
   const TempDir dir;
   EXPECT_TRUE(ended(train(kTiny + Words{"--profile"}), 0, {"GFLOP/s", "conv2d_wgrad", "adam", "bound"}));
-  EXPECT_TRUE(ended(infer({"score", "--model", shared().model, "--input", shared().data, "--threads", "1", "--profile", "--out",
-                           dir / "out"}),
+  EXPECT_TRUE(ended(infer({"score", "--model", shared().model, "--input", shared().data, "--threads", "1", "--profile",
+                           "--out", dir / "out"}),
                     0, {"conv2d_bias_act", "latent_step", "bound"}));
 }
 
@@ -825,7 +842,9 @@ TEST(Programs, EncoderFromTrainingToScores) {
   EXPECT_TRUE(read_safetensors(model).tensors.count("e.4x4.dense1.weight") == 1);
   EXPECT_TRUE(ended(infer({"info", "--model", model}), 0, {"encoder"}));
   const auto score = [&](const char* out, const Words& more) {
-    EXPECT_TRUE(ended(infer(Words{"score", "--model", model, "--input", shared().data, "--threads", "1", "--out", dir / out} + more), 0));
+    EXPECT_TRUE(ended(
+        infer(Words{"score", "--model", model, "--input", shared().data, "--threads", "1", "--out", dir / out} + more),
+        0));
     return read_file((dir / out) + "/scores.csv");
   };
   const std::string encoded = score("encoded", {});
@@ -853,7 +872,9 @@ Image texture(std::uint64_t seed, bool scratch, Image* mask = nullptr) {
       drawn.pixels[at] = hit ? 1.f : 0.f;
       for (int c = 0; c < 3; ++c)
         image.pixels[at * 3 + static_cast<std::size_t>(c)] =
-            hit ? 1.f : static_cast<float>(0.3 + 0.1 * std::sin(x * 0.8 + phase) + 0.1 * std::cos(y * 0.9 + c) + 0.05 * rng.uniform());
+            hit ? 1.f
+                : static_cast<float>(0.3 + 0.1 * std::sin(x * 0.8 + phase) + 0.1 * std::cos(y * 0.9 + c) +
+                                     0.05 * rng.uniform());
     }
   if (mask != nullptr) *mask = drawn;
   return image;
@@ -878,11 +899,12 @@ TEST(Programs, InspectionFolderFromTrainingToPixelMetrics) {
   fill("data/test/good", 5, false);
   fill("data/test/scratch", 5, true);
   const std::string model = dir / "run/model.safetensors";
-  ASSERT_TRUE(ended(train(kTiny + kShort + Words{"--data", dir / "data", "--channels", "3", "--fit", "letterbox", "--out",
-                                                 dir / "run"}),
+  ASSERT_TRUE(ended(train(kTiny + kShort +
+                          Words{"--data", dir / "data", "--channels", "3", "--fit", "letterbox", "--out", dir / "run"}),
                     0, {"inspection data", "known abnormal"}));
   EXPECT_TRUE(ended(infer({"info", "--model", model}), 0, {"8x8x3 letterbox"}));
-  const auto r = infer({"evaluate", "--model", model, "--data", dir / "data", "--threads", "1", "--maps", "--out", dir / "out"});
+  const auto r =
+      infer({"evaluate", "--model", model, "--data", dir / "data", "--threads", "1", "--maps", "--out", dir / "out"});
   ASSERT_TRUE(ended(r, 0, {"10 images scored"}));
   const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
   ASSERT_TRUE(metrics.contains("pixels")) << metrics.dump();

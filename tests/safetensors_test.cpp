@@ -52,8 +52,7 @@ class SafeTensors : public ::testing::Test {
       ADD_FAILURE() << "nothing thrown; expected " << ::testing::PrintToString(parts);
     } catch (const Error& e) {
       for (const std::string& part : parts)
-        EXPECT_NE(std::string(e.what()).find(part), std::string::npos)
-            << "'" << part << "' is not in: " << e.what();
+        EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << "'" << part << "' is not in: " << e.what();
     }
   }
 
@@ -84,12 +83,10 @@ TEST_F(SafeTensors, BytesAreThoseOfTheReference) {
   const SafeTensorView padded = safe_tensor_view<float>("attn0", {1, 1, 2, 3}, values);
   write_safetensors(path_, {&padded, 1});
   EXPECT_EQ(read(path_), std::string("\x48\0\0\0\0\0\0\0", 8) +
-                             R"({"attn0":{"dtype":"F32","shape":[1,1,2,3],"data_offsets":[0,24]}}       )" +
-                             data);
+                             R"({"attn0":{"dtype":"F32","shape":[1,1,2,3],"data_offsets":[0,24]}}       )" + data);
 
   write_safetensors(path_, {}, {{"framework", "pt"}});
-  EXPECT_EQ(read(path_),
-            std::string("\x28\0\0\0\0\0\0\0", 8) + R"({"__metadata__":{"framework":"pt"}}     )");
+  EXPECT_EQ(read(path_), std::string("\x28\0\0\0\0\0\0\0", 8) + R"({"__metadata__":{"framework":"pt"}}     )");
 
   write_safetensors(path_, {});
   EXPECT_EQ(read(path_), std::string("\x08\0\0\0\0\0\0\0", 8) + "{}      ");
@@ -212,10 +209,8 @@ TEST_F(SafeTensors, EntriesOfWrongKind) {
   expect_refused(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1, {"\"a\"", "no \"dtype\""});
   expect_refused(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1, {"\"a\"", "no \"shape\""});
   expect_refused(R"({"a":{"dtype":"U8","shape":[1]}})", 1, {"\"a\"", "no \"data_offsets\""});
-  expect_refused(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,1]}})", 1,
-                 {"\"a\"", "unknown dtype", "F31"});
-  expect_refused(R"({"a":{"dtype":4,"shape":[1],"data_offsets":[0,1]}})", 1,
-                 {"\"a\"", "dtype is no string", "4"});
+  expect_refused(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,1]}})", 1, {"\"a\"", "unknown dtype", "F31"});
+  expect_refused(R"({"a":{"dtype":4,"shape":[1],"data_offsets":[0,1]}})", 1, {"\"a\"", "dtype is no string", "4"});
 }
 
 TEST_F(SafeTensors, Shapes) {
@@ -244,8 +239,7 @@ TEST_F(SafeTensors, Offsets) {
   expect_refused(with_offsets("[-4,0]"), 4, {"\"a\"", "[-4,0]", "two whole numbers"});
   expect_refused(with_offsets("[0]"), 4, {"\"a\"", "[0]", "two whole numbers"});
   expect_refused(with_offsets("[0,4,4]"), 4, {"\"a\"", "two whole numbers"});
-  expect_refused(with_offsets("[18446744073709551612,18446744073709551616]"), 4,
-                 {"\"a\"", "two whole numbers"});
+  expect_refused(with_offsets("[18446744073709551612,18446744073709551616]"), 4, {"\"a\"", "two whole numbers"});
   expect_refused(with_offsets("[0,18446744073709551615]"), 4, {"\"a\"", "outside"});
   expect_refused(with_offsets("[1,5]"), 5, {"\"a\"", "[1,5]", "leave a hole after 0"});
   expect_refused(with_offsets("[0,4]"), 6, {"cover 4 of 6 bytes"});
@@ -283,8 +277,7 @@ TEST_F(SafeTensors, EveryTruncationIsRefused) {
 
 TEST_F(SafeTensors, WhatCannotBeWritten) {
   const std::vector<float> values = {1, 2};
-  const auto write = [&](std::vector<SafeTensorView> tensors,
-                         std::map<std::string, std::string> metadata = {}) {
+  const auto write = [&](std::vector<SafeTensorView> tensors, std::map<std::string, std::string> metadata = {}) {
     return [&, tensors = std::move(tensors), metadata = std::move(metadata)] {
       write_safetensors(path_, tensors, metadata);
     };

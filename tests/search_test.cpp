@@ -126,7 +126,8 @@ TEST(Search, ScoresAreTheFormulas) {
   }
 }
 
-// What it is for: an image that G drew is found again better than noise, and more steps or restarts never make it worse.
+// What it is for: an image that G drew is found again better than noise, and more steps or restarts never make it
+// worse.
 TEST(Search, FindsWhatTheGeneratorDrew) {
   Rig rig(8);
   rig.scoring.gamma = 1;
@@ -181,15 +182,26 @@ TEST(Search, KeepsTheBestAndIgnoresWhatIsNotFinite) {
                best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000, 0.5f, 10, 1000}, {2, 3}),
                now = t({1, 2, 3, 4}, {2, 2}), best = exec.zeros({2, 2});
   run(kLatentStep, exec,
-      LatentStepArgs<float>{2, 2, z.data<float>(), g.data<float>(), m.data<float>(), v.data<float>(), loss.data<float>(),
-                            best_loss.data<float>(), best_z.data<float>(), rate.data<float>(), .9f, .999f, 1e-8f,
+      LatentStepArgs<float>{2,
+                            2,
+                            z.data<float>(),
+                            g.data<float>(),
+                            m.data<float>(),
+                            v.data<float>(),
+                            loss.data<float>(),
+                            best_loss.data<float>(),
+                            best_z.data<float>(),
+                            rate.data<float>(),
+                            .9f,
+                            .999f,
+                            1e-8f,
                             {{{2, now.data<float>(), best.data<float>()}}}});
   EXPECT_EQ(best_loss.data<float>()[0], 2);
   EXPECT_EQ(best_z.data<float>()[0], 1);
-  EXPECT_EQ(best.data<float>()[1], 2);        // what belongs to z is kept with it
+  EXPECT_EQ(best.data<float>()[1], 2);  // what belongs to z is kept with it
   EXPECT_EQ(best.data<float>()[2], 0);
-  EXPECT_EQ(best_loss.data<float>()[1], 3);   // NaN is not better
-  EXPECT_EQ(z.data<float>()[2], 1);           // and moves nothing
+  EXPECT_EQ(best_loss.data<float>()[1], 3);  // NaN is not better
+  EXPECT_EQ(z.data<float>()[2], 1);          // and moves nothing
   EXPECT_LT(z.data<float>()[0], z.data<float>()[1]);
 }
 
@@ -263,7 +275,6 @@ TEST(Search, BeginsAtTheEncodersLatent) {
   EXPECT_NEAR(square, static_cast<double>(rig.network.latent()), 1e-2);
   EXPECT_NE(encoded, first_best("random"));
 }
-
 
 }  // namespace
 }  // namespace pgad::test

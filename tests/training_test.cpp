@@ -22,9 +22,10 @@ TEST(Schedule, PublishedValues) {
     int resolution, batch;
     double old_weight, lr;
   };
-  for (const Row& row : {Row{0, 8, 4, 128, 0, .001}, Row{600, 8, 4, 128, 0, .001}, Row{601, 8 - 1 / 600.0, 8, 128, 1 - 1 / 600.0, .001},
-                         Row{900, 7.5, 8, 128, .5, .001}, Row{1200, 7, 8, 128, 0, .001}, Row{4500, 4.5, 64, 32, .5, .001},
-                         Row{9300, .5, 1024, 4, .5, .0015}, Row{9600, 0, 1024, 4, 0, .0015}, Row{11999, 0, 1024, 4, 0, .0015}}) {
+  for (const Row& row :
+       {Row{0, 8, 4, 128, 0, .001}, Row{600, 8, 4, 128, 0, .001}, Row{601, 8 - 1 / 600.0, 8, 128, 1 - 1 / 600.0, .001},
+        Row{900, 7.5, 8, 128, .5, .001}, Row{1200, 7, 8, 128, 0, .001}, Row{4500, 4.5, 64, 32, .5, .001},
+        Row{9300, .5, 1024, 4, .5, .0015}, Row{9600, 0, 1024, 4, 0, .0015}, Row{11999, 0, 1024, 4, 0, .0015}}) {
     const Phase p = phase_at(c.schedule, 10, static_cast<std::int64_t>(row.kimg * 1000));
     EXPECT_NEAR(p.lod, row.lod, 1e-9) << row.kimg;
     EXPECT_EQ(1 << p.level, row.resolution) << row.kimg;
@@ -56,7 +57,11 @@ struct Rig {
   TrainStep step;
 
   Rig(const NetworkConfig& n, const ObjectiveConfig& o, const TrainStepShape& shape, int threads = 2)
-      : exec(Device{}, threads), network(n), objective(o), networks(exec, n, {}, 3), step(exec, networks, n, o, shape) {}
+      : exec(Device{}, threads),
+        network(n),
+        objective(o),
+        networks(exec, n, {}, 3),
+        step(exec, networks, n, o, shape) {}
 
   TrainStepResult run(double lr = 0.002) {
     networks.d_adam.prepare(lr);
@@ -195,8 +200,8 @@ TEST(Adam, MovesByTheLearningRateAtFirst) {  // with beta1 = 0 the first step is
 
 // A world of two numbers: images whose left half is one grey value and whose right half another. Normal images fill the
 // square [-.8, .8]^2 evenly; the known abnormals fill its part where the left value is below 0. By eq 23 the generator
-// must leave that part to the abnormals for gamma < 1 (there p_d / gamma < (1 - gamma) / gamma p_an), and fill the whole
-// square for gamma = 1. Returns the share of what it draws below -0.1.
+// must leave that part to the abnormals for gamma < 1 (there p_d / gamma < (1 - gamma) / gamma p_an), and fill the
+// whole square for gamma = 1. Returns the share of what it draws below -0.1.
 double share_drawn_among_abnormals(double gamma) {
   NetworkConfig network = tiny_network();
   ObjectiveConfig objective;
@@ -207,7 +212,8 @@ double share_drawn_among_abnormals(double gamma) {
   Rng rng(21, 0);
   const auto draw = [&](std::span<float> images, bool abnormal) {
     for (std::size_t n = 0; n < batch; ++n) {
-      const double left = abnormal ? -0.8 * rng.uniform() : 1.6 * rng.uniform() - 0.8, right = 1.6 * rng.uniform() - 0.8;
+      const double left = abnormal ? -0.8 * rng.uniform() : 1.6 * rng.uniform() - 0.8,
+                   right = 1.6 * rng.uniform() - 0.8;
       for (std::size_t i = 0; i < 64; ++i) images[n * 64 + i] = static_cast<float>(i % 8 < 4 ? left : right);
     }
   };

@@ -1,4 +1,7 @@
-// Convolutions by Winograd's algorithm, in each of its vector versions that this machine can run, against the reference.
+// Convolutions by Winograd's algorithm, in each of its vector versions that this machine can run, against the
+// reference.
+
+#include "kernels/conv2d/winograd.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +9,6 @@
 
 #include "engine/rng.h"
 #include "kernels/conv2d/conv2d.h"
-#include "kernels/conv2d/winograd.h"
 
 namespace pgad::test {
 namespace {
@@ -66,10 +68,14 @@ TEST_P(Winograd, EqualsReference) {
       Conv2dArgs<float> args{c.n, c.h, c.w, c.ci, c.co, 3, 0.7f, a.data<float>(), b.data<float>(), want.data<float>()};
       const auto compute = [&](Exec& e) {
         switch (kind) {
-          case 0: return run(kConv2d, e, args);
-          case 1: return run(kConv2dBiasAct, e, Conv2dBiasActArgs<float>{args, bias.data<float>(), 0.2f});
-          case 2: return run(kConv2dDgrad, e, args);
-          default: return run(kConv2dWgrad, e, args);
+          case 0:
+            return run(kConv2d, e, args);
+          case 1:
+            return run(kConv2dBiasAct, e, Conv2dBiasActArgs<float>{args, bias.data<float>(), 0.2f});
+          case 2:
+            return run(kConv2dDgrad, e, args);
+          default:
+            return run(kConv2dWgrad, e, args);
         }
       };
       compute(reference);
@@ -112,7 +118,8 @@ TEST_P(Winograd, SameBitsInAnyBatch) {
   conv(n, x.data<float>(), all);
   for (std::int64_t i = 0; i < n; ++i) {
     conv(1, x.data<float>() + i * one.numel(), one);
-    EXPECT_TRUE(std::equal(one.data<float>(), one.data<float>() + one.numel(), all.data<float>() + i * one.numel())) << i;
+    EXPECT_TRUE(std::equal(one.data<float>(), one.data<float>() + one.numel(), all.data<float>() + i * one.numel()))
+        << i;
   }
 }
 

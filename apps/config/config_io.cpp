@@ -77,8 +77,8 @@ void apply_json(Config& config, const Json& json, const std::string& source_name
   for (const auto& [key, value] : json.items()) {
     const Field* field = lookup(key);
     if (field == nullptr)
-      throw UsageError(str(source_name, ": unknown key \"", key, "\"; the closest known one is \"",
-                           closest_field(key).name, "\""));
+      throw UsageError(
+          str(source_name, ": unknown key \"", key, "\"; the closest known one is \"", closest_field(key).name, "\""));
     if (!field->set_json(config, value) || !field->in_range(config))
       refuse(str(source_name, ": key \"", key, "\""), value.dump(), field->expected);
   }
@@ -93,8 +93,7 @@ void apply_given(Config& config, const GivenOptions& given, Naming naming) {
 // The preset that `json` names; ranges of its other values are not looked at here.
 Config preset_of(const Json& json, const std::string& source_name) {
   if (!json.is_object())
-    throw UsageError(
-        str(source_name, ": expected a JSON object of option names and values, found ", json.type_name()));
+    throw UsageError(str(source_name, ": expected a JSON object of option names and values, found ", json.type_name()));
   Config named = preset("tiny");
   if (json.contains("preset")) apply_json(named, Json{{"preset", json["preset"]}}, source_name);
   return preset(named.preset);
@@ -136,8 +135,7 @@ FieldList select_fields(std::initializer_list<Group> groups, std::initializer_li
 const Field& find_field(const std::string& name) {
   const Field* field = lookup(name);
   if (field == nullptr)
-    throw UsageError(
-        str("unknown option --", name, "; the closest known one is --", closest_field(name).name));
+    throw UsageError(str("unknown option --", name, "; the closest known one is --", closest_field(name).name));
   return *field;
 }
 
@@ -153,8 +151,8 @@ void add_options(CLI::App& app, GivenOptions& given, const FieldList& fields, co
       option = app.add_flag_function(str("--", name, ",!--no-", name), remember, field->help);
     } else {
       const auto remember = [&given, field](const std::string& text) { given.emplace_back(field, text); };
-      option = app.add_option_function<std::string>("--" + name, remember,
-                                                    str(field->help, " (", field->expected, ")"));
+      option =
+          app.add_option_function<std::string>("--" + name, remember, str(field->help, " (", field->expected, ")"));
       option->type_name(type_name(*field));
       const std::string shown = text_of(*field, shown_defaults);
       if (!shown.empty()) option->default_str(shown);
@@ -208,8 +206,7 @@ Config resolve_config(const GivenOptions& given, const std::string& config_file,
 Config resolve_config(const Config& stored, const GivenOptions& given, Naming naming) {
   for (const auto& [field, text] : given)
     if (field->name == "preset" && text != stored.preset)
-      throw UsageError(
-          str("--preset: value ", text, ", expected the stored configuration's ", stored.preset));
+      throw UsageError(str("--preset: value ", text, ", expected the stored configuration's ", stored.preset));
   Config config = stored;
   apply_given(config, given, naming);
   finish(config);

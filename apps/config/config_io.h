@@ -46,8 +46,7 @@ Config preset(const std::string& name);
 
 // Preset (the given one, else the file's, else tiny), then the file, then the given options; validated, and
 // score-gamma is a number. An empty file name: no file. Throws Error if the file cannot be read.
-Config resolve_config(const GivenOptions& given, const std::string& config_file,
-                      Naming naming = Naming::kFull);
+Config resolve_config(const GivenOptions& given, const std::string& config_file, Naming naming = Naming::kFull);
 // The same over a stored configuration. A preset among the given options is refused: it is past choosing.
 Config resolve_config(const Config& stored, const GivenOptions& given, Naming naming = Naming::kFull);
 

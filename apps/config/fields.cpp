@@ -19,8 +19,7 @@ template <class E>
 struct Words;
 template <>
 struct Words<Loss> {
-  static constexpr std::pair<const char*, Loss> kTable[] = {{"logistic", Loss::kLogistic},
-                                                            {"wgan-gp", Loss::kWganGp}};
+  static constexpr std::pair<const char*, Loss> kTable[] = {{"logistic", Loss::kLogistic}, {"wgan-gp", Loss::kWganGp}};
 };
 template <>
 struct Words<Weighting> {
@@ -29,18 +28,16 @@ struct Words<Weighting> {
 };
 template <>
 struct Words<LatentDistribution> {
-  static constexpr std::pair<const char*, LatentDistribution> kTable[] = {
-      {"uniform", LatentDistribution::kUniform}, {"normal", LatentDistribution::kNormal}};
+  static constexpr std::pair<const char*, LatentDistribution> kTable[] = {{"uniform", LatentDistribution::kUniform},
+                                                                          {"normal", LatentDistribution::kNormal}};
 };
 template <>
 struct Words<Reduction> {
-  static constexpr std::pair<const char*, Reduction> kTable[] = {{"mean", Reduction::kMean},
-                                                                 {"sum", Reduction::kSum}};
+  static constexpr std::pair<const char*, Reduction> kTable[] = {{"mean", Reduction::kMean}, {"sum", Reduction::kSum}};
 };
 template <>
 struct Words<Fit> {
-  static constexpr std::pair<const char*, Fit> kTable[] = {{"resize", Fit::kResize},
-                                                           {"letterbox", Fit::kLetterbox}};
+  static constexpr std::pair<const char*, Fit> kTable[] = {{"resize", Fit::kResize}, {"letterbox", Fit::kLetterbox}};
 };
 
 // ---- text -> JSON: the command line's spelling of a value; nothing if it does not parse
@@ -233,7 +230,7 @@ const auto kEnum = kAnything;  // its codec admits nothing but the words
 // Comparisons are written so that NaN fails them.
 const auto kPositive = [](double v) { return v > 0 && std::isfinite(v); };
 const auto kNotNegative = [](double v) { return v >= 0 && std::isfinite(v); };
-const auto kShare = [](double v) { return v >= 0 && v <= 1; };         // [0, 1]
+const auto kShare = [](double v) { return v >= 0 && v <= 1; };  // [0, 1]
 // Thousands of images: counters are 64-bit integers of single images.
 const auto kKimg = [](double v) { return v >= 0 && v <= 1e9; };
 const auto kPositiveKimg = [](double v) { return v > 0 && v <= 1e9; };
@@ -259,8 +256,7 @@ auto resolution_map(Ok value_ok) {
 
 std::vector<Field> make_fields() {
   using enum Group;
-  const char* kBatchExpected =
-      "a whole number in [1, 4096], or resolution:number,... with resolutions in 4..1024";
+  const char* kBatchExpected = "a whole number in [1, 4096], or resolution:number,... with resolutions in 4..1024";
   const char* kLrExpected = "a number in (0, 1], or resolution:number,... with resolutions in 4..1024";
   const auto one_of = [](auto... words) {
     return [words...](const std::string& value) { return ((value == words) || ...); };
@@ -275,14 +271,14 @@ std::vector<Field> make_fields() {
       field(
           kNetwork, "channels", PGAD_MEMBER(network.channels), "1 (grey) or 3 (RGB)",
           [](int v) { return v == 1 || v == 3; }, "channels of the model's images"),
-      field(kNetwork, "latent-size", PGAD_MEMBER(network.latent_size), "a whole number in [0, 4096]",
-            int_in<0, 4096>, "numbers in a latent vector z; 0: as many as fmap-max"),
-      field(kNetwork, "fmap-base", PGAD_MEMBER(network.fmap_base), "a whole number in [8, 1048576]",
-            int_in<8, 1048576>, "feature maps: min(fmap-base / 2^s, fmap-max), at stage s"),
-      field(kNetwork, "fmap-max", PGAD_MEMBER(network.fmap_max), "a whole number in [1, 4096]",
-            int_in<1, 4096>, "at most this many feature maps in a layer"),
-      field(kNetwork, "latent-distribution", PGAD_MEMBER(network.latent_distribution), "uniform or normal",
-            kEnum, "z is drawn from uniform [-1,1]^d (the paper) or N(0,1)"),
+      field(kNetwork, "latent-size", PGAD_MEMBER(network.latent_size), "a whole number in [0, 4096]", int_in<0, 4096>,
+            "numbers in a latent vector z; 0: as many as fmap-max"),
+      field(kNetwork, "fmap-base", PGAD_MEMBER(network.fmap_base), "a whole number in [8, 1048576]", int_in<8, 1048576>,
+            "feature maps: min(fmap-base / 2^s, fmap-max), at stage s"),
+      field(kNetwork, "fmap-max", PGAD_MEMBER(network.fmap_max), "a whole number in [1, 4096]", int_in<1, 4096>,
+            "at most this many feature maps in a layer"),
+      field(kNetwork, "latent-distribution", PGAD_MEMBER(network.latent_distribution), "uniform or normal", kEnum,
+            "z is drawn from uniform [-1,1]^d (the paper) or N(0,1)"),
 
       field(kObjective, "loss", PGAD_MEMBER(objective.loss), "logistic or wgan-gp", kEnum,
             "adversarial loss: logistic with R1, or WGAN-GP"),
@@ -309,8 +305,8 @@ std::vector<Field> make_fields() {
             "share of every other class used as known abnormals (IDX and class folders)"),
       field(kData, "split-seed", PGAD_MEMBER(data.split_seed), "a whole number in [0, 2^64)", kAnything,
             "which images the fractions pick"),
-      field(kData, "calibration-fraction", PGAD_MEMBER(data.calibration_fraction), "a number in [0, 1)",
-            kBelowOne, "share of the training normals and known abnormals held out for calibration"),
+      field(kData, "calibration-fraction", PGAD_MEMBER(data.calibration_fraction), "a number in [0, 1)", kBelowOne,
+            "share of the training normals and known abnormals held out for calibration"),
       field(
           kData, "calibration-images", PGAD_MEMBER(data.calibration_images), "a whole number >= 1",
           [](int v) { return v >= 1; }, "at most this many images of each kind are used for calibration"),
@@ -320,17 +316,15 @@ std::vector<Field> make_fields() {
             "augmentation: flip images left-right at random"),
 
       field(
-          kSchedule, "start-resolution", PGAD_MEMBER(schedule.start_resolution),
-          "a power of two in [4, resolution]", [](int v) { return power_of_two_in(v, 4, 1024); },
-          "side at which growing starts, pixels"),
+          kSchedule, "start-resolution", PGAD_MEMBER(schedule.start_resolution), "a power of two in [4, resolution]",
+          [](int v) { return power_of_two_in(v, 4, 1024); }, "side at which growing starts, pixels"),
       field(kSchedule, "fade-kimg", PGAD_MEMBER(schedule.fade_kimg), "a number in [0, 1e9]", kKimg,
             "length of a fade-in, thousands of real images"),
       field(kSchedule, "stable-kimg", PGAD_MEMBER(schedule.stable_kimg), "a number in [0, 1e9]", kKimg,
             "training at each resolution after its fade, thousands of real images"),
       field(kSchedule, "total-kimg", PGAD_MEMBER(schedule.total_kimg), "a number in (0, 1e9]", kPositiveKimg,
             "length of the whole training, thousands of real images"),
-      field(kSchedule, "batch", PGAD_MEMBER(schedule.batch), kBatchExpected,
-            resolution_map<int>(int_in<1, 4096>),
+      field(kSchedule, "batch", PGAD_MEMBER(schedule.batch), kBatchExpected, resolution_map<int>(int_in<1, 4096>),
             "images per step, from each resolution on: 4:128,32:64 or 16"),
       field(kSchedule, "lr", PGAD_MEMBER(schedule.lr), kLrExpected, resolution_map<double>(kPositiveShare),
             "Adam's learning rate, from each resolution on: 4:0.001,1024:0.0015 or 0.001"),
@@ -341,8 +335,8 @@ std::vector<Field> make_fields() {
             "Adam: decay of the second moment"),
       field(kOptimizer, "adam-epsilon", PGAD_MEMBER(optimizer.epsilon), "a number > 0", kPositive,
             "Adam: added to the root of the second moment"),
-      field(kOptimizer, "ema-half-life-kimg", PGAD_MEMBER(optimizer.ema_half_life_kimg), "a number >= 0",
-            kNotNegative, "half-life of G's running average, thousands of real images; 0: no averaging"),
+      field(kOptimizer, "ema-half-life-kimg", PGAD_MEMBER(optimizer.ema_half_life_kimg), "a number >= 0", kNotNegative,
+            "half-life of G's running average, thousands of real images; 0: no averaging"),
       field(
           kOptimizer, "max-skipped-steps", PGAD_MEMBER(optimizer.max_skipped_steps), "a whole number >= 1",
           [](int v) { return v >= 1; }, "this many non-finite steps in a row end the run"),
@@ -356,13 +350,13 @@ std::vector<Field> make_fields() {
       field(kEncoder, "encoder-feature-weight", PGAD_MEMBER(encoder.feature_weight), "a number >= 0", kNotNegative,
             "weight of the feature term beside the image's"),
 
-      with_short_name(with_unset(field(
-                                     kScoring, "score-gamma", PGAD_MEMBER(scoring.gamma),
-                                     "a number in (0, 1], or objective",
-                                     [](double v) { return std::isnan(v) || kPositiveShare(v); },
-                                     "share of residual and feature terms in the score (eq 24)"),
-                                 PGAD_MEMBER(scoring.gamma)),
-                      "gamma"),
+      with_short_name(
+          with_unset(field(
+                         kScoring, "score-gamma", PGAD_MEMBER(scoring.gamma), "a number in (0, 1], or objective",
+                         [](double v) { return std::isnan(v) || kPositiveShare(v); },
+                         "share of residual and feature terms in the score (eq 24)"),
+                     PGAD_MEMBER(scoring.gamma)),
+          "gamma"),
       field(kScoring, "lambda", PGAD_MEMBER(scoring.lambda), "a number in [0, 1]", kShare,
             "share of the feature term beside the residual (eq 4)"),
       field(kScoring, "reduction", PGAD_MEMBER(scoring.reduction), "mean or sum", kEnum,
@@ -376,23 +370,20 @@ std::vector<Field> make_fields() {
           kScoring, "patience", PGAD_MEMBER(scoring.patience), "a whole number >= -1", [](int v) { return v >= -1; },
           "a search whose loss has not fallen by .2 % in so many steps ends; 0: all steps are taken; -1: 10 where the "
           "search starts from an encoder, else 0"),
-      field(kScoring, "z-lr", PGAD_MEMBER(scoring.z_lr), "a number > 0", kPositive,
-            "learning rate of the search"),
+      field(kScoring, "z-lr", PGAD_MEMBER(scoring.z_lr), "a number > 0", kPositive, "learning rate of the search"),
       field(kScoring, "z-lr-schedule", PGAD_MEMBER(scoring.z_lr_schedule), "constant or cosine",
             one_of("constant", "cosine"), "z-lr over the steps: constant, or falling to 0"),
-      field(kScoring, "restarts", PGAD_MEMBER(scoring.restarts), "a whole number in [1, 1000]",
-            int_in<1, 1000>, "searches per image from different z; the best counts"),
-      with_short_name(
-          field(kScoring, "search-batch", PGAD_MEMBER(scoring.batch), "a whole number in [1, 4096]",
-                int_in<1, 4096>, "images searched at once; scores do not depend on it"),
-          "batch"),
-      with_short_name(field(kScoring, "score-seed", PGAD_MEMBER(scoring.seed), "a whole number in [0, 2^64)",
-                            kAnything, "of the first z, together with the image's content"),
+      field(kScoring, "restarts", PGAD_MEMBER(scoring.restarts), "a whole number in [1, 1000]", int_in<1, 1000>,
+            "searches per image from different z; the best counts"),
+      with_short_name(field(kScoring, "search-batch", PGAD_MEMBER(scoring.batch), "a whole number in [1, 4096]",
+                            int_in<1, 4096>, "images searched at once; scores do not depend on it"),
+                      "batch"),
+      with_short_name(field(kScoring, "score-seed", PGAD_MEMBER(scoring.seed), "a whole number in [0, 2^64)", kAnything,
+                            "of the first z, together with the image's content"),
                       "seed"),
       field(
           kScoring, "false-reject-rate", PGAD_MEMBER(scoring.false_reject_rate), "a number in (0, 1)",
-          [](double v) { return v > 0 && v < 1; },
-          "wanted share of normal images rejected; fixes the threshold"),
+          [](double v) { return v > 0 && v < 1; }, "wanted share of normal images rejected; fixes the threshold"),
       field(
           kScoring, "map-sigma", PGAD_MEMBER(scoring.map_sigma), "a number in [0, 64]",
           [](double v) { return v >= 0 && v <= 64; }, "Gaussian smoothing of the calibrated map, pixels"),
@@ -407,7 +398,8 @@ std::vector<Field> make_fields() {
       field(kRun, "device", PGAD_MEMBER(run.device), "auto or cpu", one_of("auto", "cpu"),
             "where to compute; auto: the best there is"),
       field(kRun, "time-budget", PGAD_MEMBER(run.time_budget_minutes), "a number >= 0", kNotNegative,
-            "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no limit"),
+            "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no "
+            "limit"),
       field(kRun, "checkpoint-kimg", PGAD_MEMBER(run.checkpoint_kimg), "a number in (0, 1e9]", kPositiveKimg,
             "between checkpoints, thousands of real images"),
       field(

@@ -199,8 +199,7 @@ void ensure_directory(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   struct stat info;
-  if (::stat(path.c_str(), &info) != 0)
-    fail("cannot create the directory", path, error ? error.value() : errno);
+  if (::stat(path.c_str(), &info) != 0) fail("cannot create the directory", path, error ? error.value() : errno);
   if (!S_ISDIR(info.st_mode)) throw Error(str("'", path, "' is a file, expected a directory"));
   if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
     fail("cannot write into the directory", path, errno);

@@ -63,13 +63,11 @@ std::string joined(const std::vector<std::string>& words, std::size_t most = 20)
   return words.size() > most ? str(text, ", ... (", words.size(), " in all)") : text;
 }
 
-std::set<std::string> parse_normal_classes(const DataConfig& config,
-                                           const std::vector<std::string>& available,
+std::set<std::string> parse_normal_classes(const DataConfig& config, const std::vector<std::string>& available,
                                            const std::string& example) {
   if (config.normal_class.empty()) {
-    throw UsageError(str("'", config.path,
-                         "' holds several classes: normal_class must say which is normal, e.g. '", example,
-                         "'; classes: ", joined(available)));
+    throw UsageError(str("'", config.path, "' holds several classes: normal_class must say which is normal, e.g. '",
+                         example, "'; classes: ", joined(available)));
   }
   std::set<std::string> classes;
   std::size_t begin = 0;
@@ -81,8 +79,7 @@ std::set<std::string> parse_normal_classes(const DataConfig& config,
     word.erase(word.find_last_not_of(" \t") + 1);
     if (word.empty()) throw UsageError(str("normal_class '", config.normal_class, "' has an empty name"));
     if (std::find(available.begin(), available.end(), word) == available.end()) {
-      throw UsageError(
-          str("normal_class '", word, "' is not in '", config.path, "'; classes: ", joined(available)));
+      throw UsageError(str("normal_class '", word, "' is not in '", config.path, "'; classes: ", joined(available)));
     }
     if (!classes.insert(word).second) throw UsageError(str("normal_class names '", word, "' twice"));
   }
@@ -99,16 +96,14 @@ void split_classes(std::vector<Class> classes, const std::set<std::string>& norm
   for (Class& c : classes) {
     const bool anomalous = normal.count(c.name) == 0;
     for (Sample& s : c.samples) s.anomalous = anomalous;
-    const std::size_t count =
-        share(anomalous ? config.abnormal_fraction : config.normal_fraction, c.samples.size());
+    const std::size_t count = share(anomalous ? config.abnormal_fraction : config.normal_fraction, c.samples.size());
     std::vector<Sample> known = draw(c.samples, count, seed_of(config.split_seed, "class " + c.name));
     append(anomalous ? data.train_abnormal : data.train_normal, std::move(known));
     append(data.test, std::move(c.samples));
   }
 }
 
-std::vector<Sample> hold_out(std::vector<Sample>& from, const DataConfig& config,
-                             const std::string& purpose) {
+std::vector<Sample> hold_out(std::vector<Sample>& from, const DataConfig& config, const std::string& purpose) {
   const std::size_t n = from.size();
   if (n < 2 || config.calibration_fraction == 0.0) return {};
   std::size_t count = std::clamp<std::size_t>(share(config.calibration_fraction, n), 1, n - 1);
@@ -125,13 +120,13 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, Datas
     const auto images = data.source.idx(pair.images);
     const std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
     if (static_cast<long>(labels.size()) != images->count) {
-      throw Error(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ",
-                      labels.size(), " labels"));
+      throw Error(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ", labels.size(),
+                      " labels"));
     }
     if (!first) first = images;
     if (images->rows != first->rows || images->cols != first->cols) {
-      throw Error(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '",
-                      first->path, "' has ", first->cols, "x", first->rows));
+      throw Error(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '", first->path,
+                      "' has ", first->cols, "x", first->rows));
     }
     for (long i = 0; i < images->count; ++i) {
       const int label = labels[static_cast<std::size_t>(i)];
@@ -152,8 +147,8 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, Datas
 
 // ---- folders ----
 
-std::vector<Sample> folder_samples(const std::string& root, const std::string& folder,
-                                   const std::string& group, bool anomalous) {
+std::vector<Sample> folder_samples(const std::string& root, const std::string& folder, const std::string& group,
+                                   bool anomalous) {
   std::vector<Sample> samples;
   const std::string path = join_path(root, folder);
   if (!is_directory(path)) return samples;
@@ -176,8 +171,7 @@ std::string find_mask(const std::string& root, const std::string& folder, const 
 
 void open_inspection(const std::string& root, Dataset& data) {
   std::vector<std::string> ignored;
-  const auto add_defects = [&](const std::string& folder, const std::string& defect,
-                               std::vector<Sample>& to) {
+  const auto add_defects = [&](const std::string& folder, const std::string& defect, std::vector<Sample>& to) {
     std::vector<Sample> samples = folder_samples(root, folder, defect, true);
     long missing = 0;
     for (Sample& s : samples) {
@@ -185,8 +179,8 @@ void open_inspection(const std::string& root, Dataset& data) {
       missing += s.mask_path.empty();
     }
     if (missing > 0 && is_directory(join_path(root, "ground_truth/" + defect))) {
-      data.notes.push_back(str(missing, " of ", samples.size(), " images in '", folder,
-                               "' have no mask in ground_truth/", defect));
+      data.notes.push_back(
+          str(missing, " of ", samples.size(), " images in '", folder, "' have no mask in ground_truth/", defect));
     }
     append(to, std::move(samples));
   };
@@ -244,15 +238,13 @@ void open_folder(const DataConfig& config, Dataset& data) {
       if (flat) data.notes.push_back(str("images directly in '", root, "' not used"));
       const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front());
       std::vector<Class> split;
-      for (const std::string& name : classes)
-        split.push_back({name, folder_samples(root, name, name, false)});
+      for (const std::string& name : classes) split.push_back({name, folder_samples(root, name, name, false)});
       split_classes(std::move(split), normal, config, data);
     } else {
       data.layout = Layout::kFlat;
       if (!classes.empty()) data.notes.push_back(str("subfolders not used: ", joined(classes)));
       for (const std::string& name : list_files(root)) {
-        if (has_image_extension(name))
-          data.train_normal.push_back({name, join_path(root, name), -1, "", false, ""});
+        if (has_image_extension(name)) data.train_normal.push_back({name, join_path(root, name), -1, "", false, ""});
       }
     }
   }
@@ -299,12 +291,11 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
   if (purpose == Purpose::kEvaluate) {
     data.require_both_kinds_in_test();
   } else if (data.train_normal.empty()) {
-    throw Error(
-        data.layout == Layout::kInspection
-            ? str("no normal images to train on: '", join_path(config.path, "train/good"),
-                  is_directory(join_path(config.path, "train/good")) ? "' is empty" : "' does not exist")
-            : str("no normal images to train on: normal_fraction ", config.normal_fraction,
-                  " of the images of class '", config.normal_class, "' in '", config.path, "' is none"));
+    throw Error(data.layout == Layout::kInspection
+                    ? str("no normal images to train on: '", join_path(config.path, "train/good"),
+                          is_directory(join_path(config.path, "train/good")) ? "' is empty" : "' does not exist")
+                    : str("no normal images to train on: normal_fraction ", config.normal_fraction,
+                          " of the images of class '", config.normal_class, "' in '", config.path, "' is none"));
   }
   return data;
 }
@@ -314,12 +305,11 @@ void Dataset::require_both_kinds_in_test() const {
   const auto normal = static_cast<std::ptrdiff_t>(test.size()) - anomalous;
   if (normal > 0 && anomalous > 0) return;
   const char* missing = test.empty() ? "no images" : normal == 0 ? "no normal images" : "no anomalous images";
-  const char* hint =
-      layout == Layout::kInspection ? "expected test/good and at least one test/<defect> with images"
-      : layout == Layout::kFlat     ? "a flat folder has no labels"
-                                    : "lower normal_fraction and abnormal_fraction, or add classes";
-  throw Error(str("evaluation needs normal and anomalous test images, but the test set (layout ",
-                  layout_name(layout), ") has ", missing, "; ", hint));
+  const char* hint = layout == Layout::kInspection ? "expected test/good and at least one test/<defect> with images"
+                     : layout == Layout::kFlat     ? "a flat folder has no labels"
+                                                   : "lower normal_fraction and abnormal_fraction, or add classes";
+  throw Error(str("evaluation needs normal and anomalous test images, but the test set (layout ", layout_name(layout),
+                  ") has ", missing, "; ", hint));
 }
 
 }  // namespace pgad

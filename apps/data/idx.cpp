@@ -105,8 +105,7 @@ Header parse_header(const std::vector<std::uint8_t>& bytes, int dims, const std:
   for (int i = 0; i < dims; ++i) {
     header.dims[i] = big_endian(bytes.data() + 4 + 4 * i);
     if (i > 0 && (header.dims[i] == 0 || header.dims[i] > 65535)) {
-      throw Error(
-          str("'", path, "': IDX images with a side of ", header.dims[i], " pixels, expected 1 to 65535"));
+      throw Error(str("'", path, "': IDX images with a side of ", header.dims[i], " pixels, expected 1 to 65535"));
     }
   }
   // count < 2^32 and sides < 2^16: the product fits 64 bits.
@@ -134,8 +133,8 @@ std::vector<std::uint8_t> read_idx(const std::string& path, int dims, Header& he
       data.assign(raw.begin() + split, raw.end());
     }
     if (data.size() < header.data_bytes) {
-      throw Error(str("'", path, "': truncated IDX file: ", data.size(), " bytes of data, expected ",
-                      header.data_bytes));
+      throw Error(
+          str("'", path, "': truncated IDX file: ", data.size(), " bytes of data, expected ", header.data_bytes));
     }
     if (data.size() > header.data_bytes) {
       throw Error(str("'", path, "': trailing bytes in the IDX file: more than the ", header.data_bytes,
@@ -158,8 +157,7 @@ int rank_of(const std::string& name) { return name == "train" ? 0 : name == "t10
 }  // namespace
 
 Image IdxImages::image(long index) const {
-  if (index < 0 || index >= count)
-    throw Error(str("'", path, "' has no image ", index, "; it holds ", count));
+  if (index < 0 || index >= count) throw Error(str("'", path, "' has no image ", index, "; it holds ", count));
   Image image{rows, cols, 1, {}};
   const std::size_t size = image.size();
   const std::uint8_t* in = pixels.data() + static_cast<std::size_t>(index) * size;
@@ -217,8 +215,7 @@ std::vector<IdxPair> find_idx_pairs(const std::string& directory) {
   for (IdxPair& pair : pairs) {
     const std::string labels = join_path(directory, pair.name + "-labels-idx1-ubyte");
     pair.labels = path_exists(labels) ? labels : path_exists(labels + ".gz") ? labels + ".gz" : "";
-    if (pair.labels.empty())
-      throw Error(str("'", pair.images, "' has no labels: expected '", labels, "' or .gz"));
+    if (pair.labels.empty()) throw Error(str("'", pair.images, "' has no labels: expected '", labels, "' or .gz"));
   }
   return pairs;
 }

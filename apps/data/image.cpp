@@ -38,8 +38,8 @@ constexpr std::size_t kMessageBytes = 256;  // at least JMSG_LENGTH_MAX (200)
 
 void check_size(long height, long width, const std::string& name) {
   if (height < 1 || width < 1 || height > kMaxPixels / width) {
-    throw Error(str("'", name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ",
-                    kMaxPixels, " in all"));
+    throw Error(str("'", name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", kMaxPixels,
+                    " in all"));
   }
 }
 
@@ -105,8 +105,7 @@ class PngReader {
     std::size_t row_bytes = 0;
     int channels = 0, passes = 1;
     auto transforms = [&] {
-      if (color == PNG_COLOR_TYPE_PALETTE)
-        png_set_palette_to_rgb(png_);  // a transparent palette becomes RGBA
+      if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);  // a transparent palette becomes RGBA
       if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
       if (transparent) png_set_strip_alpha(png_);
       passes = png_set_interlace_handling(png_);
@@ -116,14 +115,14 @@ class PngReader {
       depth = png_get_bit_depth(png_, info_);
     };
     run(transforms);
-    PGAD_CHECK((channels == 1 || channels == 3) && (depth == 8 || depth == 16), channels, " channels of ",
-               depth, " bits");
+    PGAD_CHECK((channels == 1 || channels == 3) && (depth == 8 || depth == 16), channels, " channels of ", depth,
+               " bits");
     PGAD_CHECK(row_bytes == std::size_t{width} * channels * (depth / 8), row_bytes, " bytes a row");
     // Deflate packs at most 1032 to 1 (and 8 one-bit pixels to a byte): a header that promises more is wrong,
     // and is found before memory for it is taken.
     if (static_cast<double>(height) * width / 8 > 1040.0 * static_cast<double>(file_bytes)) {
-      throw Error(str("'", name_, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width,
-                      "x", height, " pixels"));
+      throw Error(str("'", name_, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width, "x",
+                      height, " pixels"));
     }
 
     Image image{static_cast<int>(height), static_cast<int>(width), channels, {}};
@@ -269,8 +268,7 @@ class JpegReader {
   template <class Call>
   void run(Call& call) {
     if (guarded(state_.jump, call)) return;
-    throw Error(
-        str("'", name_, "': ", state_.truncated ? "truncated" : "corrupt", " JPEG: ", state_.message));
+    throw Error(str("'", name_, "': ", state_.truncated ? "truncated" : "corrupt", " JPEG: ", state_.message));
   }
 
   std::string_view bytes_;
@@ -324,8 +322,8 @@ class PngWriter {
     std::vector<unsigned char> row(static_cast<std::size_t>(image.width) * image.channels);
     auto all = [&] {
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-      png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
-                   8, image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+      png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
+                   image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                    PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
       png_write_info(png_, info_);
       const float* in = image.pixels.data();
@@ -380,8 +378,8 @@ Image read_image(const std::string& path, std::vector<std::string>* notes) {
 
 void write_png(const std::string& path, const Image& image) {
   PGAD_CHECK(image.channels == 1 || image.channels == 3, image.channels, " channels in '", path, "'");
-  PGAD_CHECK(image.height > 0 && image.width > 0 && image.pixels.size() == image.size(), image.height, "x",
-             image.width, " with ", image.pixels.size(), " values in '", path, "'");
+  PGAD_CHECK(image.height > 0 && image.width > 0 && image.pixels.size() == image.size(), image.height, "x", image.width,
+             " with ", image.pixels.size(), " values in '", path, "'");
   PngWriter writer;
   write_file_atomically(path, writer.encode(image, path));
 }

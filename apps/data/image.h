@@ -27,8 +27,7 @@ constexpr long kMaxPixels = 1L << 28;  // height * width; more is taken for a co
 Image read_image(const std::string& path, std::vector<std::string>* notes = nullptr);
 
 // The same from memory; `name` stands for the file in errors.
-Image decode_image(std::string_view bytes, const std::string& name,
-                   std::vector<std::string>* notes = nullptr);
+Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes = nullptr);
 
 // Writes 8-bit grey or RGB, atomically. Values are clamped to [0,1]; NaN becomes 0.
 void write_png(const std::string& path, const Image& image);

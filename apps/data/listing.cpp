@@ -82,9 +82,7 @@ bool has_image_extension(const std::string& path) {
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
-std::vector<std::string> list_subdirectories(const std::string& directory) {
-  return names_of(directory, true);
-}
+std::vector<std::string> list_subdirectories(const std::string& directory) { return names_of(directory, true); }
 
 std::vector<std::string> list_files(const std::string& directory) { return names_of(directory, false); }
 

@@ -25,8 +25,7 @@ std::string reason(const std::exception& e, const Sample& sample) {
 
 std::vector<std::uint8_t> quantise(const std::vector<float>& unit) {
   std::vector<std::uint8_t> values(unit.size());
-  for (std::size_t i = 0; i < unit.size(); ++i)
-    values[i] = static_cast<std::uint8_t>(std::lround(unit[i] * 255.0f));
+  for (std::size_t i = 0; i < unit.size(); ++i) values[i] = static_cast<std::uint8_t>(std::lround(unit[i] * 255.0f));
   return values;
 }
 
@@ -41,8 +40,8 @@ const std::array<float, 256>& dequantised() {
 }
 
 // Empty on failure, with the reason in `error`.
-std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample,
-                                         const Preprocessing& p, std::string& error) {
+std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample, const Preprocessing& p,
+                                         std::string& error) {
   try {
     return quantise(preprocess_unit(source.load(sample), p));
   } catch (const std::exception& e) {
@@ -87,9 +86,8 @@ void Loader::work(const std::stop_token& stop) {
   const long count = static_cast<long>(samples_.size());
   std::unique_lock lock(mutex_);
   while (true) {
-    const bool go_on = changed_.wait(lock, stop, [&] {
-      return claimed_ == count || claimed_ < delivered_ + static_cast<long>(slots_.size());
-    });
+    const bool go_on = changed_.wait(
+        lock, stop, [&] { return claimed_ == count || claimed_ < delivered_ + static_cast<long>(slots_.size()); });
     if (!go_on || stop.stop_requested() || claimed_ == count) return;
     const long index = claimed_++;
     lock.unlock();
@@ -115,8 +113,7 @@ TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource s
                                const Preprocessing& preprocessing, const TrainingImagesOptions& options)
     : source_(std::move(source)),
       preprocessing_(preprocessing),
-      values_(static_cast<std::size_t>(preprocessing.resolution) * preprocessing.resolution *
-              preprocessing.channels) {
+      values_(static_cast<std::size_t>(preprocessing.resolution) * preprocessing.resolution * preprocessing.channels) {
   PGAD_CHECK(preprocessing.resolution > 0 && (preprocessing.channels == 1 || preprocessing.channels == 3),
              preprocessing_to_string(preprocessing));
   const std::size_t count = samples.size();
@@ -149,8 +146,7 @@ TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource s
     }
   }
   if (samples_.empty() && count > 0) {
-    throw Error(
-        str("none of ", count, " images can be used; the first, ", bad_[0].name, ": ", bad_[0].reason));
+    throw Error(str("none of ", count, " images can be used; the first, ", bad_[0].name, ": ", bad_[0].reason));
   }
   if (cached_ == size()) return;
   for (int i = 0; i < thread_count(options.threads, samples_.size()); ++i) {
@@ -190,8 +186,7 @@ void TrainingImages::work(const std::stop_token& stop) {
     queue_.pop_front();
     const auto found = jobs_.find(index);
     if (found == jobs_.end() || found->second->claimed) continue;
-    const std::shared_ptr<Job> job =
-        found->second;  // outlives its entry, should a prefetch() drop it meanwhile
+    const std::shared_ptr<Job> job = found->second;  // outlives its entry, should a prefetch() drop it meanwhile
     run_job(index, *job, lock);
   }
 }

@@ -57,11 +57,10 @@ class Loader {
   const Preprocessing preprocessing_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<std::optional<Item>>
-      slots_;                          // ring: item i waits in slot i % capacity. Guarded by mutex_, as are:
-  long claimed_ = 0;                   // items taken up by workers
-  long delivered_ = 0;                 // items returned by next(); claimed_ <= delivered_ + capacity
-  std::vector<std::jthread> threads_;  // last: joined before the rest goes
+  std::vector<std::optional<Item>> slots_;  // ring: item i waits in slot i % capacity. Guarded by mutex_, as are:
+  long claimed_ = 0;                        // items taken up by workers
+  long delivered_ = 0;                      // items returned by next(); claimed_ <= delivered_ + capacity
+  std::vector<std::jthread> threads_;       // last: joined before the rest goes
 };
 
 struct BadImage {

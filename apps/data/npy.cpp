@@ -68,9 +68,7 @@ class HeaderParser {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(str("'", path_, "': bad .npy header: ", what));
-  }
+  [[noreturn]] void fail(const std::string& what) const { throw Error(str("'", path_, "': bad .npy header: ", what)); }
   char peek() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
@@ -129,8 +127,8 @@ class HeaderParser {
 }  // namespace
 
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values) {
-  PGAD_CHECK(element_count(shape) == static_cast<std::int64_t>(values.size()), "shape ", shape_text(shape),
-             " for ", values.size(), " values");
+  PGAD_CHECK(element_count(shape) == static_cast<std::int64_t>(values.size()), "shape ", shape_text(shape), " for ",
+             values.size(), " values");
   std::string header = str("{'descr': '<f4', 'fortran_order': False, 'shape': ", shape_text(shape), ", }");
   // Magic, version and length take 10 bytes; the values start at a multiple of 64 so that files can be
   // mapped.
@@ -138,8 +136,7 @@ void write_npy(const std::string& path, std::span<const std::int64_t> shape, std
   header += '\n';
   PGAD_CHECK(header.size() < 65536, "an .npy header of ", header.size(), " bytes");
   write_file_atomically(path, [&](FileWriter& out) {
-    const char prefix[4] = {1, 0, static_cast<char>(header.size() & 0xff),
-                            static_cast<char>(header.size() >> 8)};
+    const char prefix[4] = {1, 0, static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
     out.write(kMagic);
     out.write(prefix, sizeof prefix);
     out.write(header);
@@ -150,11 +147,8 @@ void write_npy(const std::string& path, std::span<const std::int64_t> shape, std
 NpyArray read_npy(const std::string& path) {
   const std::string bytes = read_file(path);
   if (bytes.empty()) throw Error(str("'", path, "' is empty, expected a .npy file"));
-  if (!std::string_view(bytes).starts_with(kMagic))
-    throw Error(str("'", path, "' is not a .npy file (bad magic)"));
-  const auto byte = [&](std::size_t i) {
-    return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
-  };
+  if (!std::string_view(bytes).starts_with(kMagic)) throw Error(str("'", path, "' is not a .npy file (bad magic)"));
+  const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
   const auto truncated = [&](const char* where) {
     return Error(str("'", path, "': truncated in the .npy ", where, " (", bytes.size(), " bytes)"));
   };
@@ -170,9 +164,7 @@ NpyArray read_npy(const std::string& path) {
   }
   if (bytes.size() - start < length) throw truncated("header");
   const Header header = HeaderParser(std::string_view(bytes).substr(start, length), path).parse();
-  const std::size_t width = header.descr == "<f4"   ? sizeof(float)
-                            : header.descr == "<f8" ? sizeof(double)
-                                                    : 0;
+  const std::size_t width = header.descr == "<f4" ? sizeof(float) : header.descr == "<f8" ? sizeof(double) : 0;
   if (width == 0) throw Error(str("'", path, "': .npy dtype '", header.descr, "', expected '<f4' or '<f8'"));
   const std::int64_t count = element_count(header.shape);
   // Fortran order differs from C order only where two dimensions exceed 1; refusing it always is simpler to
@@ -180,9 +172,8 @@ NpyArray read_npy(const std::string& path) {
   if (header.fortran_order) throw Error(str("'", path, "': fortran_order is True, expected C order"));
   const std::size_t have = bytes.size() - start - length;
   if (count < 0 || static_cast<std::size_t>(count) > have / width || count * width != have) {
-    throw Error(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr,
-                    "' does not match ", have, " bytes of data",
-                    count < 0 ? "" : str(", expected ", count * width)));
+    throw Error(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr, "' does not match ", have,
+                    " bytes of data", count < 0 ? "" : str(", expected ", count * width)));
   }
   NpyArray array{header.shape, std::vector<float>(static_cast<std::size_t>(count))};
   const char* data = bytes.data() + start + length;

@@ -70,8 +70,8 @@ bool padded_small(int height, int width, const Preprocessing& p) {
 }  // namespace
 
 std::string preprocessing_to_string(const Preprocessing& p) {
-  return str(p.resolution, "x", p.resolution, "x", p.channels,
-             p.fit == Fit::kResize ? " resize" : " letterbox", p.pad_small ? " pad-small" : "");
+  return str(p.resolution, "x", p.resolution, "x", p.channels, p.fit == Fit::kResize ? " resize" : " letterbox",
+             p.pad_small ? " pad-small" : "");
 }
 
 Preprocessing preprocessing_from_string(const std::string& text) {
@@ -82,8 +82,7 @@ Preprocessing preprocessing_from_string(const std::string& text) {
       for (const bool pad : {false, true}) {
         p.fit = fit;
         p.pad_small = pad;
-        if (p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && text == preprocessing_to_string(p))
-          return p;
+        if (p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && text == preprocessing_to_string(p)) return p;
       }
     }
   }
@@ -112,8 +111,7 @@ std::vector<float> resize(std::span<const float> pixels, int height, int width, 
                           int new_width) {
   const std::size_t in_row = static_cast<std::size_t>(width) * channels;
   const std::size_t out_row = static_cast<std::size_t>(new_width) * channels;
-  PGAD_CHECK(pixels.size() == in_row * height, pixels.size(), " values for ", height, "x", width, "x",
-             channels);
+  PGAD_CHECK(pixels.size() == in_row * height, pixels.size(), " values for ", height, "x", width, "x", channels);
   if (height == new_height && width == new_width) return {pixels.begin(), pixels.end()};
 
   const std::vector<Taps> columns = taps_of(width, new_width);
@@ -140,12 +138,10 @@ std::vector<float> resize(std::span<const float> pixels, int height, int width, 
   std::vector<double> sum(out_row);
   for (int y = 0; y < new_height; ++y) {
     const Taps& t = rows[static_cast<std::size_t>(y)];
-    const auto drop =
-        std::min<std::size_t>(squeezed.size(), static_cast<std::size_t>(t.first - squeezed_first));
+    const auto drop = std::min<std::size_t>(squeezed.size(), static_cast<std::size_t>(t.first - squeezed_first));
     squeezed.erase(squeezed.begin(), squeezed.begin() + static_cast<std::ptrdiff_t>(drop));
     squeezed_first = t.first;
-    while (squeezed.size() < t.weights.size())
-      squeezed.push_back(squeeze(t.first + static_cast<int>(squeezed.size())));
+    while (squeezed.size() < t.weights.size()) squeezed.push_back(squeeze(t.first + static_cast<int>(squeezed.size())));
     std::fill(sum.begin(), sum.end(), 0.0);
     for (std::size_t k = 0; k < t.weights.size(); ++k) {
       for (std::size_t i = 0; i < out_row; ++i) sum[i] += t.weights[k] * squeezed[k][i];
@@ -176,8 +172,8 @@ Image convert_channels(const Image& image, int channels) {
 }
 
 std::vector<float> preprocess_unit(const Image& image, const Preprocessing& p) {
-  PGAD_CHECK(image.pixels.size() == image.size(), image.pixels.size(), " values for ", image.height, "x",
-             image.width, "x", image.channels);
+  PGAD_CHECK(image.pixels.size() == image.size(), image.pixels.size(), " values for ", image.height, "x", image.width,
+             "x", image.channels);
   const Placement at = place(image.height, image.width, p);
   // Luma before resampling, repeating after it: both are linear, and this way fewer values are resampled.
   Image grey;
@@ -190,8 +186,7 @@ std::vector<float> preprocess_unit(const Image& image, const Preprocessing& p) {
   const std::vector<float> placed =
       resize(source->pixels, source->height, source->width, channels, at.height, at.width);
   std::vector<float> background(static_cast<std::size_t>(channels), 0.0f);
-  if (!padded_small(image.height, image.width, p) && p.fit == Fit::kLetterbox)
-    background = border_mean(*source);
+  if (!padded_small(image.height, image.width, p) && p.fit == Fit::kLetterbox) background = border_mean(*source);
 
   const std::size_t side = static_cast<std::size_t>(p.resolution);
   std::vector<float> out(side * side * p.channels);
@@ -199,8 +194,8 @@ std::vector<float> preprocess_unit(const Image& image, const Preprocessing& p) {
     for (int x = 0; x < p.resolution; ++x) {
       const int sy = y - at.top, sx = x - at.left;
       const bool inside = sy >= 0 && sy < at.height && sx >= 0 && sx < at.width;
-      const float* in = inside ? placed.data() + (static_cast<std::size_t>(sy) * at.width + sx) * channels
-                               : background.data();
+      const float* in =
+          inside ? placed.data() + (static_cast<std::size_t>(sy) * at.width + sx) * channels : background.data();
       float* to = out.data() + (y * side + x) * p.channels;
       // Weights add up to 1 only within rounding.
       for (int c = 0; c < p.channels; ++c) to[c] = std::clamp(in[channels == 1 ? 0 : c], 0.0f, 1.0f);
@@ -215,8 +210,7 @@ std::vector<float> preprocess(const Image& image, const Preprocessing& p) {
   return values;
 }
 
-std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing& p,
-                                          const std::string& name) {
+std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing& p, const std::string& name) {
   const Placement at = place(mask.height, mask.width, p);
   const Image grey = convert_channels(mask, 1);
   const float most = *std::max_element(grey.pixels.begin(), grey.pixels.end());

@@ -14,10 +14,9 @@ namespace pgad {
 
 // Everything the geometry depends on; stored in the model, because scores depend on it.
 struct Preprocessing {
-  int resolution = 32;  // side of the square
-  int channels = 1;     // 1: RGB becomes luma (Rec. 601); 3: grey is repeated
-  Fit fit =
-      Fit::kResize;  // kResize stretches; kLetterbox keeps the aspect, pads with the border's mean colour
+  int resolution = 32;     // side of the square
+  int channels = 1;        // 1: RGB becomes luma (Rec. 601); 3: grey is repeated
+  Fit fit = Fit::kResize;  // kResize stretches; kLetterbox keeps the aspect, pads with the border's mean colour
   // Decided per data set (true for IDX): an image that fits into the square, the square being less than 1.5
   // times its larger side, is not enlarged but centred on background, 0 (black, -1). MNIST's 28x28 in 32x32:
   // enlarging would blur strokes of two pixels.

@@ -92,8 +92,7 @@ struct Entry {
   SafeTensor tensor;  // without its bytes
 };
 
-Entry parse_entry(const std::string& path, const std::string& name, const Json& json,
-                  std::uint64_t data_bytes) {
+Entry parse_entry(const std::string& path, const std::string& name, const Json& json, std::uint64_t data_bytes) {
   const std::string where = str(path, ": tensor \"", name, "\"");
   if (!json.is_object()) throw Error(str(where, ": expected an object, found ", json.dump()));
   for (const char* key : {"dtype", "shape", "data_offsets"})
@@ -123,11 +122,10 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   entry.begin = offsets[0].get<std::uint64_t>();
   entry.end = offsets[1].get<std::uint64_t>();
   if (entry.begin > entry.end || entry.end > data_bytes)
-    throw Error(
-        str(where, ": data_offsets ", offsets.dump(), " outside of the ", data_bytes, " bytes of data"));
+    throw Error(str(where, ": data_offsets ", offsets.dump(), " outside of the ", data_bytes, " bytes of data"));
   if (entry.end - entry.begin != *bytes)
-    throw Error(str(where, ": data_offsets ", offsets.dump(), " hold ", entry.end - entry.begin,
-                    " bytes, but ", entry.tensor.dtype, " ", shape.dump(), " has ", *bytes));
+    throw Error(str(where, ": data_offsets ", offsets.dump(), " hold ", entry.end - entry.begin, " bytes, but ",
+                    entry.tensor.dtype, " ", shape.dump(), " has ", *bytes));
   return entry;
 }
 
@@ -145,12 +143,10 @@ void write_safetensors(const std::string& path, std::span<const SafeTensorView> 
     if (!element) throw Error(str(where, ": unknown dtype ", t.dtype));
     const auto bytes = byte_size(t.shape, *element);
     if (!bytes || *bytes != t.bytes.size())
-      throw Error(
-          str(where, ": ", t.dtype, " ", to_text(t.shape), " does not fit ", t.bytes.size(), " bytes"));
+      throw Error(str(where, ": ", t.dtype, " ", to_text(t.shape), " does not fit ", t.bytes.size(), " bytes"));
     order.push_back(&t);
   }
-  std::ranges::stable_sort(order, std::greater{},
-                           [](const SafeTensorView* t) { return *element_size(t->dtype); });
+  std::ranges::stable_sort(order, std::greater{}, [](const SafeTensorView* t) { return *element_size(t->dtype); });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
@@ -192,8 +188,7 @@ SafeTensorsFile read_safetensors(const std::string& path) {
 
   std::string text(header_bytes, '\0');
   reader.read(text.data(), text.size());
-  if (!text.starts_with('{'))
-    throw Error(str(path, ": the header does not begin with {; not a safetensors file"));
+  if (!text.starts_with('{')) throw Error(str(path, ": the header does not begin with {; not a safetensors file"));
   const Json header = parse_strict_json(text, path);
 
   SafeTensorsFile file;
@@ -234,12 +229,11 @@ SafeTensorsFile read_safetensors(const std::string& path) {
 const SafeTensor& SafeTensorsFile::get(const std::string& name, const std::string& dtype,
                                        std::span<const std::int64_t> shape) const {
   const auto found = tensors.find(name);
-  if (found == tensors.end())
-    throw Error(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
+  if (found == tensors.end()) throw Error(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
   const SafeTensor& t = found->second;
   if (t.dtype != dtype || !std::ranges::equal(t.shape, shape))
-    throw Error(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ",
-                    dtype, " ", to_text(shape)));
+    throw Error(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ", dtype, " ",
+                    to_text(shape)));
   return t;
 }
 

@@ -44,8 +44,7 @@ struct SafeTensorView {
 };
 
 template <class T>
-SafeTensorView safe_tensor_view(std::string name, std::vector<std::int64_t> shape,
-                                std::span<const T> elements) {
+SafeTensorView safe_tensor_view(std::string name, std::vector<std::int64_t> shape, std::span<const T> elements) {
   return {std::move(name), safetensors_dtype<T>(), std::move(shape), std::as_bytes(elements)};
 }
 
@@ -80,8 +79,7 @@ struct SafeTensorsFile {
 
   bool contains(const std::string& name) const { return tensors.contains(name); }
   // Throws Error naming the file, the tensor, what was found and what was wanted.
-  const SafeTensor& get(const std::string& name, const std::string& dtype,
-                        std::span<const std::int64_t> shape) const;
+  const SafeTensor& get(const std::string& name, const std::string& dtype, std::span<const std::int64_t> shape) const;
   const SafeTensor& get(const std::string& name, const std::string& dtype,
                         std::initializer_list<std::int64_t> shape) const {
     return get(name, dtype, std::span<const std::int64_t>(shape.begin(), shape.size()));

@@ -9,7 +9,7 @@
 namespace pgad {
 namespace {
 
-constexpr double kMapLow = 1, kMapHigh = 4.5;               // standard deviations
+constexpr double kMapLow = 1, kMapHigh = 4.5;              // standard deviations
 constexpr double kResidualLow = 0.1, kResidualHigh = 1.5;  // of |x - G(z)|, at most 2
 constexpr float kDimmed = 0.45f;                           // of the brightness of the image under the heat
 constexpr int kPanelSide = 96;                             // pixels, at least

@@ -108,7 +108,8 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
   Calibration c;
   MapMoments moments;
   const std::size_t all = normal.size() + data.calibration_abnormal.size();
-  const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, bool maps, std::size_t before) {
+  const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, bool maps,
+                           std::size_t before) {
     scorer.score(
         samples, data.source,
         [&](const ScoredImage& image) {
@@ -129,7 +130,8 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
 }
 
 std::vector<float> calibrated_map(const Calibration& c, std::span<const float> residual_map, int side, double sigma) {
-  PGAD_CHECK(residual_map.size() == c.map_mean.size(), residual_map.size(), " pixels, calibrated for ", c.map_mean.size());
+  PGAD_CHECK(residual_map.size() == c.map_mean.size(), residual_map.size(), " pixels, calibrated for ",
+             c.map_mean.size());
   std::vector<float> map;
   for (std::size_t i = 0; i < residual_map.size(); ++i)
     map.push_back((residual_map[i] - c.map_mean[i]) / c.map_spread[i]);

@@ -10,8 +10,8 @@
 
 namespace pgad {
 
-// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress: images done of all.
-// Throws Error if no held-out normal can be read.
+// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress: images done of
+// all. Throws Error if no held-out normal can be read.
 void calibrate(Exec& exec, Model& model, const Dataset& data,
                const std::function<void(double done, std::size_t all)>& on_progress = {});
 

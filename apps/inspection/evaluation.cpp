@@ -89,7 +89,9 @@ nlohmann::ordered_json Evaluation::metrics() const {
                                     {"best_f1_inlier_positive", best_inlier.f1}};
     if (model_.calibration) {
       const Threshold t = threshold_of(*model_.calibration, static_cast<ScoreIndex>(i), scoring_.false_reject_rate);
-      const auto finite = [](double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr); };
+      const auto finite = [](double v) {
+        return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
+      };
       score["threshold"] = {{"value", t.value},
                             {"low", finite(t.low)},
                             {"high", finite(t.high)},
@@ -122,9 +124,7 @@ std::string Evaluation::table() const {
   std::string out = "score           AUROC     AP     F1\n";
   for (int i = 0; i < scores(); ++i) {
     const Ranking<double> ranking(values_[i], anomalous_);
-    const double f1 = model_.calibration
-                          ? ranking.f1_at(threshold(static_cast<ScoreIndex>(i)))
-                          : ranking.best_f1().f1;
+    const double f1 = model_.calibration ? ranking.f1_at(threshold(static_cast<ScoreIndex>(i))) : ranking.best_f1().f1;
     char line[96];
     std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %.3f\n", kScoreNames[i], ranking.auroc(),
                   ranking.average_precision(), f1);
@@ -141,9 +141,9 @@ void Evaluation::plot(const std::string& roc_path, const std::string& histogram_
     curves.push_back({kScoreNames[i], ranking.roc_curve(), ranking.auroc()});
     ScoreHistogram h;
     h.name = kScoreNames[i];
-    for (std::size_t k = 0; k < anomalous_.size(); ++k) (anomalous_[k] ? h.anomalous : h.normal).push_back(values_[i][k]);
-    if (model_.calibration)
-      h.threshold = threshold(static_cast<ScoreIndex>(i));
+    for (std::size_t k = 0; k < anomalous_.size(); ++k)
+      (anomalous_[k] ? h.anomalous : h.normal).push_back(values_[i][k]);
+    if (model_.calibration) h.threshold = threshold(static_cast<ScoreIndex>(i));
     histograms.push_back(std::move(h));
   }
   plot_roc(roc_path, title, curves);

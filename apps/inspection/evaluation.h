@@ -1,8 +1,8 @@
 #pragma once
 // Figures of merit over a labelled test set.
 
-#include <nlohmann/json.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

@@ -9,14 +9,13 @@ namespace pgad {
 namespace {
 
 void check_map(std::span<const float> map, int h, int w) {
-  PGAD_CHECK(h >= 0 && w >= 0 && map.size() == static_cast<size_t>(h) * w, map.size(),
-             " values for a map of ", h, "x", w);
+  PGAD_CHECK(h >= 0 && w >= 0 && map.size() == static_cast<size_t>(h) * w, map.size(), " values for a map of ", h, "x",
+             w);
 }
 
 void check_image(const Image& image) {
-  PGAD_CHECK((image.channels == 1 || image.channels == 3) && image.pixels.size() == image.size(),
-             image.pixels.size(), " values for an image of ", image.height, "x", image.width, "x",
-             image.channels);
+  PGAD_CHECK((image.channels == 1 || image.channels == 3) && image.pixels.size() == image.size(), image.pixels.size(),
+             " values for an image of ", image.height, "x", image.width, "x", image.channels);
 }
 
 double position(double value, double low, double high) {

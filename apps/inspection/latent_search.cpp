@@ -111,7 +111,9 @@ void LatentSearch::begin(std::span<const int> slots) {
 
 void LatentSearch::start(int slot, int restart) {
   const std::int64_t d = z_.dim(1);
-  const auto row = [&](const Tensor& t) { return t.span<float>().subspan(static_cast<std::size_t>(slot * d), static_cast<std::size_t>(d)); };
+  const auto row = [&](const Tensor& t) {
+    return t.span<float>().subspan(static_cast<std::size_t>(slot * d), static_cast<std::size_t>(d));
+  };
   const std::span<float> z = row(z_);
   if (restart == 0 && encoded_.defined()) {
     std::ranges::copy(row(encoded_.value()), z.begin());
@@ -143,8 +145,7 @@ void LatentSearch::set_rate(int slot) {
   double lr = 0;
   if (s.searching && s.step < scoring_.steps) {
     const double progress = static_cast<double>(s.step) / scoring_.steps;
-    lr = scoring_.z_lr *
-         (scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
+    lr = scoring_.z_lr * (scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
   }
   const AdamRate r = adam_rate(adam_, lr, s.step + 1);
   rate[0] = r.lr;
@@ -187,10 +188,19 @@ std::span<const int> LatentSearch::step() {
           const Terms t = terms(z[0]);
           // Images do not meet in the losses: the sum's gradient is each image's own.
           const Var g = grad(sum(t.paper), z)[0];
-          LatentStepArgs<float> args{z_.dim(0), z_.dim(1), z_.data<float>(), g.value().data<float>(), m_.data<float>(),
-                                     v_.data<float>(), t.paper.value().data<float>(), best_loss_.data<float>(),
-                                     best_z_.data<float>(), rate_.data<float>(), static_cast<float>(adam_.beta1),
-                                     static_cast<float>(adam_.beta2), static_cast<float>(adam_.epsilon)};
+          LatentStepArgs<float> args{z_.dim(0),
+                                     z_.dim(1),
+                                     z_.data<float>(),
+                                     g.value().data<float>(),
+                                     m_.data<float>(),
+                                     v_.data<float>(),
+                                     t.paper.value().data<float>(),
+                                     best_loss_.data<float>(),
+                                     best_z_.data<float>(),
+                                     rate_.data<float>(),
+                                     static_cast<float>(adam_.beta1),
+                                     static_cast<float>(adam_.beta2),
+                                     static_cast<float>(adam_.epsilon)};
           const std::pair<const Var*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
                                                                {&t.feature, &best_feature_},
                                                                {&t.latent_critic, &best_latent_critic_},

@@ -2,8 +2,8 @@
 // The search for the latent whose image is nearest to a query (Algorithm 1 of Kimura & Yanagihara): n images at once,
 // each on its own. The step is recorded once and replayed; the networks' weights are constants in it.
 //
-// The batch is a row of slots. Each slot's search has its own start, step count, moments and end, so that an image which
-// has converged makes room for the next one while its neighbours go on, and none of that changes any result.
+// The batch is a row of slots. Each slot's search has its own start, step count, moments and end, so that an image
+// which has converged makes room for the next one while its neighbours go on, and none of that changes any result.
 
 #include <functional>
 #include <optional>
@@ -25,10 +25,10 @@ struct SearchModel {
   const Discriminator* d;
   NetworkConfig network;
   Loss loss = Loss::kLogistic;
-  int level = 5;              // log2 of the size the networks run at
-  double old_weight = 0;      // of the previous size, where training ended in the middle of a fade
-  double statistic = 0;       // minibatch-stddev's constant
-  double normal_critic = 0;   // wgan-gp: mean of D over held-out normals
+  int level = 5;                     // log2 of the size the networks run at
+  double old_weight = 0;             // of the previous size, where training ended in the middle of a fade
+  double statistic = 0;              // minibatch-stddev's constant
+  double normal_critic = 0;          // wgan-gp: mean of D over held-out normals
   const Encoder* encoder = nullptr;  // gives the first start; null: random starts only
 };
 
@@ -57,8 +57,8 @@ class LatentSearch {
   void begin(std::span<const int> slots);
   // One step of all slots. Returns those whose search has just ended, valid until the next call.
   std::span<const int> step();
-  int active() const { return active_; }          // slots that still search
-  double progress(int slot) const;                // share of its search that is done, in [0, 1]
+  int active() const { return active_; }  // slots that still search
+  double progress(int slot) const;        // share of its search that is done, in [0, 1]
   int steps_taken(int slot) const { return slots_[static_cast<std::size_t>(slot)].taken; }
 
   // begin() for all slots and steps until all have ended. on_step is called before each step (may throw to stop).
@@ -103,7 +103,7 @@ class LatentSearch {
   AdamConfig adam_;
   Tensor images_;
   Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
-  Var encoded_;                                                 // the encoder's z, where there is one
+  Var encoded_;                                                // the encoder's z, where there is one
   Tensor z_, m_, v_, rate_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
   Var old_weight_, statistic_;
   std::vector<Slot> slots_;

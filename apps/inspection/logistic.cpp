@@ -28,8 +28,8 @@ struct Problem {
 
   Problem(std::span<const double> x, std::span<const std::uint8_t> labels, int dimension, double ridge)
       : features(x), anomalous(labels), d(dimension), l2(ridge) {
-    PGAD_CHECK(d >= 1 && x.size() == labels.size() * static_cast<size_t>(d), x.size(), " features for ",
-               labels.size(), " labels of ", d);
+    PGAD_CHECK(d >= 1 && x.size() == labels.size() * static_cast<size_t>(d), x.size(), " features for ", labels.size(),
+               " labels of ", d);
     const auto anomalies = std::ranges::count_if(labels, [](std::uint8_t a) { return a != 0; });
     const auto normals = std::ssize(labels) - anomalies;
     if (normals == 0) throw Error("logistic fit: no normal example");
@@ -45,8 +45,7 @@ struct Problem {
   }
 
   // Loss; gradient [d + 1] and Hessian [d + 1][d + 1] where asked for.
-  double evaluate(std::span<const double> theta, std::vector<double>* gradient,
-                  std::vector<double>* hessian) const {
+  double evaluate(std::span<const double> theta, std::vector<double>* gradient, std::vector<double>* hessian) const {
     const int m = d + 1;
     double loss = 0;
     if (gradient) gradient->assign(m, 0.0);
@@ -103,13 +102,12 @@ std::vector<double> minimum_of_model(const std::vector<double>& theta, const std
 }  // namespace
 
 double LogisticFit::logit(std::span<const double> features) const {
-  PGAD_CHECK(features.size() == weights.size(), features.size(), " features for ", weights.size(),
-             " weights");
+  PGAD_CHECK(features.size() == weights.size(), features.size(), " features for ", weights.size(), " weights");
   return std::inner_product(features.begin(), features.end(), weights.begin(), bias);
 }
 
-double logistic_loss(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d,
-                     double l2, std::span<const double> weights, double bias, std::vector<double>* gradient) {
+double logistic_loss(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d, double l2,
+                     std::span<const double> weights, double bias, std::vector<double>* gradient) {
   const Problem problem(features, anomalous, d, l2);
   std::vector<double> theta(weights.begin(), weights.end());
   theta.push_back(bias);
@@ -131,14 +129,13 @@ LogisticFit fit_logistic(std::span<const double> features, std::span<const std::
     const double loss = problem.evaluate(theta, &gradient, &hessian);
     fit.gradient = 0;
     for (int j = 0; j <= d; ++j) {
-      const bool held =
-          options.non_negative && j < d && theta[j] == 0 && gradient[j] > 0;  // against its bound
+      const bool held = options.non_negative && j < d && theta[j] == 0 && gradient[j] > 0;  // against its bound
       if (!held) fit.gradient = std::max(fit.gradient, std::abs(gradient[j]));
     }
     if (fit.gradient <= kTolerance) break;
     if (fit.iterations == options.max_iterations)
-      throw Error(str("logistic fit: gradient ", fit.gradient, " after ", fit.iterations,
-                      " iterations, wanted ", kTolerance));
+      throw Error(
+          str("logistic fit: gradient ", fit.gradient, " after ", fit.iterations, " iterations, wanted ", kTolerance));
 
     // Between two admissible points all points are admissible, so the line search needs no projection.
     const std::vector<double> target = minimum_of_model(theta, gradient, hessian, options.non_negative);

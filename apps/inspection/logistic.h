@@ -34,8 +34,7 @@ LogisticFit fit_logistic(std::span<const double> features, std::span<const std::
                          const LogisticOptions& options = {});
 
 // The loss above and its gradient with respect to (w, b), [d + 1]: for tests and reports.
-double logistic_loss(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d,
-                     double l2, std::span<const double> weights, double bias,
-                     std::vector<double>* gradient = nullptr);
+double logistic_loss(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d, double l2,
+                     std::span<const double> weights, double bias, std::vector<double>* gradient = nullptr);
 
 }  // namespace pgad

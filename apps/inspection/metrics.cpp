@@ -51,8 +51,7 @@ double share(std::span<const double> scores, std::span<const std::uint8_t> anoma
     ++all;
     hits += (scores[i] > threshold) == rejected;
   }
-  if (all == 0)
-    throw Error(str("metrics: no ", of_anomalous ? "anomalous" : "normal", " example among the scores"));
+  if (all == 0) throw Error(str("metrics: no ", of_anomalous ? "anomalous" : "normal", " example among the scores"));
   return static_cast<double>(hits) / static_cast<double>(all);
 }
 
@@ -86,8 +85,7 @@ double Ranking<T>::auroc() const {
   double twice_area = 0;
   std::int64_t normals = 0, anomalies = 0;
   for (const Level& level : levels_) {
-    twice_area +=
-        static_cast<double>(level.normals - normals) * static_cast<double>(level.anomalies + anomalies);
+    twice_area += static_cast<double>(level.normals - normals) * static_cast<double>(level.anomalies + anomalies);
     normals = level.normals;
     anomalies = level.anomalies;
   }
@@ -100,8 +98,7 @@ double Ranking<T>::average_precision() const {
   std::int64_t anomalies = 0;
   for (const Level& level : levels_) {
     const double found = static_cast<double>(level.anomalies);
-    sum += static_cast<double>(level.anomalies - anomalies) * found /
-           (found + static_cast<double>(level.normals));
+    sum += static_cast<double>(level.anomalies - anomalies) * found / (found + static_cast<double>(level.normals));
     anomalies = level.anomalies;
   }
   return sum / static_cast<double>(anomalies_);
@@ -146,8 +143,7 @@ std::vector<RocPoint> Ranking<T>::roc_curve() const {
   const auto point = [&](size_t i) {
     const Level rejected = i == 0 ? Level{} : levels_[i - 1];
     return RocPoint{static_cast<double>(rejected.normals) / static_cast<double>(normals_),
-                    static_cast<double>(rejected.anomalies) / static_cast<double>(anomalies_),
-                    threshold_above(i)};
+                    static_cast<double>(rejected.anomalies) / static_cast<double>(anomalies_), threshold_above(i)};
   };
   std::vector<RocPoint> curve = {point(0)};
   Level last = {};  // the last point kept
@@ -184,16 +180,14 @@ double f1_at(std::span<const double> scores, std::span<const std::uint8_t> anoma
              PositiveClass positive) {
   return Ranking<double>(scores, anomalous).f1_at(threshold, positive);
 }
-BestF1 best_f1(std::span<const double> scores, std::span<const std::uint8_t> anomalous,
-               PositiveClass positive) {
+BestF1 best_f1(std::span<const double> scores, std::span<const std::uint8_t> anomalous, PositiveClass positive) {
   return Ranking<double>(scores, anomalous).best_f1(positive);
 }
 std::vector<RocPoint> roc_curve(std::span<const double> scores, std::span<const std::uint8_t> anomalous) {
   return Ranking<double>(scores, anomalous).roc_curve();
 }
 
-double false_reject_rate(std::span<const double> scores, std::span<const std::uint8_t> anomalous,
-                         double threshold) {
+double false_reject_rate(std::span<const double> scores, std::span<const std::uint8_t> anomalous, double threshold) {
   return share(scores, anomalous, threshold, false, true);
 }
 
@@ -202,8 +196,7 @@ double miss_rate(std::span<const double> scores, std::span<const std::uint8_t> a
 }
 
 Components connected_components(std::span<const std::uint8_t> mask, int h, int w) {
-  PGAD_CHECK(h >= 0 && w >= 0 && mask.size() == static_cast<size_t>(h) * w, mask.size(), " pixels for ", h,
-             "x", w);
+  PGAD_CHECK(h >= 0 && w >= 0 && mask.size() == static_cast<size_t>(h) * w, mask.size(), " pixels for ", h, "x", w);
   Components result;
   result.labels.assign(mask.size(), 0);
   std::vector<size_t> stack;
@@ -229,8 +222,7 @@ Components connected_components(std::span<const std::uint8_t> mask, int h, int w
   return result;
 }
 
-double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, int n, int h, int w,
-             double fpr_limit) {
+double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, int n, int h, int w, double fpr_limit) {
   const size_t pixels = static_cast<size_t>(h) * w;
   PGAD_CHECK(n >= 0 && maps.size() == pixels * n && masks.size() == maps.size(), maps.size(), " scores and ",
              masks.size(), " mask pixels for ", n, "x", h, "x", w);
@@ -299,8 +291,7 @@ Threshold quantile_threshold(std::span<const double> normal_scores, double false
   // The small amount forgives rounding where (n + 1)p is a whole number.
   const double rank = std::ceil((n + 1) * p - 1e-9);
   t.value = sorted[static_cast<size_t>(std::clamp(rank, 1.0, static_cast<double>(n))) - 1];
-  t.false_reject_rate =
-      static_cast<double>(std::ranges::count_if(sorted, [&](double s) { return s > t.value; })) / n;
+  t.false_reject_rate = static_cast<double>(std::ranges::count_if(sorted, [&](double s) { return s > t.value; })) / n;
 
   // With K ~ Binomial(n, p) normals below the true quantile q: P(s_(l) > q) = P(K <= l - 1) and
   // P(s_(u) < q) = P(K >= u) = 1 - P(K <= u - 1), each at most 2.5 % (s_(i): the i-th smallest).

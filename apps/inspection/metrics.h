@@ -68,8 +68,7 @@ BestF1 best_f1(std::span<const double> scores, std::span<const std::uint8_t> ano
 std::vector<RocPoint> roc_curve(std::span<const double> scores, std::span<const std::uint8_t> anomalous);
 
 // Share of the normals above the threshold; needs no anomalous example.
-double false_reject_rate(std::span<const double> scores, std::span<const std::uint8_t> anomalous,
-                         double threshold);
+double false_reject_rate(std::span<const double> scores, std::span<const std::uint8_t> anomalous, double threshold);
 // Share of the anomalous at or below the threshold; needs no normal example.
 double miss_rate(std::span<const double> scores, std::span<const std::uint8_t> anomalous, double threshold);
 

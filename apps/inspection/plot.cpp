@@ -21,8 +21,7 @@ namespace {
 struct Color {
   int r, g, b;
 };
-constexpr Color kWhite = {255, 255, 255}, kBlack = {0, 0, 0}, kGrey = {110, 110, 110},
-                kLightGrey = {222, 222, 222};
+constexpr Color kWhite = {255, 255, 255}, kBlack = {0, 0, 0}, kGrey = {110, 110, 110}, kLightGrey = {222, 222, 222};
 // Okabe and Ito's palette, its yellow left out (too pale on white).
 constexpr Color kPalette[] = {{0, 114, 178},   {213, 94, 0},  {0, 158, 115},
                               {204, 121, 167}, {230, 159, 0}, {86, 180, 233}};
@@ -51,8 +50,7 @@ enum class Align { kLeft, kCenter, kRight };
 
 class Canvas {
  public:
-  Canvas(int width, int height)
-      : width_(width), height_(height), large_(make_image(width * kScale, height * kScale)) {
+  Canvas(int width, int height) : width_(width), height_(height), large_(make_image(width * kScale, height * kScale)) {
     gdImageFilledRectangle(large_.get(), 0, 0, width * kScale, height * kScale, pack(kWhite));
   }
 
@@ -69,9 +67,7 @@ class Canvas {
       const auto [x1, y1] = points[i];
       const double length = std::hypot(x1 - x0, y1 - y0);
       if (length == 0) continue;
-      const auto at = [&](double s) {
-        return Point{x0 + (x1 - x0) * s / length, y0 + (y1 - y0) * s / length};
-      };
+      const auto at = [&](double s) { return Point{x0 + (x1 - x0) * s / length, y0 + (y1 - y0) * s / length}; };
       for (double s = 0; s < length;) {
         // Strokes and gaps alternate along the whole polyline, corners included.
         const double next =
@@ -96,8 +92,7 @@ class Canvas {
 
   std::string png() {
     const GdImage small = make_image(width_, height_);
-    gdImageCopyResampled(small.get(), large_.get(), 0, 0, 0, 0, width_, height_, width_ * kScale,
-                         height_ * kScale);
+    gdImageCopyResampled(small.get(), large_.get(), 0, 0, 0, 0, width_, height_, width_ * kScale, height_ * kScale);
     for (Text& t : texts_) {
       const double length = static_cast<double>(t.text.size()) * t.font->w;
       const double back = t.align == Align::kLeft ? 0 : t.align == Align::kCenter ? length / 2 : length;
@@ -203,8 +198,7 @@ void draw_axes(Canvas& canvas, const Axes& a, const std::string& x_title, const 
     canvas.line(a.left - 5, a.y(v), a.left, a.y(v), kGrey);
     canvas.text(a.left - 9, a.y(v) - font->h / 2.0, printed(y_format, v), font, kBlack, Align::kRight);
   }
-  const Point frame[] = {
-      {a.left, a.top}, {a.right, a.top}, {a.right, a.bottom}, {a.left, a.bottom}, {a.left, a.top}};
+  const Point frame[] = {{a.left, a.top}, {a.right, a.top}, {a.right, a.bottom}, {a.left, a.bottom}, {a.left, a.top}};
   canvas.polyline(frame, kGrey, 1);
   canvas.text((a.left + a.right) / 2, a.bottom + 26, x_title, font, kBlack, Align::kCenter);
   canvas.text(a.left - 74, (a.top + a.bottom) / 2, y_title, font, kBlack, Align::kCenter, true);
@@ -263,15 +257,13 @@ Bins choose_bins(const ScoreHistogram& h) {
     bins.high = std::max(bins.high, h.threshold);
   }
   // Some width also where all scores are equal, and room for the marks at the ends.
-  const double margin =
-      bins.high > bins.low ? 0.02 * (bins.high - bins.low) : std::max(1e-3, 0.1 * std::abs(bins.low));
+  const double margin = bins.high > bins.low ? 0.02 * (bins.high - bins.low) : std::max(1e-3, 0.1 * std::abs(bins.low));
   bins.low -= margin;
   bins.high += margin;
   return bins;
 }
 
-void draw_bars(Canvas& canvas, const Axes& axes, const Bins& bins, const std::vector<double>& shares,
-               Color color) {
+void draw_bars(Canvas& canvas, const Axes& axes, const Bins& bins, const std::vector<double>& shares, Color color) {
   std::vector<Point> outline = {{axes.left, axes.bottom}};
   const double width = (axes.right - axes.left) / bins.count;
   for (int i = 0; i < bins.count; ++i) {
@@ -284,8 +276,7 @@ void draw_bars(Canvas& canvas, const Axes& axes, const Bins& bins, const std::ve
   canvas.polyline(outline, color, 1.7);
 }
 
-void draw_histogram(Canvas& canvas, const ScoreHistogram& h, double left, double top, double width,
-                    double height) {
+void draw_histogram(Canvas& canvas, const ScoreHistogram& h, double left, double top, double width, double height) {
   Bins bins = choose_bins(h);
   const std::vector<double> normal = bins.shares(h.normal), anomalous = bins.shares(h.anomalous);
   const double highest = std::max(std::ranges::max(normal), std::ranges::max(anomalous));
@@ -344,8 +335,7 @@ void plot_roc(const std::string& path, const std::string& title, std::span<const
   write_file_atomically(path, canvas.png());
 }
 
-void plot_histograms(const std::string& path, const std::string& title,
-                     std::span<const ScoreHistogram> scores) {
+void plot_histograms(const std::string& path, const std::string& title, std::span<const ScoreHistogram> scores) {
   if (scores.empty()) throw Error("plot: no scores");
   constexpr double kPanelWidth = 520, kPanelHeight = 330, kHeader = 66;
   const int columns = scores.size() == 1 ? 1 : 2;

@@ -19,8 +19,8 @@ struct RocSeries {
 
 // All curves in one square, the legend with the AUROC of each beside it. width, height: pixels, at least 640
 // x 480.
-void plot_roc(const std::string& path, const std::string& title, std::span<const RocSeries> series,
-              int width = 1000, int height = 760);
+void plot_roc(const std::string& path, const std::string& title, std::span<const RocSeries> series, int width = 1000,
+              int height = 760);
 
 struct ScoreHistogram {
   std::string name;
@@ -31,7 +31,6 @@ struct ScoreHistogram {
 // One panel per score, two to a row: share of each class per bin, so that unequal class sizes compare. Bins
 // span the central 99 % of all scores and the threshold where outliers would squeeze everything else; the
 // number of scores beyond is written on the panel.
-void plot_histograms(const std::string& path, const std::string& title,
-                     std::span<const ScoreHistogram> scores);
+void plot_histograms(const std::string& path, const std::string& title, std::span<const ScoreHistogram> scores);
 
 }  // namespace pgad

@@ -12,11 +12,11 @@
 namespace pgad {
 
 struct ResultOptions {
-  std::string out;          // directory
-  bool maps = false;        // pictures and raw maps of each image, under out/maps/
-  bool labels = false;      // a column with the true label
-  double threshold = 0;     // of combined; NaN: no decision
-  double map_sigma = 1;     // pixels
+  std::string out;       // directory
+  bool maps = false;     // pictures and raw maps of each image, under out/maps/
+  bool labels = false;   // a column with the true label
+  double threshold = 0;  // of combined; NaN: no decision
+  double map_sigma = 1;  // pixels
 };
 
 class ResultWriter {

@@ -15,7 +15,7 @@ Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring)
     : exec_(exec), model_(model), scoring_(scoring) {}
 
 SearchModel Scorer::search_model() const {
-  return {model_.g.get(),   model_.d.get(),   model_.config.network, model_.config.objective.loss, model_.level,
+  return {model_.g.get(),    model_.d.get(),   model_.config.network, model_.config.objective.loss, model_.level,
           model_.old_weight, model_.statistic, model_.normal_critic,  model_.encoder.get()};
 }
 

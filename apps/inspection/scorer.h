@@ -20,7 +20,7 @@ struct ScoredImage {
   Sample sample;
   std::string error;  // why the image could not be scored; the rest is empty then
   std::vector<std::string> notes;
-  int height = 0, width = 0;     // of the original
+  int height = 0, width = 0;      // of the original
   double terms[kTermCount] = {};  // in the order of kScoreNames
   // At the networks' size s = 2^level: [s, s, channels] in [-1,1], and |x - G(z)| averaged over channels, [s, s].
   int steps = 0;  // that its search took
@@ -31,8 +31,8 @@ class Scorer {
  public:
   Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
 
-  // Hands each image to `sink`, in order; stops early once `stop` is true. An image that is done makes room for the next.
-  // on_progress: images done so far (those being searched count by the share that is done) of all.
+  // Hands each image to `sink`, in order; stops early once `stop` is true. An image that is done makes room for the
+  // next. on_progress: images done so far (those being searched count by the share that is done) of all.
   void score(const std::vector<Sample>& samples, const ImageSource& source,
              const std::function<void(ScoredImage)>& sink, const std::function<void(double done)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);

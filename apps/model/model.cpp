@@ -62,7 +62,8 @@ void ParameterViews::add(const std::string& name, std::vector<std::int64_t> shap
   views_.push_back(safe_tensor_view<float>(name, std::move(shape), *memory_.back()));
 }
 
-void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter, const Tensor& out) {
+void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter,
+                    const Tensor& out) {
   const auto values = file.get(name, "F32", file_shape(parameter)).elements<float>();
   from_file_order(parameter, values.data(), out);
 }
@@ -131,7 +132,8 @@ Model load_model(Exec& exec, const std::string& path) {
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kFormat)
     throw Error(str(path, ": not a pgad model (metadata 'format' is ",
-                    format == file.metadata.end() ? "missing" : "'" + format->second + "'", ", expected '", kFormat, "')"));
+                    format == file.metadata.end() ? "missing" : "'" + format->second + "'", ", expected '", kFormat,
+                    "')"));
   if (const std::string version = metadata_text(file, "format_version"); version != kVersion)
     throw Error(str(path, ": format version ", version, ", this program reads ", kVersion));
   Model model;

@@ -67,7 +67,8 @@ class ParameterViews {
 };
 
 // Reads a tensor of the file into `out`; Error if it is missing or of another type or shape.
-void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter, const Tensor& out);
+void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter,
+                    const Tensor& out);
 
 // A metadata entry; Error naming the file and the key if it is missing or no number.
 std::string metadata_text(const SafeTensorsFile& file, const std::string& key);

@@ -27,8 +27,7 @@ void for_each_tensor(const Networks& networks, const Body& body) {
 SafeTensorsFile read_checkpoint(const std::string& path) {
   SafeTensorsFile file = read_safetensors(path);
   const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() || format->second != kFormat)
-    throw Error(str(path, ": not a pgad checkpoint"));
+  if (format == file.metadata.end() || format->second != kFormat) throw Error(str(path, ": not a pgad checkpoint"));
   if (const std::string version = metadata_text(file, "format_version"); version != kVersion)
     throw Error(str(path, ": format version ", version, ", this program reads ", kVersion));
   return file;
@@ -102,7 +101,8 @@ std::map<std::int64_t, std::string> list_checkpoints(const std::string& out) {
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(out) / "checkpoints", error)) {
     long long images = 0;
     const std::string name = entry.path().filename().string();
-    if (std::sscanf(name.c_str(), "images-%12lld.safetensors", &images) == 1 && entry.path() == checkpoint_path(out, images))
+    if (std::sscanf(name.c_str(), "images-%12lld.safetensors", &images) == 1 &&
+        entry.path() == checkpoint_path(out, images))
       found[images] = entry.path().string();
   }
   return found;

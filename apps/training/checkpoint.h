@@ -11,17 +11,17 @@
 namespace pgad {
 
 struct TrainingState {
-  std::int64_t images = 0;        // real images shown
+  std::int64_t images = 0;  // real images shown
   std::int64_t images_before_last_step = 0;
   std::int64_t steps = 0;
-  std::int64_t skipped = 0;       // steps in which an update was left out for gradients that are not finite
+  std::int64_t skipped = 0;  // steps in which an update was left out for gradients that are not finite
   std::int64_t skipped_in_row = 0;
-  int level = 0;                  // of the last step, and whether it was fading: optimizers are reset at changes
+  int level = 0;  // of the last step, and whether it was fading: optimizers are reset at changes
   bool fading = false;
-  double statistic = 0;           // running mean of minibatch-stddev over real batches
+  double statistic = 0;  // running mean of minibatch-stddev over real batches
   bool has_statistic = false;
-  double seconds = 0;             // spent training, over all sessions; informative
-  std::int64_t log_bytes = 0;     // length of log.jsonl at this point
+  double seconds = 0;          // spent training, over all sessions; informative
+  std::int64_t log_bytes = 0;  // length of log.jsonl at this point
 };
 
 // config_json: the configuration the run was started with.

@@ -74,8 +74,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
       graph.emplace(exec, step);
     adam.advance();
     const double loss = *loss_value.data<float>();
-    if (!std::isfinite(loss))
-      throw Error(str("the encoder diverged after ", done, " images; lower --encoder-lr"));
+    if (!std::isfinite(loss)) throw Error(str("the encoder diverged after ", done, " images; lower --encoder-lr"));
     recent = number == 0 ? loss : 0.98 * recent + 0.02 * loss;
     if (on_progress && number % kReportEvery == 0) {
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();

@@ -118,8 +118,7 @@ TrainStepResult TrainStep::run() {
   r.penalty = d_result_.penalty.item();
   r.d_real = d_result_.real.item();
   r.d_fake = d_result_.fake.item();
-  r.d_abnormal =
-      d_result_.abnormal.defined() ? d_result_.abnormal.item() : std::numeric_limits<double>::quiet_NaN();
+  r.d_abnormal = d_result_.abnormal.defined() ? d_result_.abnormal.item() : std::numeric_limits<double>::quiet_NaN();
   r.d_grad_norm = std::sqrt(*d_gate_.data<float>());
   r.g_grad_norm = std::sqrt(*g_gate_.data<float>());
   r.gradient_norm = mean_gradient_norm_.item();

@@ -36,9 +36,9 @@ struct TrainStepResult {
   double d_loss, g_loss, penalty;
   double d_real, d_fake, d_abnormal;  // mean scores; d_abnormal is NaN without abnormals
   double d_grad_norm, g_grad_norm;
-  double gradient_norm;               // mean ||dD/dx|| of the penalty's images
-  double statistic;                   // mean minibatch-stddev of the real batch
-  bool d_skipped, g_skipped;          // the gradients were not finite: nothing was updated
+  double gradient_norm;       // mean ||dD/dx|| of the penalty's images
+  double statistic;           // mean minibatch-stddev of the real batch
+  bool d_skipped, g_skipped;  // the gradients were not finite: nothing was updated
 };
 
 class TrainStep {
@@ -49,12 +49,12 @@ class TrainStep {
   const TrainStepShape& shape() const { return shape_; }
 
   // Inputs, written by the host before run(). Images at full resolution, NHWC in [-1,1].
-  std::span<float> real() { return real_.span<float>(); }          // [batch, R, R, channels]
-  std::span<float> abnormal() { return abnormal_.span<float>(); }  // [batch, R, R, channels]; only with_abnormal
+  std::span<float> real() { return real_.span<float>(); }            // [batch, R, R, channels]
+  std::span<float> abnormal() { return abnormal_.span<float>(); }    // [batch, R, R, channels]; only with_abnormal
   std::span<float> d_latents() { return d_latents_.span<float>(); }  // [batch, d]
   std::span<float> g_latents() { return g_latents_.span<float>(); }  // [batch, d]
-  std::span<float> mix() { return mix_.span<float>(); }            // [batch], see DiscriminatorBatch
-  std::span<float> pick() { return pick_.span<float>(); }          // [batch]
+  std::span<float> mix() { return mix_.span<float>(); }              // [batch], see DiscriminatorBatch
+  std::span<float> pick() { return pick_.span<float>(); }            // [batch]
   void set_old_weight(double w) { *old_weight_.data<float>() = static_cast<float>(w); }
   void set_ema_weight(double w) { *ema_weight_.data<float>() = static_cast<float>(w); }  // of the new value
 

@@ -66,8 +66,8 @@ Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data)
     : exec_(exec),
       config_(config),
       preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data.fit)),
-      networks_(exec, config.network,
-                {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon}, config.run.seed),
+      networks_(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
+                config.run.seed),
       stored_config_(config_to_json(portable(config)).dump()) {
   TrainingImagesOptions options;
   options.threads = exec.threads();
@@ -154,13 +154,16 @@ void Trainer::open_log() {
   // Lines behind the checkpoint belong to steps that will be taken again.
   std::string kept;
   if (state_.log_bytes > 0 && std::filesystem::exists(path)) kept = read_file(path);
-  if (static_cast<std::int64_t>(kept.size()) > state_.log_bytes) kept.resize(static_cast<std::size_t>(state_.log_bytes));
+  if (static_cast<std::int64_t>(kept.size()) > state_.log_bytes)
+    kept.resize(static_cast<std::size_t>(state_.log_bytes));
   state_.log_bytes = static_cast<std::int64_t>(kept.size());
   write_file_atomically(path, kept);
 }
 
 void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second) {
-  const auto number = [](double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr); };
+  const auto number = [](double v) {
+    return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
+  };
   const nlohmann::ordered_json line = {{"kimg", static_cast<double>(state_.images) / 1000},
                                        {"step", state_.steps},
                                        {"resolution", 1 << phase.level},
@@ -215,9 +218,12 @@ void Trainer::save_checkpoint() {
   }
 }
 
-StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress) {
+StopReason Trainer::run(const std::atomic<bool>& stop,
+                        const std::function<void(const TrainingProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
-  const auto seconds_since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+  const auto seconds_since = [](Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+  };
   const auto kimg = [](double k) { return static_cast<std::int64_t>(std::llround(k * 1000)); };
   const std::int64_t total = kimg(config_.schedule.total_kimg);
   const int log2_resolution = config_.network.log2_resolution();
@@ -285,7 +291,8 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
     state_.steps += 1;
     state_.seconds = seconds_before + seconds_since(session);
     if (state_.skipped_in_row >= config_.optimizer.max_skipped_steps)
-      throw Error(str("training diverged: ", state_.skipped_in_row, " steps in a row had gradients that are not finite, at ",
+      throw Error(str("training diverged: ", state_.skipped_in_row,
+                      " steps in a row had gradients that are not finite, at ",
                       static_cast<double>(state_.images) / 1000, " kimg, resolution ", 1 << phase.level,
                       "; lower --lr or raise --r1-weight. The last checkpoint is intact"));
 
@@ -315,8 +322,7 @@ StopReason Trainer::run(const std::atomic<bool>& stop, const std::function<void(
 
 Model Trainer::model() const {
   // The phase of the last step taken: what lies behind it has not been trained yet.
-  const Phase phase =
-      phase_at(config_.schedule, config_.network.log2_resolution(), state_.images_before_last_step);
+  const Phase phase = phase_at(config_.schedule, config_.network.log2_resolution(), state_.images_before_last_step);
   Model m;
   m.config = portable(config_);
   m.preprocessing = preprocessing_;

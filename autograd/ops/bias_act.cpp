@@ -21,7 +21,8 @@ struct BiasActOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var>, const Var& out, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var>, const Var& out, const Var& dy,
+                       std::span<const char> needs) const override {
     const std::int64_t c = dy.shape().back();
     const Var dx = slope == 1 ? dy : act_grad(dy, out, slope);
     return {dx, needs[1] ? reshape(sum_to(reshape(dx, {dx.shape().numel() / c, c}), {1, c}), {c}) : Var()};

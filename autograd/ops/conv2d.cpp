@@ -2,11 +2,11 @@
 // leaky ReLU in one pass.
 
 #include "kernels/conv2d/conv2d.h"
-#include "kernels/pixelnorm/pixelnorm.h"
 
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "autograd/ops/dispatch.h"
+#include "kernels/pixelnorm/pixelnorm.h"
 
 namespace pgad {
 namespace {
@@ -35,8 +35,8 @@ Tensor prepare(Exec& exec, Conv2dArgs<float> args, const Tensor& w, bool adjoint
 void launch(const Kernel<Conv2dArgs>& kernel, Exec& exec, const Shape& x, std::int64_t co, std::int64_t k, double alpha,
             const Tensor& a, const Tensor& b, const Tensor& out, bool upsampled = false) {
   with_element_type(out.dtype(), [&]<class T>(T) {
-    Conv2dArgs<T> args{x[0], x[1], x[2], x[3], co, k, static_cast<T>(alpha), a.data<T>(), b.data<T>(), out.data<T>(),
-                       upsampled};
+    Conv2dArgs<T> args{x[0],        x[1],        x[2],          x[3],     co, k, static_cast<T>(alpha),
+                       a.data<T>(), b.data<T>(), out.data<T>(), upsampled};
     Tensor prepared;
     if constexpr (std::is_same_v<T, float>)
       if (&kernel != &kConv2dWgrad) {
@@ -72,9 +72,7 @@ struct ConvOp final : Op {
 Var wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha, bool upsampled);
 
 // x's size in the network: doubled where it is read so.
-Shape doubled(const Shape& x, bool upsampled) {
-  return upsampled ? Shape({x[0], 2 * x[1], 2 * x[2], x[3]}) : x;
-}
+Shape doubled(const Shape& x, bool upsampled) { return upsampled ? Shape({x[0], 2 * x[1], 2 * x[2], x[3]}) : x; }
 
 // Convolution, bias, leaky ReLU, and what else goes with them in one op: doubling before, pixelnorm behind.
 struct ConvBiasActOp final : Op {
@@ -93,8 +91,9 @@ struct ConvBiasActOp final : Op {
     const std::int64_t rows = out.numel() / w[0];
     if (normalised) factor = exec.empty({rows}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
-      Conv2dArgs<T> conv{x[0], x[1], x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(), in[1].data<T>(),
-                         out.data<T>(), upsampled};
+      Conv2dArgs<T> conv{
+          x[0],          x[1],     x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(), in[1].data<T>(),
+          out.data<T>(), upsampled};
       Tensor prepared;
       if constexpr (std::is_same_v<T, float>) {
         prepared = prepare(exec, conv, in[1], false);
@@ -107,7 +106,8 @@ struct ConvBiasActOp final : Op {
     return out;
   }
 
-  std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy,
+                       std::span<const char> needs) const override {
     Var d;  // the gradient behind the convolution
     if (normalised) {
       // The kept factor is a constant to the graph: derivatives of this gradient need the formula.
@@ -203,8 +203,6 @@ Var upsample2x_conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& 
   return apply(std::make_shared<ConvBiasActOp>(alpha, slope, true, true), {x, w, b});
 }
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha) { return apply(std::make_shared<DgradOp>(alpha), {dy, w}); }
-Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha) {
-  return wgrad(x, dy, k, alpha, false);
-}
+Var conv2d_wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha) { return wgrad(x, dy, k, alpha, false); }
 
 }  // namespace pgad

@@ -16,23 +16,34 @@ struct UnaryOp final : Op {
   Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
-      run(kUnary, exec, UnaryArgs<T>{op, out.numel(), in[0].data<T>(), out.data<T>(), static_cast<T>(a), static_cast<T>(b)});
+      run(kUnary, exec,
+          UnaryArgs<T>{op, out.numel(), in[0].data<T>(), out.data<T>(), static_cast<T>(a), static_cast<T>(b)});
     });
     return out;
   }
   std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy, std::span<const char>) const override {
     const Var& x = in[0];
     switch (op) {
-      case Unary::kAffine: return {scale(dy, a)};
-      case Unary::kAbs: return {mul(dy, sign(x))};
-      case Unary::kSign: return {Var()};
-      case Unary::kSquare: return {scale(mul(dy, x), 2)};
-      case Unary::kSqrt: return {scale(mul(dy, reciprocal(out)), 0.5)};
-      case Unary::kReciprocal: return {scale(mul(dy, square(out)), -1)};
-      case Unary::kExp: return {mul(dy, out)};
-      case Unary::kLog: return {mul(dy, reciprocal(x))};
-      case Unary::kSigmoid: return {mul(dy, mul(out, affine(out, -1, 1)))};
-      case Unary::kSoftplus: return {mul(dy, pgad::sigmoid(x))};
+      case Unary::kAffine:
+        return {scale(dy, a)};
+      case Unary::kAbs:
+        return {mul(dy, sign(x))};
+      case Unary::kSign:
+        return {Var()};
+      case Unary::kSquare:
+        return {scale(mul(dy, x), 2)};
+      case Unary::kSqrt:
+        return {scale(mul(dy, reciprocal(out)), 0.5)};
+      case Unary::kReciprocal:
+        return {scale(mul(dy, square(out)), -1)};
+      case Unary::kExp:
+        return {mul(dy, out)};
+      case Unary::kLog:
+        return {mul(dy, reciprocal(x))};
+      case Unary::kSigmoid:
+        return {mul(dy, mul(out, affine(out, -1, 1)))};
+      case Unary::kSoftplus:
+        return {mul(dy, pgad::sigmoid(x))};
     }
     return {Var()};
   }
@@ -53,7 +64,8 @@ struct BinaryOp final : Op {
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kBinary, exec,
-          BinaryArgs<T>{op, out.numel(), in[0].data<T>(), in[1].data<T>(), out.data<T>(), static_cast<T>(a), static_cast<T>(b)});
+          BinaryArgs<T>{op, out.numel(), in[0].data<T>(), in[1].data<T>(), out.data<T>(), static_cast<T>(a),
+                        static_cast<T>(b)});
     });
     return out;
   }
@@ -74,7 +86,8 @@ struct ScaleByOp final : Op {
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kScaleBy, exec,
-          ScaleByArgs<T>{out.numel(), in[0].data<T>(), in[1].data<T>(), out.data<T>(), static_cast<T>(c0), static_cast<T>(c1)});
+          ScaleByArgs<T>{out.numel(), in[0].data<T>(), in[1].data<T>(), out.data<T>(), static_cast<T>(c0),
+                         static_cast<T>(c1)});
     });
     return out;
   }

@@ -24,7 +24,8 @@ struct PixelnormVjpOp final : Op {
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kPixelnormVjp, exec,
-          PixelnormVjpArgs<T>{out.numel() / shape.back(), shape.back(), in[0].data<T>(), in[1].data<T>(), out.data<T>()});
+          PixelnormVjpArgs<T>{out.numel() / shape.back(), shape.back(), in[0].data<T>(), in[1].data<T>(),
+                              out.data<T>()});
     });
     return out;
   }
@@ -43,8 +44,7 @@ struct PixelnormOp final : Op {
     const Shape& shape = in[0].shape();
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
-      run(kPixelnorm, exec,
-          PixelnormArgs<T>{out.numel() / shape.back(), shape.back(), in[0].data<T>(), out.data<T>()});
+      run(kPixelnorm, exec, PixelnormArgs<T>{out.numel() / shape.back(), shape.back(), in[0].data<T>(), out.data<T>()});
     });
     return out;
   }

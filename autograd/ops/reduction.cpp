@@ -58,9 +58,7 @@ struct BroadcastOp final : Op {
 
 }  // namespace
 
-Var sum_to(const Var& x, const Shape& shape, double alpha) {
-  return apply(std::make_shared<SumOp>(shape, alpha), {x});
-}
+Var sum_to(const Var& x, const Shape& shape, double alpha) { return apply(std::make_shared<SumOp>(shape, alpha), {x}); }
 Var broadcast_to(const Var& x, const Shape& shape, double alpha) {
   return apply(std::make_shared<BroadcastOp>(shape, alpha), {x});
 }

@@ -4,7 +4,8 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void rows_with_bias(const float* x, const float* b, float* y, std::int64_t rows, std::int64_t c, float slope) {
+PGAD_SIMD void rows_with_bias(const float* x, const float* b, float* y, std::int64_t rows, std::int64_t c,
+                              float slope) {
   for (std::int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) {

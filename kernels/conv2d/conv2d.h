@@ -22,7 +22,7 @@ struct Conv2dArgs {
   // conv2d_reads_upsampled() says so.
   bool upsampled = false;
   const T* prepared = nullptr;  // conv2d, dgrad: w as kConv2dPrepare made it, where conv2d_prepared_floats() is not 0
-  Cost cost() const {  // of the direct algorithm
+  Cost cost() const {           // of the direct algorithm
     const double pixels = static_cast<double>(n * h * w), weights = static_cast<double>(k * k * ci * co);
     return {2 * pixels * weights, (pixels * static_cast<double>(ci + co) + weights) * sizeof(T)};
   }

@@ -1,4 +1,5 @@
-// Which algorithm serves which shape on the CPU: Winograd's where it pays, else the direct one (oneDNN's, or our loops).
+// Which algorithm serves which shape on the CPU: Winograd's where it pays, else the direct one (oneDNN's, or our
+// loops).
 
 #include "kernels/conv2d/impl.h"
 

@@ -105,8 +105,7 @@ void conv2d_wgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {
               if (thin)
                 for (std::int64_t c = 0; c < s.ci; ++c) accumulate(x + c, dy, 1, s.co, dw + (t * s.ci + c) * s.co);
               else
-                for (std::int64_t o = 0; o < s.co; ++o)
-                  accumulate(dy + o, x, 1, s.ci, dw + (o * s.k * s.k + t) * s.ci);
+                for (std::int64_t o = 0; o < s.co; ++o) accumulate(dy + o, x, 1, s.ci, dw + (o * s.k * s.k + t) * s.ci);
             }
         }
       }

@@ -3,9 +3,8 @@
 // shape and cached in the Exec.
 
 #include <map>
-#include <tuple>
-
 #include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
 
 #include "kernels/conv2d/impl.h"
 #include "kernels/onednn.h"
@@ -29,7 +28,8 @@ struct Conv {
     const memory::dims xd = {s.n, s.ci, s.h, s.w}, yd = {s.n, s.co, s.h, s.w}, wd = {s.co, s.ci, s.k, s.k};
     const memory::dims stride = {1, 1}, pad = {s.k / 2, s.k / 2};
     const auto f32 = memory::data_type::f32;
-    const memory::desc x(xd, f32, Tag::nhwc), y(yd, f32, Tag::nhwc), w_any(wd, f32, Tag::any), w_user(wd, f32, Tag::ohwi);
+    const memory::desc x(xd, f32, Tag::nhwc), y(yd, f32, Tag::nhwc), w_any(wd, f32, Tag::any),
+        w_user(wd, f32, Tag::ohwi);
     const auto algorithm = dnnl::algorithm::convolution_direct;
     const auto kind = pass == Pass::kForward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
     const memory::desc b({s.co}, f32, Tag::x);
@@ -41,8 +41,9 @@ struct Conv {
     }
     using Forward = dnnl::convolution_forward;
     const Forward::primitive_desc forward =
-        slope == kNoBias ? Forward::primitive_desc({kind, algorithm, x, w_any, y, stride, pad, pad}, lib.engine)
-                          : Forward::primitive_desc({kind, algorithm, x, w_any, b, y, stride, pad, pad}, epilogue, lib.engine);
+        slope == kNoBias
+            ? Forward::primitive_desc({kind, algorithm, x, w_any, y, stride, pad, pad}, lib.engine)
+            : Forward::primitive_desc({kind, algorithm, x, w_any, b, y, stride, pad, pad}, epilogue, lib.engine);
     bias = memory(b, lib.engine, DNNL_MEMORY_NONE);
     memory::desc w_best;
     if (pass == Pass::kForward) {
@@ -54,8 +55,8 @@ struct Conv {
       w_best = pd.weights_desc();
       main = dnnl::convolution_backward_data(pd);
     } else {
-      const dnnl::convolution_backward_weights::primitive_desc pd({algorithm, x, w_any, y, stride, pad, pad}, lib.engine,
-                                                                  forward);
+      const dnnl::convolution_backward_weights::primitive_desc pd({algorithm, x, w_any, y, stride, pad, pad},
+                                                                  lib.engine, forward);
       w_best = pd.diff_weights_desc();
       main = dnnl::convolution_backward_weights(pd);
     }
@@ -73,7 +74,8 @@ struct Conv {
 };
 
 struct ConvCache {
-  using Key = std::tuple<Pass, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, float, float>;
+  using Key = std::tuple<Pass, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         float, float>;
   std::map<Key, Conv> convs;
 };
 
@@ -94,10 +96,13 @@ void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s, float slope = k
     case Pass::kForward:
       if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
       if (slope == kNoBias) {
-        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
+        conv.main.execute(lib.stream,
+                          {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
       } else {
         set(conv.bias, bias);
-        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, conv.bias},
+        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src},
+                                       {DNNL_ARG_WEIGHTS, weights},
+                                       {DNNL_ARG_BIAS, conv.bias},
                                        {DNNL_ARG_DST, conv.dst}});
       }
       break;

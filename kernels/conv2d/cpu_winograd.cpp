@@ -40,7 +40,8 @@ struct Workspace {
   float* get(std::size_t wanted) {
     if (wanted > floats) {
       memory.reset();
-      memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, (wanted * 4 + kAlignment - 1) / kAlignment * kAlignment)));
+      memory.reset(
+          static_cast<float*>(std::aligned_alloc(kAlignment, (wanted * 4 + kAlignment - 1) / kAlignment * kAlignment)));
       if (!memory) throw std::bad_alloc();
       floats = wanted;
     }
@@ -118,7 +119,8 @@ void winograd_weights(Exec& exec, const Conv2dArgs<float>& s, bool adjoint, floa
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t first = block * kPad, count = std::min(kPad, s.co - first);
       for (std::int64_t o = 0; o < count; ++o)
-        version()->filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines.data() + o * s.ci, kPad * s.ci);
+        version()->filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines.data() + o * s.ci,
+                           kPad * s.ci);
       for (std::int64_t e = 0; e < kElements; ++e)
         for (std::int64_t c = 0; c < s.ci; ++c)
           for (std::int64_t o = 0; o < kPad; ++o)
@@ -158,8 +160,8 @@ void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
         f.input(s.a, in, first, count, v);
         f.output_adjoint(s.b, out, first, count, m);
         for (int e = 0; e < kElements; ++e)
-          f.multiply(v.data + e * v.element, 1, v.tile, m.data + e * m.element, m.tile, sums_of(part) + e * s.ci * columns,
-                     columns, s.ci, columns, count, first > begin);
+          f.multiply(v.data + e * v.element, 1, v.tile, m.data + e * m.element, m.tile,
+                     sums_of(part) + e * s.ci * columns, columns, s.ci, columns, count, first > begin);
       }
     }
   });

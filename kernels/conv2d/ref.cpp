@@ -31,8 +31,8 @@ void conv2d_ref(Exec&, const Conv2dArgs<T>& s) {
           double sum = 0;
           for_taps(i, j, s.h, s.w, s.k, [&](auto p, auto q, auto ii, auto jj) {
             for (std::int64_t c = 0; c < s.ci; ++c)
-              sum += static_cast<double>(s.a[pixel(s, n, ii, jj) * s.ci + c]) *
-                     s.b[((o * s.k + p) * s.k + q) * s.ci + c];
+              sum +=
+                  static_cast<double>(s.a[pixel(s, n, ii, jj) * s.ci + c]) * s.b[((o * s.k + p) * s.k + q) * s.ci + c];
           });
           s.out[((n * s.h + i) * s.w + j) * s.co + o] = static_cast<T>(s.alpha * sum);
         }

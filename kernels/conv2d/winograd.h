@@ -3,9 +3,9 @@
 //
 // An output tile Y of 4x4 pixels comes from the 6x6 input pixels D around it: Y = A^T [sum_ci (G w G^T) o (B^T D B)] A,
 // o elementwise. The sum over channels is a matrix product for each of the 36 elements, with a quarter of the direct
-// algorithm's multiplications. The three transforms follow from polynomials interpolated at 0, a, -a, b, -b and infinity.
-// a = 3/4, b = 3/2 instead of the usual 1 and 2: all matrix entries but 1/N are exact in binary, and the error, about
-// twice the direct algorithm's, is half of what 1 and 2 give.
+// algorithm's multiplications. The three transforms follow from polynomials interpolated at 0, a, -a, b, -b and
+// infinity. a = 3/4, b = 3/2 instead of the usual 1 and 2: all matrix entries but 1/N are exact in binary, and the
+// error, about twice the direct algorithm's, is half of what 1 and 2 give.
 //
 // The gradients are the adjoints of the same three maps: dgrad is a convolution with mirrored, transposed weights, and
 // wgrad is dw = G^T [sum_tiles (B^T D B) o (A dY A^T)] G.
@@ -17,8 +17,8 @@
 
 namespace pgad::winograd {
 
-inline constexpr int kTile = 4;       // side of an output tile, pixels
-inline constexpr int kElements = 36;  // of a transformed tile
+inline constexpr int kTile = 4;           // side of an output tile, pixels
+inline constexpr int kElements = 36;      // of a transformed tile
 inline constexpr std::int64_t kPad = 16;  // channel counts in transformed memory are multiples of this
 
 static inline std::int64_t padded(std::int64_t channels) { return (channels + kPad - 1) / kPad * kPad; }
@@ -40,7 +40,8 @@ struct Transformed {
 };
 
 struct Simd {
-  // v = B^T D B of tiles [first, first + count); pixels outside the image are 0. Channels behind c up to padded(c) become 0.
+  // v = B^T D B of tiles [first, first + count); pixels outside the image are 0. Channels behind c up to padded(c)
+  // become 0.
   void (*input)(const float* x, const Tiling& tiling, std::int64_t first, std::int64_t count, const Transformed& v);
   // y = a(A^T m A + bias), a the leaky ReLU; bias may be null (then there is no activation).
   void (*output)(const Transformed& m, const Tiling& tiling, std::int64_t first, std::int64_t count, const float* bias,
@@ -52,8 +53,8 @@ struct Simd {
   // a[r * a_row + i * a_k]; rows of b and c are b_row and c_row floats apart.
   void (*multiply)(const float* a, std::int64_t a_row, std::int64_t a_k, const float* b, std::int64_t b_row, float* c,
                    std::int64_t c_row, std::int64_t rows, std::int64_t columns, std::int64_t k, bool accumulate);
-  // u = alpha G w G^T of n filters side by side: tap k of filter i is w[k * w_step + i] (mirrored: tap 8 - k), element e
-  // becomes u[e * u_step + i].
+  // u = alpha G w G^T of n filters side by side: tap k of filter i is w[k * w_step + i] (mirrored: tap 8 - k), element
+  // e becomes u[e * u_step + i].
   void (*filters)(const float* w, std::int64_t w_step, std::int64_t n, bool mirrored, float alpha, float* u,
                   std::int64_t u_step);
   // dw = alpha G^T u G, likewise.

@@ -39,11 +39,16 @@ void unary_cpu(Exec& exec, const UnaryArgs<float>& p) {
     const float* x = p.x + begin;
     float* out = p.out + begin;
     switch (p.op) {
-      case Unary::kAffine: return affine(n, x, out, p.a, p.b);
-      case Unary::kAbs: return absolute(n, x, out);
-      case Unary::kSign: return sign(n, x, out);
-      case Unary::kSquare: return square(n, x, out);
-      default: return unary_ref<float>(exec, {p.op, n, x, out, p.a, p.b});
+      case Unary::kAffine:
+        return affine(n, x, out, p.a, p.b);
+      case Unary::kAbs:
+        return absolute(n, x, out);
+      case Unary::kSign:
+        return sign(n, x, out);
+      case Unary::kSquare:
+        return square(n, x, out);
+      default:
+        return unary_ref<float>(exec, {p.op, n, x, out, p.a, p.b});
     }
   });
 }

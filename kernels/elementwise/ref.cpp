@@ -10,16 +10,26 @@ namespace {
 template <class T>
 T apply(Unary op, T x, T a, T b) {
   switch (op) {
-    case Unary::kAffine: return a * x + b;
-    case Unary::kAbs: return std::fabs(x);
-    case Unary::kSign: return T(x > 0) - T(x < 0);
-    case Unary::kSquare: return x * x;
-    case Unary::kSqrt: return std::sqrt(x);
-    case Unary::kReciprocal: return T(1) / x;
-    case Unary::kExp: return std::exp(x);
-    case Unary::kLog: return std::log(x);
-    case Unary::kSigmoid: return x >= 0 ? T(1) / (T(1) + std::exp(-x)) : std::exp(x) / (T(1) + std::exp(x));
-    case Unary::kSoftplus: return std::fmax(x, T(0)) + std::log1p(std::exp(-std::fabs(x)));
+    case Unary::kAffine:
+      return a * x + b;
+    case Unary::kAbs:
+      return std::fabs(x);
+    case Unary::kSign:
+      return T(x > 0) - T(x < 0);
+    case Unary::kSquare:
+      return x * x;
+    case Unary::kSqrt:
+      return std::sqrt(x);
+    case Unary::kReciprocal:
+      return T(1) / x;
+    case Unary::kExp:
+      return std::exp(x);
+    case Unary::kLog:
+      return std::log(x);
+    case Unary::kSigmoid:
+      return x >= 0 ? T(1) / (T(1) + std::exp(-x)) : std::exp(x) / (T(1) + std::exp(x));
+    case Unary::kSoftplus:
+      return std::fmax(x, T(0)) + std::log1p(std::exp(-std::fabs(x)));
   }
   return x;
 }

@@ -28,7 +28,8 @@ void sum_map_ref(Exec&, const SumMapArgs<T>& p) {
 }
 
 // Only ever 4x4 maps: the plain loops are the CPU version as well.
-const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, nullptr, nullptr};
+const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, nullptr,
+                                          nullptr};
 const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, nullptr, nullptr};
 const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, nullptr, nullptr};
 

@@ -21,14 +21,14 @@ struct LatentStepArgs {
   };
 
   std::int64_t n, d;
-  T* z;            // [n, d]
-  const T* g;      // [n, d]
-  T* m;            // [n, d]
-  T* v;            // [n, d]
-  const T* loss;   // [n], at z
-  T* best_loss;    // [n]
-  T* best_z;       // [n, d]
-  const T* rate;   // [n, 3]: each image may be at another step
+  T* z;           // [n, d]
+  const T* g;     // [n, d]
+  T* m;           // [n, d]
+  T* v;           // [n, d]
+  const T* loss;  // [n], at z
+  T* best_loss;   // [n]
+  T* best_z;      // [n, d]
+  const T* rate;  // [n, 3]: each image may be at another step
   T beta1, beta2, epsilon;
   std::array<Companion, 4> companions = {};
   Cost cost() const {

@@ -15,7 +15,9 @@ struct MatmulArgs {
   const T* a;
   const T* b;
   T* c;
-  Cost cost() const { return {2.0 * static_cast<double>(m * n * k), static_cast<double>(m * k + k * n + m * n) * sizeof(T)}; }
+  Cost cost() const {
+    return {2.0 * static_cast<double>(m * n * k), static_cast<double>(m * k + k * n + m * n) * sizeof(T)};
+  }
 };
 extern const Kernel<MatmulArgs> kMatmul;
 

@@ -9,7 +9,8 @@ namespace {
 constexpr std::int64_t kBlock = 256;  // positions whose moments are kept on the stack
 
 // Mean and standard deviation over the group of each of n <= kBlock neighbouring positions.
-PGAD_SIMD void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean, float* stddev) {
+PGAD_SIMD void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean,
+                       float* stddev) {
   const float inverse = 1.f / static_cast<float>(g);
   for (std::int64_t p = 0; p < n; ++p) mean[p] = stddev[p] = 0.f;
   for (std::int64_t i = 0; i < g; ++i) {
@@ -30,7 +31,8 @@ PGAD_SIMD void moments(const float* x, std::int64_t g, std::int64_t stride, std:
     stddev[p] = std::sqrt(stddev[p] * inverse + static_cast<float>(kMinibatchStddevEpsilon));
 }
 
-PGAD_SIMD void pull_back(const float* x, const float* mean, const float* stddev, float* dx, std::int64_t n, float factor) {
+PGAD_SIMD void pull_back(const float* x, const float* mean, const float* stddev, float* dx, std::int64_t n,
+                         float factor) {
 #pragma omp simd
   for (std::int64_t p = 0; p < n; ++p) dx[p] = factor * (x[p] - mean[p]) / stddev[p];
 }

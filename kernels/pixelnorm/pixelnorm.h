@@ -42,7 +42,8 @@ struct PixelnormActVjpArgs {
   T* dx;
   T slope;
   Cost cost() const {
-    return {6.0 * static_cast<double>(rows * c), (3.0 * static_cast<double>(rows * c) + static_cast<double>(rows)) * sizeof(T)};
+    return {6.0 * static_cast<double>(rows * c),
+            (3.0 * static_cast<double>(rows * c) + static_cast<double>(rows)) * sizeof(T)};
   }
 };
 extern const Kernel<PixelnormActVjpArgs> kPixelnormActVjp;

@@ -42,7 +42,8 @@ void pixelnorm_act_vjp_ref(Exec&, const PixelnormActVjpArgs<T>& s) {
     for (std::int64_t c = 0; c < s.c; ++c) dot += static_cast<double>(y[c]) * dy[c];
     const double mean = dot / static_cast<double>(s.c);
     for (std::int64_t c = 0; c < s.c; ++c)
-      s.dx[row * s.c + c] = static_cast<T>((y[c] > 0 ? 1.0 : static_cast<double>(s.slope)) * s.r[row] * (dy[c] - y[c] * mean));
+      s.dx[row * s.c + c] =
+          static_cast<T>((y[c] > 0 ? 1.0 : static_cast<double>(s.slope)) * s.r[row] * (dy[c] - y[c] * mean));
   }
 }
 

@@ -80,12 +80,13 @@ void sum_cpu(Exec& exec, const ReductionArgs<float>& p) {
     // One long run: partial sums of fixed pieces, added up in order.
     constexpr std::int64_t kParts = 64;
     double partial[kParts] = {};
-    parallel_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / r.reduced), [&](std::int64_t b, std::int64_t e) {
-      for (std::int64_t part = b; part < e; ++part) {
-        const std::int64_t begin = r.reduced * part / kParts, end = r.reduced * (part + 1) / kParts;
-        partial[part] = sum_contiguous(p.x + begin, end - begin);
-      }
-    });
+    parallel_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / r.reduced),
+                 [&](std::int64_t b, std::int64_t e) {
+                   for (std::int64_t part = b; part < e; ++part) {
+                     const std::int64_t begin = r.reduced * part / kParts, end = r.reduced * (part + 1) / kParts;
+                     partial[part] = sum_contiguous(p.x + begin, end - begin);
+                   }
+                 });
     double s = 0;
     for (const double v : partial) s += v;
     p.y[0] = static_cast<float>(static_cast<double>(p.alpha) * s);

@@ -15,7 +15,9 @@ struct Resample2xArgs {
   const T* x;
   T* y;
   T alpha;
-  Cost cost() const { return {4.0 * static_cast<double>(n * h * w * c), 5.0 * static_cast<double>(n * h * w * c) * sizeof(T)}; }
+  Cost cost() const {
+    return {4.0 * static_cast<double>(n * h * w * c), 5.0 * static_cast<double>(n * h * w * c) * sizeof(T)};
+  }
 };
 extern const Kernel<Resample2xArgs> kUpsample2x;
 extern const Kernel<Resample2xArgs> kSumPool2x;
