@@ -14,6 +14,7 @@ if [[ $# -lt 1 || $1 == -* ]]; then
 fi
 model=$1
 shift
+[[ ! -d $model ]] || model=$model/model.safetensors
 
 source "$root/scripts/find_torch.sh"
 dump=${PGAD_BUILD:-$root/build/release}/tests/parity_dump

@@ -1,6 +1,8 @@
 // Which algorithm serves which shape on the CPU: Winograd's where it pays, else the direct one (oneDNN's, or our
 // loops).
 
+#include <algorithm>
+
 #include "kernels/conv2d/impl.h"
 
 namespace pgad {
@@ -32,7 +34,8 @@ void conv2d_dgrad_cpu(Exec& exec, const Conv2dArgs<float>& s) {
   conv2d_dgrad_direct(exec, s);
 }
 void conv2d_wgrad_cpu(Exec& exec, const Conv2dArgs<float>& s) {
-  if (winograd_serves(s)) return conv2d_wgrad_winograd(exec, s);
+  // At 8x8 transforming back the sums, 36 per weight, costs what the products save.
+  if (winograd_serves(s) && (s.upsampled || std::min(s.h, s.w) >= 16)) return conv2d_wgrad_winograd(exec, s);
   conv2d_wgrad_direct(exec, s);
 }
 void conv2d_prepare_cpu(Exec& exec, const Conv2dPrepareArgs<float>& s) {
