@@ -96,6 +96,7 @@ void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
       csv += ",";
       json["decision"] = nullptr;
     }
+    json["steps"] = image.steps;
     if (!image.notes.empty()) json["notes"] = image.notes;
     if (options_.maps) write_maps(image, source);
   } else {
