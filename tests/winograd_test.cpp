@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iostream>
 
 #include "engine/rng.h"
 #include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/impl.h"
 
 namespace pgad::test {
 namespace {
@@ -24,8 +26,12 @@ class Winograd : public testing::TestWithParam<int> {
   Winograd() : before_(winograd::version()) {}
   ~Winograd() override { winograd::version() = before_; }
   static Version version(int i) {
+#if !defined(__x86_64__)
+    return {"x86", nullptr, false};
+#else
     if (i == 0) return {"avx512", &winograd::kAvx512, __builtin_cpu_supports("x86-64-v4") != 0};
     return {"avx2", &winograd::kAvx2, __builtin_cpu_supports("x86-64-v3") != 0};
+#endif
   }
 
  private:
@@ -121,6 +127,43 @@ TEST_P(Winograd, SameBitsInAnyBatch) {
     EXPECT_TRUE(std::equal(one.data<float>(), one.data<float>() + one.numel(), all.data<float>() + i * one.numel()))
         << i;
   }
+}
+
+// Root mean square errors against double, at 128 channels. docs/performance.md quotes what this test prints.
+TEST_P(Winograd, ErrorIsAboutTwiceTheDirectAlgorithms) {
+  const Version v = version(GetParam());
+  if (!v.runs) GTEST_SKIP() << "this machine has no " << v.name;
+  winograd::version() = v.simd;
+  Exec exec({}, 2);
+  constexpr std::int64_t side = 16, c = 128;
+  const Tensor x = random(exec, {1, side, side, c}, 1), w = random(exec, {c, 3, 3, c}, 2);
+  const auto widened = [&](const Tensor& t) {
+    const Tensor wide = exec.empty(t.shape(), DType::kF64);
+    std::copy_n(t.data<float>(), t.numel(), wide.data<double>());
+    return wide;
+  };
+  const Tensor x64 = widened(x), w64 = widened(w), exact = exec.empty(x.shape(), DType::kF64);
+  run(kConv2d, exec,
+      Conv2dArgs<double>{1, side, side, c, c, 3, 1.0, x64.data<double>(), w64.data<double>(), exact.data<double>()});
+  const Tensor y = exec.empty(x.shape());
+  Conv2dArgs<float> args{1, side, side, c, c, 3, 1.f, x.data<float>(), w.data<float>(), y.data<float>()};
+  const auto error = [&] {
+    double square = 0, size = 0;
+    for (std::int64_t i = 0; i < y.numel(); ++i) {
+      square += std::pow(y.data<float>()[i] - exact.data<double>()[i], 2);
+      size += std::pow(exact.data<double>()[i], 2);
+    }
+    return std::sqrt(square / size);
+  };
+  conv2d_loops(exec, args);
+  const double direct = error();
+  const Tensor prepared = exec.empty({conv2d_prepared_floats(exec, args, false)});
+  run(kConv2dPrepare, exec, Conv2dPrepareArgs<float>{args, false, prepared.data<float>()});
+  args.prepared = prepared.data<float>();
+  run(kConv2d, exec, args);
+  const double ours = error();
+  std::cout << v.name << ": relative error " << ours << ", direct " << direct << "\n";
+  EXPECT_LT(ours, 3 * direct);
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, Winograd, testing::Values(0, 1),

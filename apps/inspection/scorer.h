@@ -1,10 +1,9 @@
 #pragma once
-// Scores a stream of images: decoding on background threads, the search in batches, results in order. Memory does not
+// Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order. Memory does not
 // grow with the number of images.
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>

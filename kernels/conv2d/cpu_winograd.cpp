@@ -49,7 +49,8 @@ struct Workspace {
   }
 };
 
-// Tiles of `channels` floats in sum, so many that a chunk is about as large as a core's second-level cache.
+// Tiles of `channels` floats in sum, so many that a chunk takes half a megabyte: it
+// stays in a second-level cache of usual size.
 std::int64_t chunk_for(std::int64_t channels) {
   constexpr std::int64_t bytes = 512 * 1024;
   return std::max<std::int64_t>(12, bytes / (kElements * 4 * channels) / 12 * 12);
