@@ -5,7 +5,7 @@
 // o elementwise. The sum over channels is a matrix product for each of the 36 elements, with a quarter of the direct
 // algorithm's multiplications. The three transforms follow from polynomials interpolated at 0, a, -a, b, -b and
 // infinity. a = 3/4, b = 3/2 instead of the usual 1 and 2: all matrix entries but 1/N are exact in binary, and the
-// error, about twice the direct algorithm's, is half of what 1 and 2 give.
+// error is about twice the direct algorithm's (tests/winograd_test.cpp).
 //
 // The gradients are the adjoints of the same three maps: dgrad is a convolution with mirrored, transposed weights, and
 // wgrad is dw = G^T [sum_tiles (B^T D B) o (A dY A^T)] G.
