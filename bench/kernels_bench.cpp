@@ -8,6 +8,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -42,62 +43,61 @@ float* filled(std::int64_t n) {  // kept for the whole program: addresses stay v
 }
 
 template <class Call>
-double fastest(const Call& call) {
-  double best = 1e30;
-  for (int i = 0; i < 9; ++i) {
+double median_seconds(const Call& call) {
+  std::array<double, 9> times;
+  for (double& time : times) {
     const auto t = std::chrono::steady_clock::now();
     call();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count());
+    time = std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
   }
-  return best;
+  std::nth_element(times.begin(), times.begin() + 4, times.end());
+  return times[4];
 }
 
+// The machine's rates are measured beside each kernel: they change from minute to minute on a shared machine.
 // GB/s of copying, read and written bytes both counted, with all threads, for about so many bytes in all.
 double copy_rate(double bytes) {
-  static std::map<std::int64_t, double> rates;
+  static std::map<std::int64_t, std::pair<float*, float*>> buffers;
   std::int64_t n = 1 << 12;
   while (8.0 * static_cast<double>(n) < bytes) n *= 2;
-  auto [at, made] = rates.try_emplace(n, 0.0);
-  if (made) {
-    const float* x = filled(n);
-    float* y = filled(n);
-    const int threads = exec().threads();
-    at->second = 8.0 * static_cast<double>(n) / fastest([&] {
+  auto [at, made] = buffers.try_emplace(n);
+  if (made) at->second = {filled(n), filled(n)};
+  const auto [x, y] = at->second;
+  const int threads = exec().threads();
+  return 8.0 * static_cast<double>(n) / median_seconds([&, x = x, y = y] {
 #pragma omp parallel for num_threads(threads)
-                   for (int t = 0; t < threads; ++t)
-                     std::memcpy(y + n * t / threads, x + n * t / threads,
-                                 static_cast<std::size_t>(n / threads) * sizeof(float));
-                 }) /
-                 1e9;
-  }
-  return at->second;
+           for (int t = 0; t < threads; ++t)
+             std::memcpy(y + n * t / threads, x + n * t / threads,
+                         static_cast<std::size_t>(n / threads) * sizeof(float));
+         }) /
+         1e9;
 }
 
 double multiply_rate() {  // GFLOP/s
-  static const double rate = [] {
-    constexpr std::int64_t n = 768;
-    const MatmulArgs<float> args{n, n, n, false, false, 1.f, filled(n * n), filled(n * n), filled(n * n)};
-    return 2.0 * n * n * n / fastest([&] { run(kMatmul, exec(), args); }) / 1e9;
-  }();
-  return rate;
+  constexpr std::int64_t n = 768;
+  static const MatmulArgs<float> args{n, n, n, false, false, 1.f, filled(n * n), filled(n * n), filled(n * n)};
+  return 2.0 * n * n * n / median_seconds([&] { run(kMatmul, exec(), args); }) / 1e9;
 }
 
-void report(benchmark::State& state, const Cost& cost) {
-  const bool by_flops = cost.flops / (multiply_rate() * 1e9) > cost.bytes / (copy_rate(cost.bytes) * 1e9);
+// span: bytes from the first to the last one touched, where that is more than cost.bytes.
+void report(benchmark::State& state, const Cost& cost, double span = 0) {
+  const double copying = copy_rate(std::max(cost.bytes, span));
+  const double multiplying = multiply_rate();
+  const bool by_flops = cost.flops / multiplying > cost.bytes / copying;
   using benchmark::Counter;
   state.counters["GFLOP/s"] = Counter(cost.flops / 1e9, Counter::kIsIterationInvariantRate);
   state.counters["GB/s"] = Counter(cost.bytes / 1e9, Counter::kIsIterationInvariantRate);
-  const double machine = by_flops ? multiply_rate() : copy_rate(cost.bytes);
+  const double machine = by_flops ? multiplying : copying;
   state.counters["machine"] = machine;
   state.counters["share"] =
       Counter((by_flops ? cost.flops : cost.bytes) / 1e9 / machine, Counter::kIsIterationInvariantRate);
 }
 
 template <template <class> class Args>
-void measure(const std::string& name, const Kernel<Args>& kernel, const Args<float>& args) {
-  benchmark::RegisterBenchmark(name.c_str(), [&kernel, args](benchmark::State& state) {
+void measure(const std::string& name, const Kernel<Args>& kernel, const Args<float>& args, double span = 0) {
+  benchmark::RegisterBenchmark(name.c_str(), [&kernel, args, span](benchmark::State& state) {
     for (auto _ : state) run(kernel, exec(), args);
-    report(state, args.cost());
+    report(state, args.cost(), span);
   })->UseRealTime();
 }
 
@@ -138,7 +138,8 @@ void measure_maps(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("broadcast" + at, kBroadcast, ReductionArgs<float>{{1, 1, rows, c}, {false, false, false, true}, r, z, 1.f});
   measure("append_map" + at, kAppendMap, AppendMapArgs<float>{n, side * side, c, 1, x, b, large});
   measure("drop_map" + at, kDropMap, DropMapArgs<float>{rows, c, large, z});
-  measure("sum_map" + at, kSumMap, SumMapArgs<float>{n, side * side, c, 1, large, b});
+  measure("sum_map" + at, kSumMap, SumMapArgs<float>{n, side * side, c, 1, large, b},
+          4.0 * static_cast<double>(rows * (c + 1)));
   measure("minibatch_stddev" + at, kMinibatchStddev, MinibatchStddevArgs<float>{4, n / 4, side * side * c, x, b});
   measure("minibatch_stddev_vjp" + at, kMinibatchStddevVjp,
           MinibatchStddevVjpArgs<float>{4, n / 4, side * side * c, x, b, z});

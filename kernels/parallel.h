@@ -33,4 +33,12 @@ void parallel_for(const Exec& exec, std::int64_t n, std::int64_t grain, const Bo
 // Elements per part below which starting a thread costs more than it saves.
 inline constexpr std::int64_t kGrain = 8192;
 
+// Elements of a result beyond which it is better written past the caches: it would push everything else out of them,
+// and a line that is only written need not be read first.
+inline constexpr std::int64_t kStreamed = 1 << 21;
+
+// out = alpha x, past the caches. Whoever has streamed calls stream_fence() before the thread's part ends.
+void stream(float* out, const float* x, std::int64_t n, float alpha = 1.f);
+void stream_fence();
+
 }  // namespace pgad

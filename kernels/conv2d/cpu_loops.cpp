@@ -1,11 +1,9 @@
 // Direct convolution. The innermost loop runs over the output's channels, contiguous in a copy of the weights that is
 // made in the right order first (weights are small beside images).
-
-#include <vector>
-
 #include "kernels/bias_act/impl.h"
 #include "kernels/conv2d/impl.h"
 #include "kernels/parallel.h"
+#include "kernels/workspace.h"
 
 namespace pgad {
 namespace {
@@ -57,13 +55,12 @@ void convolve(Exec& exec, const Conv2dArgs<float>& s, std::int64_t in, std::int6
 
 void conv2d_loops(Exec& exec, const Conv2dArgs<float>& s) {
   const bool thin = s.co < 8;
-  std::vector<float> weights(static_cast<std::size_t>(s.k * s.k * s.ci * s.co));
+  float* weights = exec.library<Workspace>().get(s.k * s.k * s.ci * s.co);
   for (std::int64_t o = 0; o < s.co; ++o)
     for (std::int64_t t = 0; t < s.k * s.k; ++t)
       for (std::int64_t c = 0; c < s.ci; ++c)
-        weights[static_cast<std::size_t>(t * s.ci * s.co + (thin ? o * s.ci + c : c * s.co + o))] =
-            s.alpha * s.b[(o * s.k * s.k + t) * s.ci + c];
-  convolve(exec, s, s.ci, s.co, s.a, weights.data(), thin);
+        weights[t * s.ci * s.co + (thin ? o * s.ci + c : c * s.co + o)] = s.alpha * s.b[(o * s.k * s.k + t) * s.ci + c];
+  convolve(exec, s, s.ci, s.co, s.a, weights, thin);
 }
 
 void conv2d_bias_act_loops(Exec& exec, const Conv2dBiasActArgs<float>& s) {
@@ -74,13 +71,13 @@ void conv2d_bias_act_loops(Exec& exec, const Conv2dBiasActArgs<float>& s) {
 
 void conv2d_dgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {
   const bool thin = s.ci < 8;
-  std::vector<float> weights(static_cast<std::size_t>(s.k * s.k * s.ci * s.co));
+  float* weights = exec.library<Workspace>().get(s.k * s.k * s.ci * s.co);
   for (std::int64_t o = 0; o < s.co; ++o)
     for (std::int64_t t = 0; t < s.k * s.k; ++t)
       for (std::int64_t c = 0; c < s.ci; ++c)
-        weights[static_cast<std::size_t>((s.k * s.k - 1 - t) * s.ci * s.co + (thin ? c * s.co + o : o * s.ci + c))] =
+        weights[(s.k * s.k - 1 - t) * s.ci * s.co + (thin ? c * s.co + o : o * s.ci + c)] =
             s.alpha * s.b[(o * s.k * s.k + t) * s.ci + c];
-  convolve(exec, s, s.co, s.ci, s.a, weights.data(), thin);
+  convolve(exec, s, s.co, s.ci, s.a, weights, thin);
 }
 
 void conv2d_wgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {
@@ -88,10 +85,11 @@ void conv2d_wgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {
   constexpr std::int64_t kBands = 8;
   const std::int64_t size = s.co * s.k * s.k * s.ci;
   const bool thin = s.ci < 8;  // then [k][k][ci][co] within a band, so that the long side is contiguous
-  std::vector<float> bands(static_cast<std::size_t>(kBands * size), 0.f);
+  float* bands = exec.library<Workspace>().get(kBands * size);
+  std::fill_n(bands, kBands * size, 0.f);
   parallel_for(exec, kBands, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t band = first; band < last; ++band) {
-      float* dw = bands.data() + band * size;
+      float* dw = bands + band * size;
       for (std::int64_t row = s.n * s.h * band / kBands; row < s.n * s.h * (band + 1) / kBands; ++row) {
         const std::int64_t n = row / s.h, i = row % s.h;
         for (std::int64_t j = 0; j < s.w; ++j) {
@@ -116,7 +114,7 @@ void conv2d_wgrad_loops(Exec& exec, const Conv2dArgs<float>& s) {
       for (std::int64_t c = 0; c < s.ci; ++c) {
         const std::int64_t at = thin ? (t * s.ci + c) * s.co + o : (o * s.k * s.k + t) * s.ci + c;
         double sum = 0;
-        for (std::int64_t band = 0; band < kBands; ++band) sum += bands[static_cast<std::size_t>(band * size + at)];
+        for (std::int64_t band = 0; band < kBands; ++band) sum += bands[band * size + at];
         s.out[(o * s.k * s.k + t) * s.ci + c] = static_cast<float>(static_cast<double>(s.alpha) * sum);
       }
 }

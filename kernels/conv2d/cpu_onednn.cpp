@@ -5,6 +5,7 @@
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
+#include <unordered_map>
 
 #include "kernels/conv2d/impl.h"
 #include "kernels/onednn.h"
@@ -19,7 +20,9 @@ enum class Pass { kForward, kBackwardData, kBackwardWeights };
 constexpr float kNoBias = -1.f;  // in place of a slope, which is at least 0
 
 struct Conv {
+  using Arguments = std::unordered_map<int, memory>;  // made once, the addresses in them set by each call
   dnnl::primitive main, reorder;
+  Arguments main_arguments, reorder_arguments;
   memory src, dst, weights, user_weights, bias;
   bool direct = false;  // the preferred weight layout is the user's, alpha is 1: no reorder
 
@@ -64,12 +67,26 @@ struct Conv {
     dst = memory(y, lib.engine, DNNL_MEMORY_NONE);
     user_weights = memory(w_user, lib.engine, DNNL_MEMORY_NONE);
     direct = s.alpha == 1.f && w_best == w_user;
+    weights = direct ? user_weights : memory(w_best, lib.engine);
+    switch (pass) {
+      case Pass::kForward:
+        main_arguments = {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, dst}};
+        if (slope != kNoBias) main_arguments.emplace(DNNL_ARG_BIAS, bias);
+        break;
+      case Pass::kBackwardData:
+        main_arguments = {{DNNL_ARG_DIFF_DST, dst}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, src}};
+        break;
+      case Pass::kBackwardWeights:
+        main_arguments = {{DNNL_ARG_SRC, src}, {DNNL_ARG_DIFF_DST, dst}, {DNNL_ARG_DIFF_WEIGHTS, weights}};
+        break;
+    }
     if (direct) return;
-    weights = memory(w_best, lib.engine);
     dnnl::primitive_attr attr;
     attr.set_output_scales(0, {s.alpha});
-    reorder = pass == Pass::kBackwardWeights ? dnnl::reorder(weights, user_weights, attr)
-                                             : dnnl::reorder(user_weights, weights, attr);
+    const bool back = pass == Pass::kBackwardWeights;
+    const memory &from = back ? weights : user_weights, &to = back ? user_weights : weights;
+    reorder = dnnl::reorder(from, to, attr);
+    reorder_arguments = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
   }
 };
 
@@ -91,32 +108,10 @@ void convolve(Exec& exec, Pass pass, const Conv2dArgs<float>& s, float slope = k
   set(conv.src, pass == Pass::kBackwardData ? s.out : s.a);
   set(conv.dst, pass == Pass::kForward ? s.out : pass == Pass::kBackwardData ? s.a : s.b);
   set(conv.user_weights, pass == Pass::kBackwardWeights ? s.out : s.b);
-  memory& weights = conv.direct ? conv.user_weights : conv.weights;
-  switch (pass) {
-    case Pass::kForward:
-      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
-      if (slope == kNoBias) {
-        conv.main.execute(lib.stream,
-                          {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, conv.dst}});
-      } else {
-        set(conv.bias, bias);
-        conv.main.execute(lib.stream, {{DNNL_ARG_SRC, conv.src},
-                                       {DNNL_ARG_WEIGHTS, weights},
-                                       {DNNL_ARG_BIAS, conv.bias},
-                                       {DNNL_ARG_DST, conv.dst}});
-      }
-      break;
-    case Pass::kBackwardData:
-      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, conv.user_weights}, {DNNL_ARG_TO, weights}});
-      conv.main.execute(lib.stream,
-                        {{DNNL_ARG_DIFF_DST, conv.dst}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, conv.src}});
-      break;
-    case Pass::kBackwardWeights:
-      conv.main.execute(lib.stream,
-                        {{DNNL_ARG_SRC, conv.src}, {DNNL_ARG_DIFF_DST, conv.dst}, {DNNL_ARG_DIFF_WEIGHTS, weights}});
-      if (!conv.direct) conv.reorder.execute(lib.stream, {{DNNL_ARG_FROM, weights}, {DNNL_ARG_TO, conv.user_weights}});
-      break;
-  }
+  if (slope != kNoBias) set(conv.bias, bias);
+  if (!conv.direct && pass != Pass::kBackwardWeights) conv.reorder.execute(lib.stream, conv.reorder_arguments);
+  conv.main.execute(lib.stream, conv.main_arguments);
+  if (!conv.direct && pass == Pass::kBackwardWeights) conv.reorder.execute(lib.stream, conv.reorder_arguments);
 }
 
 }  // namespace

@@ -3,14 +3,10 @@
 // Each thread takes a share of the tiles and works through it in chunks that stay in its cache: transform the chunk's
 // input, 36 matrix products, transform back. A tile's result does not depend on the chunk or the batch it is in.
 
-#include <cstdlib>
-#include <memory>
-#include <new>
-#include <vector>
-
 #include "kernels/conv2d/impl.h"
 #include "kernels/conv2d/winograd.h"
 #include "kernels/parallel.h"
+#include "kernels/workspace.h"
 
 namespace pgad {
 
@@ -29,26 +25,6 @@ namespace {
 
 using namespace winograd;
 
-// Memory of the threads, kept from call to call.
-struct Workspace {
-  struct Free {
-    void operator()(float* p) const { std::free(p); }
-  };
-  std::unique_ptr<float, Free> memory;
-  std::size_t floats = 0;
-
-  float* get(std::size_t wanted) {
-    if (wanted > floats) {
-      memory.reset();
-      memory.reset(
-          static_cast<float*>(std::aligned_alloc(kAlignment, (wanted * 4 + kAlignment - 1) / kAlignment * kAlignment)));
-      if (!memory) throw std::bad_alloc();
-      floats = wanted;
-    }
-    return memory.get();
-  }
-};
-
 // Tiles of `channels` floats in sum, so many that a chunk takes half a megabyte: it
 // stays in a second-level cache of usual size.
 std::int64_t chunk_for(std::int64_t channels) {
@@ -60,8 +36,21 @@ std::int64_t chunk_for(std::int64_t channels) {
 Transformed transformed(float* data, std::int64_t tiles, std::int64_t channels) {
   return {data, tiles * padded(channels) + kPad, padded(channels)};
 }
-std::size_t floats_of(std::int64_t tiles, std::int64_t channels) {
-  return static_cast<std::size_t>(kElements * (tiles * padded(channels) + kPad));
+std::int64_t floats_of(std::int64_t tiles, std::int64_t channels) {
+  return kElements * (tiles * padded(channels) + kPad);
+}
+
+// body(i, lines) for each i < n, at least `grain` of them a thread; `lines` is that thread's own memory of so many
+// floats, behind the first `used` of the workspace.
+template <class Body>
+void with_lines(Exec& exec, std::int64_t n, std::int64_t grain, std::int64_t used, std::int64_t floats,
+                const Body& body) {
+  const std::int64_t parts = std::clamp<std::int64_t>(n / grain, 1, exec.threads());
+  float* memory = exec.library<Workspace>().get(used + parts * floats) + used;
+  parallel_for(exec, parts, 1, [&](std::int64_t part, std::int64_t last_part) {
+    for (; part < last_part; ++part)
+      for (std::int64_t i = n * part / parts; i < n * (part + 1) / parts; ++i) body(i, memory + part * floats);
+  });
 }
 
 // y = a(conv(x) + bias) with transformed weights u [36][in.c][padded(out.c)].
@@ -70,12 +59,12 @@ void convolve(Exec& exec, const Tiling& in, const Tiling& out, const float* x, c
   const Simd& f = *version();
   const std::int64_t tiles = in.count(), parts = std::min<std::int64_t>(exec.threads(), tiles);
   const std::int64_t chunk = std::min(chunk_for(padded(in.c) + padded(out.c)), (tiles + parts - 1) / parts);
-  const std::size_t input_floats = floats_of(chunk, in.c), share = input_floats + floats_of(chunk, out.c);
-  float* memory = exec.library<Workspace>().get(share * static_cast<std::size_t>(parts));
+  const std::int64_t input_floats = floats_of(chunk, in.c), share = input_floats + floats_of(chunk, out.c);
+  float* memory = exec.library<Workspace>().get(share * parts);
   const std::int64_t columns = padded(out.c);
   parallel_for(exec, parts, 1, [&](std::int64_t part, std::int64_t last_part) {
     for (; part < last_part; ++part) {
-      float* mine = memory + static_cast<std::size_t>(part) * share;
+      float* mine = memory + part * share;
       const Transformed v = transformed(mine, chunk, in.c), m = transformed(mine + input_floats, chunk, out.c);
       const std::int64_t end = tiles * (part + 1) / parts;
       for (std::int64_t first = tiles * part / parts; first < end; first += chunk) {
@@ -115,19 +104,15 @@ void winograd_weights(Exec& exec, const Conv2dArgs<float>& s, bool adjoint, floa
   }
   // [36][ci][padded co]: as above for 16 output channels, then transposed.
   const std::int64_t row = padded(s.co), blocks = row / kPad;
-  parallel_for(exec, blocks, std::max<std::int64_t>(1, 512 / (16 * s.ci)), [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> lines(static_cast<std::size_t>(kElements * kPad * s.ci), 0.f);
-    for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t first = block * kPad, count = std::min(kPad, s.co - first);
-      for (std::int64_t o = 0; o < count; ++o)
-        version()->filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines.data() + o * s.ci,
-                           kPad * s.ci);
-      for (std::int64_t e = 0; e < kElements; ++e)
-        for (std::int64_t c = 0; c < s.ci; ++c)
-          for (std::int64_t o = 0; o < kPad; ++o)
-            u[(e * s.ci + c) * row + first + o] =
-                o < count ? lines[static_cast<std::size_t>((e * kPad + o) * s.ci + c)] : 0.f;
-    }
+  const std::int64_t grain = std::max<std::int64_t>(1, 512 / (16 * s.ci));
+  with_lines(exec, blocks, grain, 0, kElements * kPad * s.ci, [&](std::int64_t block, float* lines) {
+    const std::int64_t first = block * kPad, count = std::min(kPad, s.co - first);
+    for (std::int64_t o = 0; o < count; ++o)
+      version()->filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines + o * s.ci, kPad * s.ci);
+    for (std::int64_t e = 0; e < kElements; ++e)
+      for (std::int64_t c = 0; c < s.ci; ++c)
+        for (std::int64_t o = 0; o < kPad; ++o)
+          u[(e * s.ci + c) * row + first + o] = o < count ? lines[(e * kPad + o) * s.ci + c] : 0.f;
   });
 }
 
@@ -145,15 +130,13 @@ void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
   const std::int64_t tiles = in.count(), parts = std::min<std::int64_t>(exec.threads(), tiles);
   const std::int64_t chunk = std::min(2 * chunk_for(padded(s.ci) + padded(s.co)), (tiles + parts - 1) / parts);
   const std::int64_t columns = padded(s.co), sum_floats = kElements * s.ci * columns;
-  const std::size_t input_floats = floats_of(chunk, s.ci), output_floats = floats_of(chunk, s.co);
-  const std::size_t share = input_floats + output_floats + static_cast<std::size_t>(sum_floats);
-  float* memory = exec.library<Workspace>().get(share * static_cast<std::size_t>(parts));
-  const auto sums_of = [&](std::int64_t part) {
-    return memory + static_cast<std::size_t>(part) * share + input_floats + output_floats;
-  };
+  const std::int64_t input_floats = floats_of(chunk, s.ci), output_floats = floats_of(chunk, s.co);
+  const std::int64_t share = input_floats + output_floats + sum_floats, line_floats = (kElements + 9) * s.co;
+  float* memory = exec.library<Workspace>().get(share * parts + line_floats * exec.threads());
+  const auto sums_of = [&](std::int64_t part) { return memory + part * share + input_floats + output_floats; };
   parallel_for(exec, parts, 1, [&](std::int64_t part, std::int64_t last_part) {
     for (; part < last_part; ++part) {
-      float* mine = memory + static_cast<std::size_t>(part) * share;
+      float* mine = memory + part * share;
       const Transformed v = transformed(mine, chunk, s.ci), m = transformed(mine + input_floats, chunk, s.co);
       const std::int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
       for (std::int64_t first = begin; first < end; first += chunk) {
@@ -167,22 +150,20 @@ void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
     }
   });
   // The threads' sums in their order, then back: [36][ci][co] -> [co][3][3][ci].
-  parallel_for(exec, s.ci, std::max<std::int64_t>(1, 512 / s.co), [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> lines(static_cast<std::size_t>((kElements + 9) * s.co));
-    float* gradients = lines.data() + kElements * s.co;
-    for (std::int64_t c = begin; c < end; ++c) {
-      for (std::int64_t e = 0; e < kElements; ++e) {
-        float* line = lines.data() + e * s.co;
-        std::copy_n(sums_of(0) + (e * s.ci + c) * columns, s.co, line);
-        for (std::int64_t part = 1; part < parts; ++part) {
-          const float* other = sums_of(part) + (e * s.ci + c) * columns;
-          for (std::int64_t o = 0; o < s.co; ++o) line[o] += other[o];
-        }
+  const std::int64_t grain = std::max<std::int64_t>(1, 512 / s.co);
+  with_lines(exec, s.ci, grain, share * parts, line_floats, [&](std::int64_t c, float* lines) {
+    float* gradients = lines + kElements * s.co;
+    for (std::int64_t e = 0; e < kElements; ++e) {
+      float* line = lines + e * s.co;
+      std::copy_n(sums_of(0) + (e * s.ci + c) * columns, s.co, line);
+      for (std::int64_t part = 1; part < parts; ++part) {
+        const float* other = sums_of(part) + (e * s.ci + c) * columns;
+        for (std::int64_t o = 0; o < s.co; ++o) line[o] += other[o];
       }
-      f.filter_gradients(lines.data(), s.co, s.co, s.alpha, gradients, s.co);
-      for (std::int64_t o = 0; o < s.co; ++o)
-        for (std::int64_t k = 0; k < 9; ++k) s.out[(o * 9 + k) * s.ci + c] = gradients[k * s.co + o];
     }
+    f.filter_gradients(lines, s.co, s.co, s.alpha, gradients, s.co);
+    for (std::int64_t o = 0; o < s.co; ++o)
+      for (std::int64_t k = 0; k < 9; ++k) s.out[(o * 9 + k) * s.ci + c] = gradients[k * s.co + o];
   });
 }
 

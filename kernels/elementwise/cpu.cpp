@@ -31,6 +31,8 @@ PGAD_SIMD void multiply(std::int64_t n, const float* x, const float* y, float* o
   for (std::int64_t i = 0; i < n; ++i) out[i] = x[i] * y[i];
 }
 
+constexpr std::int64_t kPiece = 1024;
+
 }  // namespace
 
 void unary_cpu(Exec& exec, const UnaryArgs<float>& p) {
@@ -65,6 +67,19 @@ void scale_by_cpu(Exec& exec, const ScaleByArgs<float>& p) {
   const float factor = p.c0 + p.c1 * p.t[0];
   parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     affine(end - begin, p.x + begin, p.out + begin, factor, 0.f);
+  });
+}
+
+void fill_cpu(Exec& exec, const FillArgs<float>& p) {
+  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (p.n < kStreamed) {
+      std::fill(p.out + begin, p.out + end, p.value);
+      return;
+    }
+    alignas(64) float piece[kPiece];
+    std::fill_n(piece, kPiece, p.value);
+    for (std::int64_t i = begin; i < end; i += kPiece) stream(p.out + i, piece, std::min(kPiece, end - i));
+    stream_fence();
   });
 }
 

@@ -57,7 +57,7 @@ void fill_ref(Exec&, const FillArgs<T>& p) {
   std::fill_n(p.out, p.n, p.value);
 }
 
-const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, nullptr, nullptr};
+const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, fill_cpu, nullptr};
 const Kernel<UnaryArgs> kUnary = {"unary", unary_ref<float>, unary_ref<double>, unary_cpu, nullptr};
 const Kernel<BinaryArgs> kBinary = {"binary", binary_ref<float>, binary_ref<double>, binary_cpu, nullptr};
 const Kernel<ScaleByArgs> kScaleBy = {"scale_by", scale_by_ref<float>, scale_by_ref<double>, scale_by_cpu, nullptr};

@@ -5,6 +5,7 @@
 //   drop_map:   x[n,i,j,:] = y[n,i,j,:c]
 //   sum_map:    s[j] = sum over the samples of group j, and their pixels, of y[n,i,k,c]
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/kernel.h"
@@ -35,7 +36,10 @@ struct SumMapArgs {
   std::int64_t n, pixels, c, m;
   const T* y;
   T* s;
-  Cost cost() const { return {static_cast<double>(n * pixels), static_cast<double>(n * pixels) * sizeof(T)}; }
+  Cost cost() const {  // memory comes in lines of 64 bytes
+    const double row = std::min<double>(64, static_cast<double>(c + 1) * sizeof(T));
+    return {static_cast<double>(n * pixels), static_cast<double>(n * pixels) * row};
+  }
 };
 extern const Kernel<SumMapArgs> kSumMap;
 

@@ -1,4 +1,4 @@
-#include "kernels/extra_map/extra_map.h"
+#include "kernels/extra_map/impl.h"
 
 namespace pgad {
 
@@ -27,10 +27,9 @@ void sum_map_ref(Exec&, const SumMapArgs<T>& p) {
   }
 }
 
-// Only ever 4x4 maps: the plain loops are the CPU version as well.
-const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, nullptr,
+const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, append_map_cpu,
                                           nullptr};
-const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, nullptr, nullptr};
-const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, nullptr, nullptr};
+const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, drop_map_cpu, nullptr};
+const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, sum_map_cpu, nullptr};
 
 }  // namespace pgad

@@ -1,9 +1,8 @@
 // For builds without oneDNN.
 
-#include <vector>
-
 #include "kernels/matmul/impl.h"
 #include "kernels/parallel.h"
+#include "kernels/workspace.h"
 
 namespace pgad {
 namespace {
@@ -16,13 +15,12 @@ PGAD_SIMD void add_scaled(float* c, const float* b, std::int64_t n, float v) {
 }  // namespace
 
 void matmul_loops(Exec& exec, const MatmulArgs<float>& s) {
-  std::vector<float> transposed;
   const float* b = s.b;
   if (s.tb) {
-    transposed.resize(static_cast<std::size_t>(s.k * s.n));
+    float* transposed = exec.library<Workspace>().get(s.k * s.n);
     for (std::int64_t j = 0; j < s.n; ++j)
-      for (std::int64_t l = 0; l < s.k; ++l) transposed[static_cast<std::size_t>(l * s.n + j)] = s.b[j * s.k + l];
-    b = transposed.data();
+      for (std::int64_t l = 0; l < s.k; ++l) transposed[l * s.n + j] = s.b[j * s.k + l];
+    b = transposed;
   }
   parallel_for(exec, s.m, std::max<std::int64_t>(1, kGrain / (s.n * s.k)), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

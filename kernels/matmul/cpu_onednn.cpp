@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <vector>
 
 #include "kernels/matmul/impl.h"
+#include "kernels/workspace.h"
 
 namespace pgad {
 namespace {
@@ -14,27 +14,22 @@ void sgemm(const MatmulArgs<float>& s) {
              static_cast<int>(status));
 }
 
-struct Scratch {
-  std::vector<float> a, c;
-};
-
 }  // namespace
 
 // A single row is computed as the first of two equal ones: oneDNN has a separate routine for vectors that adds up in
 // another order, and an image's result must not depend on whether it is alone in its batch.
 void matmul_onednn(Exec& exec, const MatmulArgs<float>& s) {
   if (s.m != 1 || s.ta) return sgemm(s);
-  auto& scratch = exec.library<Scratch>();
-  scratch.a.resize(std::max(scratch.a.size(), static_cast<std::size_t>(2 * s.k)));
-  scratch.c.resize(std::max(scratch.c.size(), static_cast<std::size_t>(2 * s.n)));
-  std::copy_n(s.a, s.k, scratch.a.data());
-  std::copy_n(s.a, s.k, scratch.a.data() + s.k);
+  float* a = exec.library<Workspace>().get(2 * (s.k + s.n));
+  float* c = a + 2 * s.k;
+  std::copy_n(s.a, s.k, a);
+  std::copy_n(s.a, s.k, a + s.k);
   MatmulArgs<float> two = s;
   two.m = 2;
-  two.a = scratch.a.data();
-  two.c = scratch.c.data();
+  two.a = a;
+  two.c = c;
   sgemm(two);
-  std::copy_n(scratch.c.data(), s.n, s.c);
+  std::copy_n(c, s.n, s.c);
 }
 
 }  // namespace pgad

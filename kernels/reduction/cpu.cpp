@@ -42,6 +42,15 @@ PGAD_SIMD double sum_contiguous(const float* x, std::int64_t n) {
 // sums[c] += over rows of x[row][c], for one block of at most kColumns columns.
 constexpr std::int64_t kColumns = 64;
 PGAD_SIMD void sum_columns(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* sums) {
+  if (columns == kColumns) {  // rows read whole, the sums in registers
+    double block[kColumns] = {};
+    for (std::int64_t r = 0; r < rows; ++r) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < kColumns; ++c) block[c] += x[r * stride + c];
+    }
+    for (std::int64_t c = 0; c < kColumns; ++c) sums[c] += block[c];
+    return;
+  }
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* row = x + r * stride;
 #pragma omp simd

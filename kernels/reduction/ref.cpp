@@ -1,41 +1,52 @@
-#include <vector>
-
 #include "kernels/reduction/impl.h"
 
 namespace pgad {
 namespace {
 
-// Calls body(i, j): i walks the large side in order, j is its place on the small side.
-template <class T, class Body>
-void for_each_pair(const ReductionArgs<T>& p, const Body& body) {
-  std::array<std::int64_t, 4> stride{};  // on the small side; 0 along reduced dimensions
-  std::int64_t size = 1;
-  for (std::size_t d = 4; d-- > 0;) {
-    stride[d] = p.reduce[d] ? 0 : size;
-    if (!p.reduce[d]) size *= p.dims[d];
-  }
-  std::int64_t i = 0;
-  for (std::int64_t a = 0; a < p.dims[0]; ++a)
-    for (std::int64_t b = 0; b < p.dims[1]; ++b)
-      for (std::int64_t c = 0; c < p.dims[2]; ++c)
-        for (std::int64_t d = 0; d < p.dims[3]; ++d)
-          body(i++, a * stride[0] + b * stride[1] + c * stride[2] + d * stride[3]);
+using Sizes = std::array<std::int64_t, 4>;
+
+// Calls body(k, at): k counts the elements of a box of these sizes, at = sum of index * stride.
+template <class Body>
+void for_each(const Sizes& sizes, const Sizes& strides, const Body& body) {
+  std::int64_t k = 0;
+  for (std::int64_t a = 0; a < sizes[0]; ++a)
+    for (std::int64_t b = 0; b < sizes[1]; ++b)
+      for (std::int64_t c = 0; c < sizes[2]; ++c)
+        for (std::int64_t d = 0; d < sizes[3]; ++d)
+          body(k++, a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]);
 }
+
+template <class T>
+struct Box {
+  Sizes kept, reduced, strides;  // of the large side
+  explicit Box(const ReductionArgs<T>& p) {
+    std::int64_t stride = 1;
+    for (std::size_t d = 4; d-- > 0; stride *= p.dims[d]) {
+      kept[d] = p.reduce[d] ? 1 : p.dims[d];
+      reduced[d] = p.reduce[d] ? p.dims[d] : 1;
+      strides[d] = stride;
+    }
+  }
+};
 
 }  // namespace
 
 template <class T>
 void sum_ref(Exec&, const ReductionArgs<T>& p) {
-  std::int64_t size = 1;
-  for (std::size_t d = 0; d < 4; ++d) size *= p.reduce[d] ? 1 : p.dims[d];
-  std::vector<double> sums(static_cast<std::size_t>(size), 0.0);
-  for_each_pair(p, [&](std::int64_t i, std::int64_t j) { sums[static_cast<std::size_t>(j)] += p.x[i]; });
-  for (std::int64_t j = 0; j < size; ++j) p.y[j] = static_cast<T>(p.alpha * sums[static_cast<std::size_t>(j)]);
+  const Box<T> box(p);
+  for_each(box.kept, box.strides, [&](std::int64_t j, std::int64_t first) {
+    double sum = 0;
+    for_each(box.reduced, box.strides, [&](std::int64_t, std::int64_t i) { sum += p.x[first + i]; });
+    p.y[j] = static_cast<T>(p.alpha * sum);
+  });
 }
 
 template <class T>
 void broadcast_ref(Exec&, const ReductionArgs<T>& p) {
-  for_each_pair(p, [&](std::int64_t i, std::int64_t j) { p.y[i] = p.alpha * p.x[j]; });
+  const Box<T> box(p);
+  for_each(box.kept, box.strides, [&](std::int64_t j, std::int64_t first) {
+    for_each(box.reduced, box.strides, [&](std::int64_t, std::int64_t i) { p.y[first + i] = p.alpha * p.x[j]; });
+  });
 }
 
 template void sum_ref<float>(Exec&, const ReductionArgs<float>&);

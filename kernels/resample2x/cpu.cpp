@@ -6,10 +6,9 @@
 namespace pgad {
 namespace {
 
-// One small row [w][c] to or from two large rows [2w][c].
-PGAD_SIMD void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
-  float* below = y + 2 * w * c;
-  for (std::int64_t j = 0; j < w; ++j) {
+// n pixels of a small row [n][c], each twice: [2n][c].
+PGAD_SIMD void double_pixels(const float* x, float* y, std::int64_t n, std::int64_t c, float alpha) {
+  for (std::int64_t j = 0; j < n; ++j) {
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) {
       const float v = alpha * x[j * c + i];
@@ -17,7 +16,21 @@ PGAD_SIMD void upsample_row(const float* x, float* y, std::int64_t w, std::int64
       y[(2 * j + 1) * c + i] = v;
     }
   }
-  std::memcpy(below, y, static_cast<std::size_t>(2 * w * c) * sizeof(float));
+}
+
+// One small row [w][c] to two large rows [2w][c].
+void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha, bool streamed) {
+  float* below = y + 2 * w * c;
+  if (!streamed) {
+    double_pixels(x, y, w, c, alpha);
+    std::memcpy(below, y, static_cast<std::size_t>(2 * w * c) * sizeof(float));
+    return;
+  }
+  for (std::int64_t j = 0; j < w; ++j)
+    for (float* row : {y, below}) {
+      stream(row + 2 * j * c, x + j * c, c, alpha);
+      stream(row + (2 * j + 1) * c, x + j * c, c, alpha);
+    }
 }
 
 PGAD_SIMD void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
@@ -34,8 +47,11 @@ PGAD_SIMD void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c
 
 void upsample2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
   const std::int64_t small = p.w * p.c;
+  const bool streamed = 4 * p.n * p.h * small >= kStreamed && p.c % 16 == 0;  // whole lines
   parallel_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha);
+    for (std::int64_t r = begin; r < end; ++r)
+      upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha, streamed);
+    stream_fence();
   });
 }
 
