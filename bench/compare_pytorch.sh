@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Times pgad against PyTorch, in turns, and writes bench/results/DATE_MACHINE.{md,json}.
 #
-#   bench/compare_pytorch.sh [--configs tiny,small-search] [--rounds 5] [--threads N] [--batches 1,16] [--seconds 4]
+#   bench/compare_pytorch.sh [--configs tiny,small-search:1,medium@1] [--rounds 5] [--threads N] [--seconds 4]
 #
 # Needs build/release/bench/step_bench and a Python with torch and numpy (Debian: python3-torch). PYTHON and PGAD_BUILD
 # choose others. Both sides run with the same environment; OMP_* is left as it is found and noted in the report.
