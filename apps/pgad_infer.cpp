@@ -209,28 +209,28 @@ int generate(const Options& o) {
   ensure_directory(o.out);
   const HistoryScope off(false);
   Exec& exec = *s.exec;
-  Var old_weight;
-  if (s.model.old_weight > 0)
-    old_weight = Var(exec, exec.from<float>(std::vector<float>{static_cast<float>(s.model.old_weight)}, {1}));
+  const Var old_weight = s.model.old_weight > 0 ? constant(exec, s.model.old_weight) : Var();
   const std::int64_t side = s.model.side(), c = network.channels, pixels = side * side;
   std::vector<float> nchw(static_cast<std::size_t>(count * c * pixels));
-  const Tensor all = exec.empty({count, side, side, c});
+  std::vector<float> all;
   constexpr std::int64_t kBatch = 16;
   for (std::int64_t first = 0; first < count; first += kBatch) {
     const std::int64_t n = std::min(kBatch, count - first), d = network.latent();
     const std::span<const float> part(z.data() + first * d, static_cast<std::size_t>(n * d));
     const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), s.model.level, old_weight);
-    const float* values = image.value().data<float>();
-    std::copy(values, values + n * pixels * c, all.data<float>() + first * pixels * c);
+    const std::vector<float> values = exec.read<float>(image.value());
+    all.insert(all.end(), values.begin(), values.end());
   }
   for (std::int64_t i = 0; i < count; ++i)
     for (std::int64_t p = 0; p < pixels; ++p)
       for (std::int64_t k = 0; k < c; ++k)
-        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] = all.data<float>()[(i * pixels + p) * c + k];
+        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] =
+            all[static_cast<std::size_t>((i * pixels + p) * c + k)];
   const std::int64_t shape[] = {count, c, side, side};
   write_npy(out_path(o, "samples.npy"), shape, nchw);
   const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
-  write_png(out_path(o, "samples.png"), picture_grid(all, columns, std::max(1, 64 / static_cast<int>(side))));
+  write_png(out_path(o, "samples.png"),
+            picture_grid(all, {count, side, side, c}, columns, std::max(1, 64 / static_cast<int>(side))));
   std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png")
             << " and " << out_path(o, "samples.npy") << "\n";
   return 0;

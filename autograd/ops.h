@@ -26,6 +26,7 @@ Var exp(const Var& x);
 Var log(const Var& x);
 Var sigmoid(const Var& x);
 Var softplus(const Var& x);
+Var constant(Exec& exec, double value);         // [1]
 Var constant_like(const Var& x, double value);  // x's shape, filled; no derivative
 Var reshape(const Var& x, const Shape& shape);
 // (c0 + c1 t) x and (1 - t) a + t b; t is a [1] constant, e.g. the fade's weight: no derivative in t (throws Error).
@@ -35,10 +36,11 @@ Var fade(const Var& a, const Var& b, const Var& t);
 // Sums to a shape of the same rank whose sizes are x's or 1 (times alpha), and its adjoint.
 Var sum_to(const Var& x, const Shape& shape, double alpha = 1);
 Var broadcast_to(const Var& x, const Shape& shape, double alpha = 1);
-Var sum(const Var& x, double alpha = 1);             // -> [1]
-Var mean(const Var& x);                              // -> [1]
-Var sum_per_sample(const Var& x, double alpha = 1);  // [n, ...] -> [n]
-Var mean_per_sample(const Var& x);                   // [n, ...] -> [n]
+Var sum(const Var& x, double alpha = 1);                          // -> [1]
+Var mean(const Var& x);                                           // -> [1]
+Var sum_per_sample(const Var& x, double alpha = 1);               // [n, ...] -> [n]
+Var mean_per_sample(const Var& x);                                // [n, ...] -> [n]
+Var l1_per_sample(const Var& x, const Var& y, double alpha = 1);  // alpha * sum |x - y|: [n, ...] -> [n]
 
 // Linear maps; alpha multiplies the result (the equalized learning rate's factor).
 Var matmul(const Var& a, const Var& b, bool ta = false, bool tb = false, double alpha = 1);  // op(a)[m,k] op(b)[k,n]

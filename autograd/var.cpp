@@ -50,7 +50,7 @@ bool Var::requires_grad() const { return defined() && node_->requires_grad; }
 
 double Var::item() const {
   PGAD_CHECK(value().numel() == 1, "item() of shape ", shape());
-  return dtype() == DType::kF32 ? static_cast<double>(*value().data<float>()) : *value().data<double>();
+  return dtype() == DType::kF32 ? static_cast<double>(exec().read<float>(value())[0]) : exec().read<double>(value())[0];
 }
 
 Var apply(std::shared_ptr<const Op> op, std::vector<Var> in) {

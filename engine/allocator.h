@@ -6,9 +6,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <vector>
+
+#include "engine/runtime.h"
 
 namespace pgad {
+
+// The device has no room for what a step needs.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
 
 inline constexpr std::size_t kAlignment = 64;  // bytes; a cache line and an AVX-512 register
 
@@ -18,21 +25,23 @@ struct AllocatorStats {
   std::size_t live_bytes = 0;            // in blocks that tensors hold
   std::size_t peak_bytes = 0;            // maximum of live_bytes
   std::size_t reserved_bytes = 0;        // live or cached
+  std::size_t peak_reserved_bytes = 0;   // maximum of reserved_bytes
   std::uint64_t overruns = 0;            // blocks found written outside their bounds (guarded pools only)
 };
 
 // A set of blocks. A step graph owns a pool of its own: the addresses that its recorded calls use stay reserved for it.
 class Pool {
  public:
-  // guarded: each block lies between two lines of a known pattern, checked when it comes back. For tests.
-  explicit Pool(std::shared_ptr<AllocatorStats> stats, bool guarded = false)
-      : stats_(std::move(stats)), guarded_(guarded) {}
+  // runtime: whose memory; null: the host's. guarded: each block lies between two lines of a known pattern, checked
+  // when it comes back. For tests.
+  Pool(std::shared_ptr<AllocatorStats> stats, std::shared_ptr<DeviceRuntime> runtime, bool guarded = false)
+      : stats_(std::move(stats)), runtime_(std::move(runtime)), guarded_(guarded) {}
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // The smallest cached block that fits without wasting more than half of itself, else a new one. Throws Error when
-  // the system has no memory left.
+  // The smallest cached block that fits without wasting more than half of itself, else a new one. Throws OutOfMemory
+  // when there is none left.
   void* acquire(std::size_t bytes, std::size_t* capacity);
   // bytes and capacity as they were in acquire.
   void release(void* pointer, std::size_t bytes, std::size_t capacity) noexcept;
@@ -42,9 +51,15 @@ class Pool {
   // earlier one, so the sanitizer must allow it.
   void unpoison() noexcept;
   bool guarded() const { return guarded_; }
+  bool on_host() const { return runtime_ == nullptr; }
 
  private:
+  unsigned char* allocate(std::size_t bytes);
+  void write_guards(unsigned char* block, std::size_t bytes, std::size_t capacity);
+  bool guards_intact(const unsigned char* block, std::size_t bytes, std::size_t capacity);
+
   std::shared_ptr<AllocatorStats> stats_;
+  std::shared_ptr<DeviceRuntime> runtime_;
   bool guarded_;
   std::multimap<std::size_t, void*> free_;  // by capacity
   std::map<void*, std::size_t> blocks_;     // all of them, live or free, with their capacity
@@ -58,6 +73,7 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   void* data() const { return data_; }
+  bool on_host() const { return pool_->on_host(); }
 
  private:
   std::shared_ptr<Pool> pool_;

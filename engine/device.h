@@ -7,16 +7,29 @@
 
 namespace pgad {
 
-enum class DeviceType { kCpu };
+enum class DeviceType {
+  kCpu,
+  kCuda,          // a GPU
+  kCudaEmulated,  // the GPU's code path, its kernels executed by engine/simt: for tests, slow
+};
 
 struct Device {
   DeviceType type = DeviceType::kCpu;
+  int index = 0;     // of several GPUs
+  bool dry = false;  // memory is counted but not there, kernels are counted but not run: for estimates
 };
 
-// "auto" or "cpu". Throws UsageError for anything else.
-inline Device parse_device(const std::string& name) {
-  if (name == "auto" || name == "cpu") return Device{};
-  throw UsageError(str("device '", name, "': expected auto or cpu (this build has no other device)"));
-}
+// "auto" (a GPU if there is one, else the CPU), "cpu", "cuda", "cuda:N" or "cuda-emulated". Throws UsageError for
+// anything else, and Error where there is no such device, saying why.
+Device parse_device(const std::string& name);
+
+// What convolutions and matrix products compute with on a GPU; sums are always float32, and so are weights, statistics,
+// losses and Adam.
+enum class Precision {
+  kFp32,
+  kTf32,  // operands rounded to 10 bits of mantissa
+  kBf16,  // operands rounded to 7 bits of mantissa
+};
+Precision parse_precision(const std::string& name);
 
 }  // namespace pgad

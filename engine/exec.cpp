@@ -6,17 +6,21 @@
 
 namespace pgad {
 
-Exec::Exec(Device device, int threads, Implementation implementation)
+Exec::Exec(Device device, int threads, Implementation implementation, Precision precision)
     : device_(device),
       threads_(threads > 0 ? threads : omp_get_num_procs()),
       implementation_(implementation),
+      precision_(precision),
+      runtime_(make_runtime(device)),
       stats_(std::make_shared<AllocatorStats>()),
-      own_pool_(std::make_shared<Pool>(stats_)),
+      own_pool_(std::make_shared<Pool>(stats_, runtime_)),
       pool_(own_pool_) {
+  if (device.type == DeviceType::kCpu && precision != Precision::kFp32)
+    throw UsageError("precision: the CPU computes in fp32 only; expected fp32");
   omp_set_num_threads(threads_);
 }
 
-void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, /*guarded=*/true); }
+void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }
 
 Tensor Exec::empty(const Shape& shape, DType dtype) {
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
@@ -24,11 +28,24 @@ Tensor Exec::empty(const Shape& shape, DType dtype) {
 }
 
 Tensor Exec::zeros(const Shape& shape, DType dtype) {
-  // A recorded step would not repeat this write: inside one, ask a kernel for zeros.
-  PGAD_CHECK(!recording(), "zeros() inside a recorded step");
   Tensor t = empty(shape, dtype);
-  std::memset(dtype == DType::kF32 ? static_cast<void*>(t.data<float>()) : t.data<double>(), 0, t.bytes());
+  clear(t);
   return t;
+}
+
+void Exec::clear(const Tensor& tensor) {
+  // A recorded step would not repeat this write: inside one, ask a kernel for zeros.
+  PGAD_CHECK(!recording(), "a host write inside a recorded step");
+  void* data = const_cast<void*>(tensor.address());
+  runtime_ ? runtime_->fill(data, 0, tensor.bytes()) : static_cast<void>(std::memset(data, 0, tensor.bytes()));
+}
+
+void Exec::copy_in(void* to, const void* from, std::size_t bytes) const {
+  runtime_ ? runtime_->copy_in(to, from, bytes) : static_cast<void>(std::memcpy(to, from, bytes));
+}
+
+void Exec::copy_out(void* to, const void* from, std::size_t bytes) const {
+  runtime_ ? runtime_->copy_out(to, from, bytes) : static_cast<void>(std::memcpy(to, from, bytes));
 }
 
 }  // namespace pgad

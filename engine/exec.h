@@ -12,6 +12,7 @@
 
 #include "engine/device.h"
 #include "engine/prepared_weights.h"
+#include "engine/runtime.h"
 #include "engine/tensor.h"
 
 namespace pgad {
@@ -33,14 +34,26 @@ struct RecordedCall {
 
 class Exec {
  public:
-  // threads = 0: one per core. Sets OpenMP's thread count, which oneDNN uses too.
-  explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest);
+  // threads = 0: one per core. Sets OpenMP's thread count, which oneDNN uses too. Throws Error where there is no such
+  // device.
+  explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest,
+                Precision precision = Precision::kFp32);
   Exec(const Exec&) = delete;
   Exec& operator=(const Exec&) = delete;
 
   Device device() const { return device_; }
   int threads() const { return threads_; }
   Implementation implementation() const { return implementation_; }
+  Precision precision() const { return precision_; }
+  // Null for the CPU.
+  const std::shared_ptr<DeviceRuntime>& runtime() const { return runtime_; }
+  // What kernels are launched on: cudaStream_t or simt::Stream*.
+  void* stream() const { return runtime_->stream(); }
+  // Waits for everything launched so far.
+  void synchronize() const {
+    if (runtime_) runtime_->synchronize();
+  }
+  std::string description() const { return runtime_ ? runtime_->description() : str("CPU, ", threads_, " threads"); }
 
   // Uninitialised memory.
   Tensor empty(const Shape& shape, DType dtype = DType::kF32);
@@ -48,10 +61,40 @@ class Exec {
   template <class T>
   Tensor from(std::span<const T> values, const Shape& shape) {
     PGAD_CHECK(static_cast<std::int64_t>(values.size()) == shape.numel(), values.size(), " values for ", shape);
-    PGAD_CHECK(!recording(), "a host write inside a recorded step would not be repeated");
     Tensor t = empty(shape, dtype_of<T>());
-    std::copy(values.begin(), values.end(), t.template data<T>());
+    upload(values, t);
     return t;
+  }
+  // Zeros.
+  void clear(const Tensor& tensor);
+  // Values to the elements of a tensor from the first-th on, in the order of the device's work.
+  template <class T>
+  void upload(std::span<const std::type_identity_t<T>> values, const Tensor& to, std::int64_t first) {
+    PGAD_CHECK(!recording(), "a host write inside a recorded step would not be repeated");
+    PGAD_CHECK(first >= 0 && first + static_cast<std::int64_t>(values.size()) <= to.numel(), first, " of ", to.shape());
+    copy_in(to.data<T>() + first, values.data(), values.size_bytes());
+  }
+  template <class T>
+  void upload(std::span<const T> values, const Tensor& to) {
+    upload<T>(values, to, 0);
+  }
+  // Values of the elements of a tensor from the first-th on; waits for the work that makes them.
+  template <class T>
+  void download(const Tensor& from, std::int64_t first, std::span<std::type_identity_t<T>> values) const {
+    PGAD_CHECK(!recording(), "a host read inside a recorded step");
+    PGAD_CHECK(first >= 0 && first + static_cast<std::int64_t>(values.size()) <= from.numel(), first, " of ",
+               from.shape());
+    copy_out(values.data(), from.data<T>() + first, values.size_bytes());
+  }
+  template <class T>
+  std::vector<T> read(const Tensor& from, std::int64_t first, std::int64_t count) const {
+    std::vector<T> values(static_cast<std::size_t>(count));
+    download<T>(from, first, values);
+    return values;
+  }
+  template <class T>
+  std::vector<T> read(const Tensor& from) const {
+    return read<T>(from, 0, from.numel());
   }
 
   // From now on blocks lie between guard lines; memory().overruns counts the damaged ones. For tests.
@@ -87,9 +130,14 @@ class Exec {
  private:
   friend class StepGraph;
   friend class PreparedScope;
+  void copy_in(void* to, const void* from, std::size_t bytes) const;
+  void copy_out(void* to, const void* from, std::size_t bytes) const;
+
   Device device_;
   int threads_;
   Implementation implementation_;
+  Precision precision_;
+  std::shared_ptr<DeviceRuntime> runtime_;
   std::shared_ptr<AllocatorStats> stats_;
   std::shared_ptr<Pool> own_pool_;
   std::shared_ptr<Pool> pool_;  // the recorded step's, while one is recorded

@@ -8,7 +8,8 @@
 namespace pgad {
 
 StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGraph* other)
-    : exec_(exec), pool_(other ? other->pool_ : std::make_shared<Pool>(exec.stats_, exec.pool_->guarded())) {
+    : exec_(exec),
+      pool_(other ? other->pool_ : std::make_shared<Pool>(exec.stats_, exec.runtime_, exec.pool_->guarded())) {
   PGAD_CHECK(!exec.recording(), "a step graph is already being recorded");
   std::swap(exec_.pool_, pool_);
   exec_.recorded_ = &calls_;
@@ -27,9 +28,19 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
     throw;
   }
   restore();
+  if (!exec_.runtime_) return;
+  exec_.runtime_->begin_capture();
+  try {
+    for (const RecordedCall& recorded : calls_) recorded.call(exec_);
+  } catch (...) {
+    (void)exec_.runtime_->end_capture();
+    throw;
+  }
+  graph_ = exec_.runtime_->end_capture();
 }
 
 void StepGraph::replay() {
+  if (graph_) return graph_->launch();
   for (const auto& recorded : calls_) recorded.call(exec_);
 }
 
@@ -53,6 +64,7 @@ std::vector<StepGraph::ProfileLine> StepGraph::profile(int rounds) {
     for (std::size_t i = 0; i < calls_.size(); ++i) {
       const auto begin = Clock::now();
       calls_[i].call(exec_);
+      exec_.synchronize();
       times[line_of[i]].back() += std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     }
   }

@@ -2,7 +2,8 @@
 // StepGraph: a step of fixed shapes, run once while its kernel calls are recorded, then replayed.
 //
 // Invariants. The step reads its inputs from tensors that outlive the graph and writes its results to such tensors or
-// to ones that it returns; it never looks at values on the host, so every replay makes the same calls. Memory it
+// to ones that it returns; it never looks at values on the host, so every replay makes the same calls. On a GPU the
+// calls are captured, and replayed as one graph. Memory it
 // allocates comes from a pool of the graph's own and keeps its addresses until the graph dies. Tensors from outside
 // must not be freed while the step is recorded. Replaying allocates nothing.
 
@@ -38,6 +39,7 @@ class StepGraph {
   Exec& exec_;
   std::shared_ptr<Pool> pool_;
   std::vector<RecordedCall> calls_;
+  std::unique_ptr<DeviceRuntime::Graph> graph_;  // null on the CPU, and where the device could make none
 };
 
 }  // namespace pgad

@@ -57,15 +57,17 @@ class Tensor {
   DType dtype() const { return dtype_; }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
-  // Throws Error if T is not the element type.
+  // Where the elements lie, on whichever device: for kernels. Throws Error if T is not the element type.
   template <class T>
   T* data() const {
     PGAD_CHECK(buffer_ != nullptr && dtype_ == dtype_of<T>(), "tensor of shape ", shape_);
     return static_cast<T*>(buffer_->data());
   }
   const void* address() const { return buffer_ ? buffer_->data() : nullptr; }
+  // The elements, where they lie in the host's memory (else see Exec::upload and read). Throws Error if they don't.
   template <class T>
   std::span<T> span() const {
+    PGAD_CHECK(buffer_ != nullptr && buffer_->on_host(), "tensor of shape ", shape_, " is on a device");
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
   // The same memory under another shape of as many elements.

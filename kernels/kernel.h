@@ -8,7 +8,8 @@
 namespace pgad {
 
 // Columns. `ref` and `ref64` are the definition: plain loops accumulating in double. `cpu` is the fast version for a
-// machine without a GPU; where it is empty, `ref` serves. `cuda` is empty as long as there is no such device.
+// machine without a GPU; where it is empty, `ref` serves. `cuda` is made by nvcc, `emulated` is the same source for
+// engine/simt; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
 template <template <class> class Args>
 struct Kernel {
   const char* name;
@@ -16,7 +17,24 @@ struct Kernel {
   void (*ref64)(Exec&, const Args<double>&);
   void (*cpu)(Exec&, const Args<float>&);
   void (*cuda)(Exec&, const Args<float>&);
+  void (*emulated)(Exec&, const Args<float>&);
 };
+
+// PGAD_DECLARE_CUDA(function, Args): the function of kernels/foo/cuda.cu, once per column.
+#define PGAD_DECLARE_CUDA(function, ...)    \
+  namespace cuda_native {                   \
+  void function(Exec&, const __VA_ARGS__&); \
+  }                                         \
+  namespace cuda_emulated {                 \
+  void function(Exec&, const __VA_ARGS__&); \
+  }
+#ifndef PGAD_HAVE_EMULATION
+#define PGAD_CUDA_COLUMNS(function) nullptr, nullptr
+#elif defined(PGAD_HAVE_CUDA)
+#define PGAD_CUDA_COLUMNS(function) cuda_native::function, cuda_emulated::function
+#else
+#define PGAD_CUDA_COLUMNS(function) nullptr, cuda_emulated::function
+#endif
 
 // The shape, where a profile tells calls of one kernel apart by it.
 template <class Args>
@@ -27,18 +45,37 @@ std::string label_of(const Args& args) {
     return "";
 }
 
+// The version of a kernel for the Exec's device. Throws Error where there is none.
+template <template <class> class Args, class T>
+auto version_for(const Kernel<Args>& kernel, const Exec& exec) {
+  void (*function)(Exec&, const Args<T>&) = nullptr;
+  if constexpr (std::is_same_v<T, double>) {
+    if (exec.device().type == DeviceType::kCpu) function = kernel.ref64;
+  } else {
+    switch (exec.device().type) {
+      case DeviceType::kCpu:
+        function = exec.implementation() == Implementation::kReference || !kernel.cpu ? kernel.ref : kernel.cpu;
+        break;
+      case DeviceType::kCuda:
+        function = kernel.cuda;
+        break;
+      case DeviceType::kCudaEmulated:
+        function = kernel.emulated;
+        break;
+    }
+  }
+  PGAD_CHECK(function != nullptr, "kernel ", kernel.name, " has no version for this device and element type");
+  return function;
+}
+
 // Runs a kernel on the Exec's device, and records it where a step graph is being made.
 template <template <class> class Args, class T>
 void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
-  void (*function)(Exec&, const Args<T>&) = nullptr;
-  if constexpr (std::is_same_v<T, double>) {
-    function = kernel.ref64;
-  } else if (exec.implementation() == Implementation::kReference || kernel.cpu == nullptr) {
-    function = kernel.ref;
-  } else {
-    function = kernel.cpu;
+  if (exec.device().dry) {
+    if (exec.recording()) exec.record({kernel.name, label_of(args), args.cost(), [](Exec&) {}});
+    return;
   }
-  PGAD_CHECK(function != nullptr, "kernel ", kernel.name, " has no version for this device and element type");
+  const auto function = version_for<Args, T>(kernel, exec);
   function(exec, args);
   if (exec.recording())
     exec.record({kernel.name, label_of(args), args.cost(), [function, args](Exec& e) { function(e, args); }});

@@ -1,8 +1,9 @@
 #pragma once
-// Adam over a set of parameters, and the moving average of a generator's.
+// Adam over a set of parameters, the moving average of a generator's, and the norm of gradients.
 
 #include <vector>
 
+#include "engine/mirror.h"
 #include "layers/parameter.h"
 
 namespace pgad {
@@ -17,6 +18,12 @@ struct AdamRate {
 };
 // step counts from 1.
 AdamRate adam_rate(const AdamConfig& config, double lr, std::int64_t step);
+
+// Device side: ema = (1 - t) ema + t w for parameters that correspond; t: [1].
+void update_average(Exec& exec, const std::vector<Parameter>& ema, const std::vector<Parameter>& parameters,
+                    const Tensor& t);
+// Device side: the sum of all squares, [1].
+Tensor squared_norm(Exec& exec, const std::vector<Var>& tensors);
 
 class Adam {
  public:
@@ -44,7 +51,7 @@ class Adam {
   Exec& exec_;
   AdamConfig config_;
   std::vector<Moments> moments_;
-  Tensor rate_;  // [3]
+  Mirror rate_;  // [3]
   std::int64_t steps_ = 0;
 };
 

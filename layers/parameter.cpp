@@ -58,37 +58,36 @@ std::vector<std::int64_t> file_shape(const Parameter& parameter) {
 
 std::vector<float> to_file_order(const Parameter& parameter, const Tensor& values) {
   PGAD_CHECK(values.shape() == parameter.var.shape(), parameter.name, " ", values.shape());
-  const float* in = values.data<float>();
+  const std::vector<float> in = parameter.var.exec().read<float>(values);
   std::vector<float> out(static_cast<std::size_t>(values.numel()));
-  for_each_element(parameter, [&](std::int64_t m, std::int64_t f) { out[static_cast<std::size_t>(f)] = in[m]; });
+  for_each_element(parameter, [&](std::int64_t m, std::int64_t f) {
+    out[static_cast<std::size_t>(f)] = in[static_cast<std::size_t>(m)];
+  });
   return out;
 }
 
 void from_file_order(const Parameter& parameter, const float* values, const Tensor& out) {
   PGAD_CHECK(out.shape() == parameter.var.shape(), parameter.name, " ", out.shape());
-  if (out.dtype() == DType::kF32) {
-    float* p = out.data<float>();
-    for_each_element(parameter, [&](std::int64_t m, std::int64_t f) { p[m] = values[f]; });
-  } else {
-    double* p = out.data<double>();
-    for_each_element(parameter, [&](std::int64_t m, std::int64_t f) { p[m] = values[f]; });
-  }
+  const auto write = [&]<class T>(T) {
+    std::vector<T> ordered(static_cast<std::size_t>(out.numel()));
+    for_each_element(parameter,
+                     [&](std::int64_t m, std::int64_t f) { ordered[static_cast<std::size_t>(m)] = values[f]; });
+    parameter.var.exec().upload(std::span<const T>(ordered), out);
+  };
+  out.dtype() == DType::kF32 ? write(float{}) : write(double{});
 }
 
 Parameter make_parameter(Exec& exec, DType dtype, const std::string& name, const Shape& shape, FileOrder order,
                          bool normal, std::uint64_t seed) {
-  const Tensor values = exec.zeros(shape, dtype);
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()), 0.f);
   if (normal) {
     Rng rng(seed, fnv1a(name));
-    for (std::int64_t i = 0; i < shape.numel(); ++i) {
-      const auto v = static_cast<float>(rng.normal());
-      if (dtype == DType::kF32)
-        values.data<float>()[i] = v;
-      else
-        values.data<double>()[i] = v;
-    }
+    for (float& v : values) v = static_cast<float>(rng.normal());
   }
-  return {name, Var(exec, values, true), order};
+  const Tensor tensor = dtype == DType::kF32
+                            ? exec.from<float>(values, shape)
+                            : exec.from<double>(std::vector<double>(values.begin(), values.end()), shape);
+  return {name, Var(exec, tensor, true), order};
 }
 
 }  // namespace pgad

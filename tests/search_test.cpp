@@ -50,7 +50,7 @@ struct Rig {
     Result result;
     for (int i = 0; i < s.batch(); ++i) {
       result.scores.push_back(s.scores(i));
-      result.z.insert(result.z.end(), s.best_latent(i).begin(), s.best_latent(i).end());
+      for (const float v : s.best_latent(i)) result.z.push_back(v);
     }
     return result;
   }
@@ -97,7 +97,8 @@ TEST(Search, ScoresAreTheFormulas) {
     for (int i = 0; i < 2; ++i)
       for (float& v : s.image(i)) images.push_back(v = static_cast<float>(2 * rng.uniform() - 1));
     s.run();
-    for (int i = 0; i < 2; ++i) latents.insert(latents.end(), s.best_latent(i).begin(), s.best_latent(i).end());
+    for (int i = 0; i < 2; ++i)
+      for (const float v : s.best_latent(i)) latents.push_back(v);
     const HistoryScope off(false);
     const Var statistic(rig.exec, rig.exec.from<float>(std::vector<float>{0.3f}, {1}));
     const Var x(rig.exec, rig.exec.from<float>(images, {2, 8, 8, 1}));
@@ -260,7 +261,7 @@ TEST(Search, BeginsAtTheEncodersLatent) {
     const int slot[] = {0};
     s.begin(slot);
     s.step();
-    return std::vector<float>(s.best_latent(0).begin(), s.best_latent(0).end());
+    return s.best_latent(0);
   };
   std::vector<float> image(16 * 16);
   Rig::draw(1, image);

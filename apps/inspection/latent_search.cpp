@@ -19,12 +19,6 @@ std::uint64_t content_hash(std::span<const float> values) {  // FNV-1a
   return h;
 }
 
-Var constant(Exec& exec, double value) {
-  const Tensor t = exec.zeros({1});
-  *t.data<float>() = static_cast<float>(value);
-  return Var(exec, t);
-}
-
 // The best loss must fall by this share of itself within `patience` steps, or the search ends.
 constexpr float kNoticeable = 0.002f;
 
@@ -41,20 +35,22 @@ LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringCo
   patience_ = search_patience(scoring, model_.encoder != nullptr);
   const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent(), c = model.network.channels;
   const std::int64_t s = std::int64_t{1} << model.level;
-  images_ = exec.zeros({n, side, side, c});
-  for (Tensor* t : {&z_, &m_, &v_, &best_z_}) *t = exec.zeros({n, d});
-  std::ranges::fill(z_.span<float>(), 1.f);  // a slot without an image computes too
-  for (Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
+  images_ = Mirror(exec, {n, side, side, c});
+  z_ = exec.from<float>(std::vector<float>(static_cast<std::size_t>(n * d), 1.f), {n, d});  // also in unused slots
+  for (Tensor* t : {&m_, &v_, &best_z_}) *t = exec.zeros({n, d});
+  for (Tensor* t : {&best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
+  best_loss_ = Mirror(exec, {n});
   best_image_ = exec.zeros({n, s, s, c});
-  rate_ = exec.zeros({n, 3});
+  rate_ = Mirror(exec, {n, 3});
   statistic_ = constant(exec, model.statistic);
   if (model.old_weight > 0) old_weight_ = constant(exec, model.old_weight);
   slots_.resize(static_cast<std::size_t>(batch));
   ended_.reserve(static_cast<std::size_t>(batch));
 }
 
-Var LatentSearch::reduce(const Var& distances) const {
-  return scoring_.reduction == Reduction::kMean ? mean_per_sample(distances) : sum_per_sample(distances);
+Var LatentSearch::distance(const Var& x, const Var& y) const {
+  const double elements = static_cast<double>(x.shape().numel()) / static_cast<double>(x.shape()[0]);
+  return l1_per_sample(x, y, scoring_.reduction == Reduction::kMean ? 1 / elements : 1);
 }
 
 // 1 - sigmoid(D) as sigmoid(-D): in float the difference would be 0 from D = 17 on.
@@ -66,8 +62,8 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   Terms t;
   t.image = model_.g->forward(z, model_.level, old_weight_);
   const Discriminator::Output d = model_.d->forward(t.image, model_.level, old_weight_, statistic_);
-  t.residual = reduce(abs(sub(queries_, t.image)));
-  t.feature = reduce(abs(sub(query_features_, d.features)));
+  t.residual = distance(t.image, queries_);
+  t.feature = distance(d.features, query_features_);
   t.latent_critic = critic(d.score);
   const Var anomaly = axpby(t.residual, t.feature, 1 - scoring_.lambda, scoring_.lambda);
   t.paper = axpby(anomaly, t.latent_critic, scoring_.gamma, 1 - scoring_.gamma);
@@ -75,11 +71,12 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
 }
 
 void LatentSearch::compute_queries() {
+  images_.upload();
   if (query_graph_) return query_graph_->replay();
   const PreparedScope scope(exec_, prepared_);
   query_graph_.emplace(exec_, [this] {
     const HistoryScope off(false);
-    Var x(exec_, images_);
+    Var x(exec_, images_.tensor());
     for (int level = model_.network.log2_resolution(); level > model_.level; --level) x = sum_pool2x(x, 0.25);
     if (old_weight_.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight_);
     queries_ = x;
@@ -92,8 +89,9 @@ void LatentSearch::compute_queries() {
 }
 
 std::span<float> LatentSearch::image(int slot) const {
-  const std::size_t floats = images_.span<float>().size() / static_cast<std::size_t>(batch_);
-  return images_.span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
+  const std::span<float> all = images_.host();
+  const std::size_t floats = all.size() / static_cast<std::size_t>(batch_);
+  return all.subspan(static_cast<std::size_t>(slot) * floats, floats);
 }
 
 void LatentSearch::begin(std::span<const int> slots) {
@@ -103,20 +101,18 @@ void LatentSearch::begin(std::span<const int> slots) {
     active_ += !s.searching;
     s = Slot{};
     s.searching = true;
-    for (const Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_})
-      t->data<float>()[slot] = std::numeric_limits<float>::infinity();
+    const float infinity = std::numeric_limits<float>::infinity();
+    const Tensor* const losses[] = {&best_loss_.tensor(), &best_residual_, &best_feature_, &best_latent_critic_};
+    for (const Tensor* t : losses) exec_.upload<float>({&infinity, 1}, *t, slot);
     start(slot, 0);
   }
 }
 
 void LatentSearch::start(int slot, int restart) {
   const std::int64_t d = z_.dim(1);
-  const auto row = [&](const Tensor& t) {
-    return t.span<float>().subspan(static_cast<std::size_t>(slot * d), static_cast<std::size_t>(d));
-  };
-  const std::span<float> z = row(z_);
+  std::vector<float> z(static_cast<std::size_t>(d));
   if (restart == 0 && encoded_.defined()) {
-    std::ranges::copy(row(encoded_.value()), z.begin());
+    z = row(encoded_.value(), slot);
   } else {
     const bool uniform = model_.network.latent_distribution == LatentDistribution::kUniform;
     Rng rng(scoring_.seed, content_hash(image(slot)) + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
@@ -129,9 +125,11 @@ void LatentSearch::start(int slot, int restart) {
     const auto scale = static_cast<float>(std::sqrt(static_cast<double>(d) / square));
     for (float& value : z) value *= scale;
   }
-  std::ranges::fill(row(m_), 0.f);
-  std::ranges::fill(row(v_), 0.f);
-  if (restart == 0) std::ranges::copy(z, row(best_z_).begin());
+  exec_.upload<float>(z, z_, slot * d);
+  if (restart == 0) exec_.upload<float>(z, best_z_, slot * d);
+  const std::vector<float> zeros(static_cast<std::size_t>(d), 0.f);
+  exec_.upload<float>(zeros, m_, slot * d);
+  exec_.upload<float>(zeros, v_, slot * d);
   Slot& s = slots_[static_cast<std::size_t>(slot)];
   s.restart = restart;
   s.step = s.idle = 0;
@@ -140,7 +138,7 @@ void LatentSearch::start(int slot, int restart) {
 
 void LatentSearch::set_rate(int slot) {
   const Slot& s = slots_[static_cast<std::size_t>(slot)];
-  float* rate = rate_.data<float>() + 3 * slot;
+  float* rate = rate_.host().data() + 3 * slot;
   // The last step moves nothing: it gives the last z its chance to be the best.
   double lr = 0;
   if (s.searching && s.step < scoring_.steps) {
@@ -157,7 +155,7 @@ bool LatentSearch::advance(int slot) {
   Slot& s = slots_[static_cast<std::size_t>(slot)];
   ++s.step;
   ++s.taken;
-  const float best = best_loss_.data<float>()[slot];
+  const float best = patience_ > 0 ? best_loss_.host()[static_cast<std::size_t>(slot)] : 0.f;
   if (best < s.record * (1 - kNoticeable) || s.step == 1) {
     s.record = best;
     s.idle = 0;
@@ -177,6 +175,7 @@ bool LatentSearch::advance(int slot) {
 
 std::span<const int> LatentSearch::step() {
   for (int slot = 0; slot < batch_; ++slot) set_rate(slot);
+  rate_.upload();
   if (step_graph_) {
     step_graph_->replay();
   } else {
@@ -195,9 +194,9 @@ std::span<const int> LatentSearch::step() {
                                      m_.data<float>(),
                                      v_.data<float>(),
                                      t.paper.value().data<float>(),
-                                     best_loss_.data<float>(),
+                                     best_loss_.tensor().data<float>(),
                                      best_z_.data<float>(),
-                                     rate_.data<float>(),
+                                     rate_.tensor().data<float>(),
                                      static_cast<float>(adam_.beta1),
                                      static_cast<float>(adam_.beta2),
                                      static_cast<float>(adam_.epsilon)};
@@ -212,6 +211,7 @@ std::span<const int> LatentSearch::step() {
         },
         &*query_graph_);
   }
+  if (patience_ > 0) best_loss_.download();  // else the host need not wait for the step
   ended_.clear();
   for (int slot = 0; slot < batch_; ++slot)
     if (slots_[static_cast<std::size_t>(slot)].searching && !advance(slot)) ended_.push_back(slot);
@@ -235,23 +235,17 @@ void LatentSearch::run(const std::function<void()>& on_step) {
 }
 
 SearchScores LatentSearch::scores(int slot) const {
-  const auto at = [slot](const Tensor& t) { return t.data<float>()[slot]; };
-  return {at(best_residual_), at(best_feature_), at(best_latent_critic_), at(best_loss_), at(query_critic_.value())};
+  return {at(best_residual_, slot), at(best_feature_, slot), at(best_latent_critic_, slot),
+          at(best_loss_.tensor(), slot), at(query_critic_.value(), slot)};
 }
 
-std::span<const float> LatentSearch::best_latent(int slot) const {
-  const auto d = static_cast<std::size_t>(best_z_.dim(1));
-  return best_z_.span<float>().subspan(static_cast<std::size_t>(slot) * d, d);
+std::vector<float> LatentSearch::row(const Tensor& t, int slot) const {
+  const std::int64_t floats = t.numel() / batch_;
+  return exec_.read<float>(t, slot * floats, floats);
 }
 
-std::span<const float> LatentSearch::query(int slot) const {
-  const std::size_t floats = best_image_.span<float>().size() / static_cast<std::size_t>(batch_);
-  return queries_.value().span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
-}
-
-std::span<const float> LatentSearch::reconstruction(int slot) const {
-  const std::size_t floats = best_image_.span<float>().size() / static_cast<std::size_t>(batch_);
-  return best_image_.span<float>().subspan(static_cast<std::size_t>(slot) * floats, floats);
-}
+std::vector<float> LatentSearch::best_latent(int slot) const { return row(best_z_, slot); }
+std::vector<float> LatentSearch::query(int slot) const { return row(queries_.value(), slot); }
+std::vector<float> LatentSearch::reconstruction(int slot) const { return row(best_image_, slot); }
 
 }  // namespace pgad

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/config/config.h"
+#include "engine/mirror.h"
 #include "engine/step_graph.h"
 #include "layers/adam.h"
 #include "layers/discriminator.h"
@@ -66,12 +67,12 @@ class LatentSearch {
 
   // Of a slot's best z, valid until begin() takes the slot up again.
   SearchScores scores(int slot) const;
-  std::span<const float> best_latent(int slot) const;  // [d]
+  std::vector<float> best_latent(int slot) const;  // [d]
   // The query as the networks see it (brought to the size s = 2^level they run at), and G(best z): [s, s, channels].
-  std::span<const float> query(int slot) const;
-  std::span<const float> reconstruction(int slot) const;
+  std::vector<float> query(int slot) const;
+  std::vector<float> reconstruction(int slot) const;
   // D(x) of the query; valid after begin().
-  float query_score(int slot) const { return query_score_.value().data<float>()[slot]; }
+  float query_score(int slot) const { return at(query_score_.value(), slot); }
 
   bool has_graph() const { return step_graph_.has_value(); }
   // The recorded step; valid after the first.
@@ -90,7 +91,9 @@ class LatentSearch {
   };
   Terms terms(const Var& z) const;
   Var critic(const Var& score) const;
-  Var reduce(const Var& distances) const;
+  Var distance(const Var& x, const Var& y) const;
+  float at(const Tensor& t, int slot) const { return exec_.read<float>(t, slot, 1)[0]; }
+  std::vector<float> row(const Tensor& t, int slot) const;  // of [batch, ...]
   void compute_queries();
   void start(int slot, int restart);
   void set_rate(int slot);
@@ -101,10 +104,10 @@ class LatentSearch {
   ScoringConfig scoring_;
   int batch_, patience_, active_ = 0;
   AdamConfig adam_;
-  Tensor images_;
+  Mirror images_, rate_, best_loss_;
   Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
   Var encoded_;                                                // the encoder's z, where there is one
-  Tensor z_, m_, v_, rate_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
+  Tensor z_, m_, v_, best_z_, best_residual_, best_feature_, best_latent_critic_, best_image_;
   Var old_weight_, statistic_;
   std::vector<Slot> slots_;
   std::vector<int> ended_;

@@ -9,7 +9,7 @@
 namespace pgad {
 
 Image picture(std::span<const float> values, int side, int channels);
-// A batch [n, s, s, c] as one picture, `columns` to a row, each pixel a square of factor x factor.
-Image picture_grid(const Tensor& images, int columns, int factor);
+// A batch of this shape, [n, s, s, c], as one picture, `columns` to a row, each pixel a square of factor x factor.
+Image picture_grid(std::span<const float> images, const Shape& shape, int columns, int factor);
 
 }  // namespace pgad

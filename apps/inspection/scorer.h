@@ -1,6 +1,6 @@
 #pragma once
-// Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order. Memory does not
-// grow with the number of images.
+// Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order.
+// Memory does not grow with the number of images.
 
 #include <atomic>
 #include <functional>

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "autograd/ops.h"
+#include "engine/mirror.h"
 #include "engine/rng.h"
 #include "engine/step_graph.h"
 #include "layers/adam.h"
@@ -27,15 +28,12 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   auto encoder = std::make_unique<Encoder>(exec, network, model.level, seed);
   Adam adam(exec, {0.9, 0.999, 1e-8}, encoder->parameters());
 
-  const Tensor input = exec.zeros({batch, side, side, network.channels});
-  const auto constant = [&](double value) {
-    return Var(exec, exec.from<float>(std::vector<float>{static_cast<float>(value)}, {1}));
-  };
-  const Var statistic = constant(model.statistic);
-  const Var old_weight = model.old_weight > 0 ? constant(model.old_weight) : Var();
+  Mirror input(exec, {batch, side, side, network.channels});
+  const Var statistic = constant(exec, model.statistic);
+  const Var old_weight = model.old_weight > 0 ? constant(exec, model.old_weight) : Var();
   Tensor loss_value;
   const auto step = [&] {
-    Var x(exec, input);
+    Var x(exec, input.tensor());
     for (int level = network.log2_resolution(); level > model.level; --level) x = sum_pool2x(x, 0.25);
     if (old_weight.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight);
     const Var features = model.d->forward(x, model.level, old_weight, statistic).features.detach();
@@ -64,7 +62,8 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
       }
       wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
     }
-    images.fetch(wanted, input.data<float>());
+    images.fetch(wanted, input.host().data());
+    input.upload();
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);
     adam.prepare(config.lr * (1 - progress));
@@ -73,7 +72,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
     else
       graph.emplace(exec, step);
     adam.advance();
-    const double loss = *loss_value.data<float>();
+    const double loss = exec.read<float>(loss_value)[0];
     if (!std::isfinite(loss)) throw Error(str("the encoder diverged after ", done, " images; lower --encoder-lr"));
     recent = number == 0 ? loss : 0.98 * recent + 0.02 * loss;
     if (on_progress && number % kReportEvery == 0) {

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "autograd/ops.h"
-#include "kernels/adam/adam.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace pgad {
 
@@ -19,14 +19,15 @@ TrainStep::TrainStep(Exec& exec, Networks& networks, const NetworkConfig& networ
                      const TrainStepShape& shape)
     : exec_(exec), networks_(networks), network_(network), objective_(objective), shape_(shape) {
   const std::int64_t n = shape.batch, side = network.resolution, c = network.channels, d = network.latent();
-  real_ = exec.zeros({n, side, side, c});
-  if (shape.with_abnormal) abnormal_ = exec.zeros({n, side, side, c});
-  d_latents_ = exec.zeros({n, d});
-  g_latents_ = exec.zeros({n, d});
-  mix_ = exec.zeros({n});
-  pick_ = exec.zeros({n});
-  old_weight_ = exec.zeros({1});
-  ema_weight_ = exec.zeros({1});
+  real_ = Mirror(exec, {n, side, side, c});
+  if (shape.with_abnormal) abnormal_ = Mirror(exec, {n, side, side, c});
+  d_latents_ = Mirror(exec, {n, d});
+  g_latents_ = Mirror(exec, {n, d});
+  mix_ = Mirror(exec, {n});
+  pick_ = Mirror(exec, {n});
+  old_weight_ = Mirror(exec, {1});
+  ema_weight_ = Mirror(exec, {1});
+  results_ = Mirror(exec, {kResults});
 }
 
 // Real and abnormal images as the networks of this moment could draw them: at the current size, and while a size fades
@@ -35,7 +36,7 @@ Var TrainStep::fade_input(const Tensor& images) const {
   Var x(exec_, images);
   for (int level = network_.log2_resolution(); level > shape_.level; --level) x = sum_pool2x(x, 0.25);
   if (!shape_.fading) return x;
-  return fade(x, upsample2x(sum_pool2x(x, 0.25)), Var(exec_, old_weight_));
+  return fade(x, upsample2x(sum_pool2x(x, 0.25)), Var(exec_, old_weight_.tensor()));
 }
 
 // Adds the loss's gradients to `sums`, which may be empty.
@@ -50,79 +51,82 @@ void TrainStep::accumulate(const std::vector<Parameter>& parameters, const Var& 
 
 // The gradients' squared norm, and Adam's update where that is finite. Returns the squared norm.
 Tensor TrainStep::update(Adam& adam, const std::vector<Parameter>& parameters, const std::vector<Var>& gradients) {
-  Var norm;
-  for (const Var& g : gradients) {
-    const Var square_sum = sum(square(g));
-    norm = norm.defined() ? add(norm, square_sum) : square_sum;
-  }
-  adam.apply(parameters, gradients, norm.value());
-  return norm.value();
+  const Tensor norm = squared_norm(exec_, gradients);
+  adam.apply(parameters, gradients, norm);
+  return norm;
 }
 
 void TrainStep::step() {
-  const Var old_weight = shape_.fading ? Var(exec_, old_weight_) : Var();
+  const Var old_weight = shape_.fading ? Var(exec_, old_weight_.tensor()) : Var();
 
   const auto d_parameters = networks_.d.active_parameters(shape_.level, shape_.fading);
   {
     DiscriminatorBatch batch;
-    batch.real = fade_input(real_);
-    if (shape_.with_abnormal) batch.abnormal = fade_input(abnormal_);
+    batch.real = fade_input(real_.tensor());
+    if (shape_.with_abnormal) batch.abnormal = fade_input(abnormal_.tensor());
     {
       const HistoryScope off(false);
-      batch.fake = networks_.g.forward(Var(exec_, d_latents_), shape_.level, old_weight);
+      batch.fake = networks_.g.forward(Var(exec_, d_latents_.tensor()), shape_.level, old_weight);
     }
-    batch.mix = Var(exec_, mix_);
-    batch.pick = Var(exec_, pick_);
+    batch.mix = Var(exec_, mix_.tensor());
+    batch.pick = Var(exec_, pick_.tensor());
     const double norm_divisor = 1 << (network_.log2_resolution() - shape_.level);
     std::vector<Var> gradients;
     const DiscriminatorLoss loss =
         discriminator_loss(objective_, networks_.d, batch, shape_.level, old_weight, norm_divisor,
                            [&](const Var& part) { accumulate(d_parameters, part, gradients); });
-    d_gate_ = update(networks_.d_adam, d_parameters, gradients);
-    {
-      const HistoryScope off(false);
-      mean_gradient_norm_ = mean(sqrt(sum_per_sample(square(loss.gradient))));
-      mean_statistic_ = mean(loss.statistic);
-    }
-    d_result_ = loss;
-    d_result_.gradient = d_result_.statistic = Var();
+    report(kDNorm, update(networks_.d_adam, d_parameters, gradients));
+    const HistoryScope off(false);
+    report(kGradientNorm, mean(sqrt(sum_per_sample(square(loss.gradient)))).value());
+    report(kStatistic, mean(loss.statistic).value());
+    report(kDLoss, loss.total.value());
+    report(kPenalty, loss.penalty.value());
+    report(kReal, loss.real.value());
+    report(kFake, loss.fake.value());
+    if (loss.abnormal.defined()) report(kAbnormal, loss.abnormal.value());
   }
 
   const auto g_parameters = networks_.g.active_parameters(shape_.level, shape_.fading);
   {
-    const Var image = networks_.g.forward(Var(exec_, g_latents_), shape_.level, old_weight);
+    const Var image = networks_.g.forward(Var(exec_, g_latents_.tensor()), shape_.level, old_weight);
     const Var loss = generator_loss(objective_, networks_.d.forward(image, shape_.level, old_weight).score);
     std::vector<Var> gradients;
     accumulate(g_parameters, loss, gradients);
-    g_gate_ = update(networks_.g_adam, g_parameters, gradients);
-    g_loss_ = loss.detach();
+    report(kGNorm, update(networks_.g_adam, g_parameters, gradients));
+    report(kGLoss, loss.value());
   }
 
-  const auto ema_parameters = networks_.g_ema.active_parameters(shape_.level, shape_.fading);
-  for (std::size_t i = 0; i < g_parameters.size(); ++i) {
-    const Tensor& ema = ema_parameters[i].var.value();
-    pgad::run(kEma, exec_,
-              EmaArgs<float>{ema.numel(), ema.data<float>(), g_parameters[i].var.value().data<float>(),
-                             ema_weight_.data<float>()});
-  }
+  update_average(exec_, networks_.g_ema.active_parameters(shape_.level, shape_.fading), g_parameters,
+                 ema_weight_.tensor());
+}
+
+// Puts a number among the results.
+void TrainStep::report(Result which, const Tensor& value) {
+  pgad::run(
+      kUnary, exec_,
+      UnaryArgs<float>{Unary::kAffine, 1, value.data<float>(), results_.tensor().data<float>() + which, 1.f, 0.f});
 }
 
 TrainStepResult TrainStep::run() {
+  for (Mirror* input : {&real_, &d_latents_, &g_latents_, &mix_, &pick_, &old_weight_, &ema_weight_}) input->upload();
+  if (shape_.with_abnormal) abnormal_.upload();
   if (graph_)
     graph_->replay();
   else
     graph_.emplace(exec_, [this] { step(); });
+  results_.download();
+  const auto value = [&](Result which) { return static_cast<double>(results_.host()[which]); };
   TrainStepResult r;
-  r.d_loss = d_result_.total.item();
-  r.g_loss = g_loss_.item();
-  r.penalty = d_result_.penalty.item();
-  r.d_real = d_result_.real.item();
-  r.d_fake = d_result_.fake.item();
-  r.d_abnormal = d_result_.abnormal.defined() ? d_result_.abnormal.item() : std::numeric_limits<double>::quiet_NaN();
-  r.d_grad_norm = std::sqrt(*d_gate_.data<float>());
-  r.g_grad_norm = std::sqrt(*g_gate_.data<float>());
-  r.gradient_norm = mean_gradient_norm_.item();
-  r.statistic = mean_statistic_.item();
+  r.d_loss = value(kDLoss);
+  r.g_loss = value(kGLoss);
+  r.penalty = value(kPenalty);
+  r.d_real = value(kReal);
+  r.d_fake = value(kFake);
+  r.d_abnormal = shape_.with_abnormal ? value(kAbnormal) : std::numeric_limits<double>::quiet_NaN();
+  r.d_grad_norm = std::sqrt(value(kDNorm));
+  r.g_grad_norm = std::sqrt(value(kGNorm));
+  r.gradient_norm = value(kGradientNorm);
+  r.statistic = value(kStatistic);
   r.d_skipped = !std::isfinite(r.d_grad_norm);
   r.g_skipped = !std::isfinite(r.g_grad_norm);
   return r;

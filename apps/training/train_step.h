@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/mirror.h"
 #include "engine/step_graph.h"
 #include "layers/adam.h"
 #include "layers/generator.h"
@@ -49,14 +50,14 @@ class TrainStep {
   const TrainStepShape& shape() const { return shape_; }
 
   // Inputs, written by the host before run(). Images at full resolution, NHWC in [-1,1].
-  std::span<float> real() { return real_.span<float>(); }            // [batch, R, R, channels]
-  std::span<float> abnormal() { return abnormal_.span<float>(); }    // [batch, R, R, channels]; only with_abnormal
-  std::span<float> d_latents() { return d_latents_.span<float>(); }  // [batch, d]
-  std::span<float> g_latents() { return g_latents_.span<float>(); }  // [batch, d]
-  std::span<float> mix() { return mix_.span<float>(); }              // [batch], see DiscriminatorBatch
-  std::span<float> pick() { return pick_.span<float>(); }            // [batch]
-  void set_old_weight(double w) { *old_weight_.data<float>() = static_cast<float>(w); }
-  void set_ema_weight(double w) { *ema_weight_.data<float>() = static_cast<float>(w); }  // of the new value
+  std::span<float> real() { return real_.host(); }            // [batch, R, R, channels]
+  std::span<float> abnormal() { return abnormal_.host(); }    // [batch, R, R, channels]; only with_abnormal
+  std::span<float> d_latents() { return d_latents_.host(); }  // [batch, d]
+  std::span<float> g_latents() { return g_latents_.host(); }  // [batch, d]
+  std::span<float> mix() { return mix_.host(); }              // [batch], see DiscriminatorBatch
+  std::span<float> pick() { return pick_.host(); }            // [batch]
+  void set_old_weight(double w) { old_weight_.host()[0] = static_cast<float>(w); }
+  void set_ema_weight(double w) { ema_weight_.host()[0] = static_cast<float>(w); }  // of the new value
 
   // The optimizers' rates must have been prepared.
   TrainStepResult run();
@@ -64,8 +65,22 @@ class TrainStep {
   StepGraph& graph() { return *graph_; }
 
  private:
+  enum Result {
+    kDLoss,
+    kGLoss,
+    kPenalty,
+    kReal,
+    kFake,
+    kAbnormal,
+    kDNorm,
+    kGNorm,
+    kGradientNorm,
+    kStatistic,
+    kResults
+  };
   void step();
   Var fade_input(const Tensor& images) const;
+  void report(Result which, const Tensor& value);
   static void accumulate(const std::vector<Parameter>& parameters, const Var& loss, std::vector<Var>& sums);
   Tensor update(Adam& adam, const std::vector<Parameter>& parameters, const std::vector<Var>& gradients);
 
@@ -74,10 +89,8 @@ class TrainStep {
   NetworkConfig network_;
   ObjectiveConfig objective_;
   TrainStepShape shape_;
-  Tensor real_, abnormal_, d_latents_, g_latents_, mix_, pick_, old_weight_, ema_weight_;
-  DiscriminatorLoss d_result_;
-  Var g_loss_, mean_gradient_norm_, mean_statistic_;
-  Tensor d_gate_, g_gate_;
+  Mirror real_, abnormal_, d_latents_, g_latents_, mix_, pick_, old_weight_, ema_weight_;
+  Mirror results_;  // the numbers of TrainStepResult, in one place so that they come to the host at once
   std::optional<StepGraph> graph_;
 };
 

@@ -193,20 +193,17 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
 
 void Trainer::save_samples(const Phase& phase) {
   const std::int64_t count = kSampleGrid * kSampleGrid;
-  const Tensor z = exec_.empty({count, config_.network.latent()});
-  draw_latents(config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z.span<float>());
+  std::vector<float> z(static_cast<std::size_t>(count * config_.network.latent()));
+  draw_latents(config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
   const HistoryScope off(false);
-  Var old_weight;
-  if (phase.fading()) {
-    const Tensor t = exec_.zeros({1});
-    *t.data<float>() = static_cast<float>(phase.old_weight);
-    old_weight = Var(exec_, t);
-  }
-  const Var images = networks_.g_ema.forward(Var(exec_, z), phase.level, old_weight);
+  const Var old_weight = phase.fading() ? constant(exec_, phase.old_weight) : Var();
+  const Var latents(exec_, exec_.from<float>(z, {count, config_.network.latent()}));
+  const Tensor images = networks_.g_ema.forward(latents, phase.level, old_weight).value();
   char name[64];
   std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
-  write_png((std::filesystem::path(config_.run.out) / "samples" / name).string(),
-            picture_grid(images.value(), kSampleGrid, config_.network.resolution >> phase.level));
+  write_png(
+      (std::filesystem::path(config_.run.out) / "samples" / name).string(),
+      picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
 }
 
 void Trainer::save_checkpoint() {

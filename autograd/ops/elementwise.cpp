@@ -128,6 +128,10 @@ Var log(const Var& x) { return unary(Unary::kLog, x); }
 Var sigmoid(const Var& x) { return unary(Unary::kSigmoid, x); }
 Var softplus(const Var& x) { return unary(Unary::kSoftplus, x); }
 
+Var constant(Exec& exec, double value) {
+  return Var(exec, exec.from<float>(std::vector<float>{static_cast<float>(value)}, {1}));
+}
+
 Var constant_like(const Var& x, double value) {
   // By a kernel, not by a host write, so that a recorded step repeats it. 0 x would keep a NaN: hence no affine here.
   Exec& exec = x.exec();

@@ -57,10 +57,11 @@ void fill_ref(Exec&, const FillArgs<T>& p) {
   std::fill_n(p.out, p.n, p.value);
 }
 
-const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, fill_cpu, nullptr};
-const Kernel<UnaryArgs> kUnary = {"unary", unary_ref<float>, unary_ref<double>, unary_cpu, nullptr};
-const Kernel<BinaryArgs> kBinary = {"binary", binary_ref<float>, binary_ref<double>, binary_cpu, nullptr};
-const Kernel<ScaleByArgs> kScaleBy = {"scale_by", scale_by_ref<float>, scale_by_ref<double>, scale_by_cpu, nullptr};
+const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, fill_cpu, nullptr, nullptr};
+const Kernel<UnaryArgs> kUnary = {"unary", unary_ref<float>, unary_ref<double>, unary_cpu, nullptr, nullptr};
+const Kernel<BinaryArgs> kBinary = {"binary", binary_ref<float>, binary_ref<double>, binary_cpu, nullptr, nullptr};
+const Kernel<ScaleByArgs> kScaleBy = {"scale_by", scale_by_ref<float>, scale_by_ref<double>, scale_by_cpu, nullptr,
+                                      nullptr};
 
 // The CPU version uses the reference's functions for the transcendental maps, which only see small tensors.
 template void unary_ref<float>(Exec&, const UnaryArgs<float>&);

@@ -27,9 +27,10 @@ void sum_map_ref(Exec&, const SumMapArgs<T>& p) {
   }
 }
 
-const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, append_map_cpu,
-                                          nullptr};
-const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, drop_map_cpu, nullptr};
-const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, sum_map_cpu, nullptr};
+const Kernel<AppendMapArgs> kAppendMap = {
+    "append_map", append_map_ref<float>, append_map_ref<double>, append_map_cpu, nullptr, nullptr};
+const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, drop_map_cpu, nullptr,
+                                      nullptr};
+const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, sum_map_cpu, nullptr, nullptr};
 
 }  // namespace pgad

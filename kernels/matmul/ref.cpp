@@ -15,9 +15,9 @@ void matmul_ref(Exec&, const MatmulArgs<T>& s) {
 }
 
 #ifdef PGAD_HAVE_ONEDNN
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_onednn, nullptr};
+const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_onednn, nullptr, nullptr};
 #else
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_loops, nullptr};
+const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_loops, nullptr, nullptr};
 #endif
 
 }  // namespace pgad

@@ -41,10 +41,17 @@ void minibatch_stddev_vjp_ref(Exec&, const MinibatchStddevVjpArgs<T>& s) {
     }
 }
 
-const Kernel<MinibatchStddevArgs> kMinibatchStddev = {"minibatch_stddev", minibatch_stddev_ref<float>,
-                                                      minibatch_stddev_ref<double>, minibatch_stddev_cpu, nullptr};
-const Kernel<MinibatchStddevVjpArgs> kMinibatchStddevVjp = {"minibatch_stddev_vjp", minibatch_stddev_vjp_ref<float>,
-                                                            minibatch_stddev_vjp_ref<double>, minibatch_stddev_vjp_cpu,
+const Kernel<MinibatchStddevArgs> kMinibatchStddev = {"minibatch_stddev",
+                                                      minibatch_stddev_ref<float>,
+                                                      minibatch_stddev_ref<double>,
+                                                      minibatch_stddev_cpu,
+                                                      nullptr,
+                                                      nullptr};
+const Kernel<MinibatchStddevVjpArgs> kMinibatchStddevVjp = {"minibatch_stddev_vjp",
+                                                            minibatch_stddev_vjp_ref<float>,
+                                                            minibatch_stddev_vjp_ref<double>,
+                                                            minibatch_stddev_vjp_cpu,
+                                                            nullptr,
                                                             nullptr};
 
 }  // namespace pgad
