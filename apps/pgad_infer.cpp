@@ -7,6 +7,7 @@
 #include "apps/data/atomic_file.h"
 #include "apps/data/dataset.h"
 #include "apps/data/npy.h"
+#include "apps/device.h"
 #include "apps/inspection/evaluation.h"
 #include "apps/inspection/result_writer.h"
 #include "apps/inspection/samples.h"
@@ -44,7 +45,7 @@ struct Session {
     for (const auto& g : o.given)
       if (g.first->group == Group::kRun) early.push_back(g);
     const Config run = resolve_config(preset("tiny"), early, Naming::kShort);
-    exec = std::make_unique<Exec>(parse_device(run.run.device), run.run.threads);
+    exec.reset(new Exec(make_exec(run.run)));
     model = load_model(*exec, o.model);
     config = resolve_config(model.config, o.given, Naming::kShort);
   }
@@ -296,10 +297,10 @@ int main(int argc, char** argv) {
     sub->callback([&body, &o, f] { body = [&o, f] { return f(o); }; });
     return sub;
   };
-  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device"});
-  const auto with_data = pgad::select_fields(
-      {Group::kScoring}, {"threads", "device", "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
-  const auto run_only = pgad::select_fields({}, {"threads", "device"});
+  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision"});
+  const auto with_data = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "normal-class",
+                                                                 "normal-fraction", "abnormal-fraction", "split-seed"});
+  const auto run_only = pgad::select_fields({}, {"threads", "device", "precision"});
 
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
   score->add_option("--input", o.inputs, "image files, folders, IDX files")->required();

@@ -6,11 +6,13 @@
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
+#include "apps/device.h"
 #include "apps/inspection/calibration.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
 #include "apps/training/encoder_trainer.h"
+#include "apps/training/estimate.h"
 #include "apps/training/trainer.h"
 #include "engine/rng.h"
 
@@ -69,7 +71,7 @@ std::string last_data_path(const std::string& out) {
 // Where the time of a training step at the full size goes, on random images. Trains nothing, reads and writes nothing.
 int profile(const Config& config) {
   constexpr int kRounds = 20;
-  Exec exec(parse_device(config.run.device), config.run.threads);
+  Exec exec = make_exec(config.run);
   Networks networks(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                     config.run.seed);
   const int level = config.network.log2_resolution(),
@@ -87,6 +89,17 @@ int profile(const Config& config) {
   networks.g_adam.prepare(1e-3);
   step.run();
   std::cout << profile_table(step.graph(), exec, kRounds);
+  return 0;
+}
+
+// What training would need, for each resolution. Reads and writes nothing.
+int dry_run(const Config& config) {
+  // No device is used, so a GPU's needs can be asked about where there is none.
+  const bool gpu = config.run.device.starts_with("cuda");
+  const Device device = gpu ? Device{DeviceType::kCuda} : parse_device(config.run.device);
+  std::cout << estimate_table(estimate_training(config, device))
+            << (device.type == DeviceType::kCuda ? "CUDA itself takes some 500 MB more on the GPU.\n"
+                                                 : "The program itself takes some 30 MB more.\n");
   return 0;
 }
 
@@ -108,7 +121,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
 
   Progress progress;
-  Exec exec(parse_device(config.run.device), config.run.threads);
+  Exec exec = make_exec(config.run);
   const Dataset data = Dataset::open(config.data, Purpose::kTrain);
   for (const std::string& note : data.notes) progress.say("note: " + note);
   if (data.calibration_normal.empty())
@@ -128,8 +141,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
     for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
   progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
                    trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
-                   " and ", data.calibration_abnormal.size(), " are held out for calibration; ", exec.threads(),
-                   " threads"));
+                   " and ", data.calibration_abnormal.size(), " are held out for calibration; on ",
+                   exec.description()));
   if (config.objective.gamma < 1 && trainer.abnormal_images().size() == 0)
     progress.say("note: no known abnormal images: gamma has no effect on training, as if it were 1");
   write_file_atomically((std::filesystem::path(config.run.out) / "config.json").string(),
@@ -140,14 +153,20 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say(str("note: that is not before --total-kimg ", growing, ": no training is left to do"));
 
   stop_on_signals();
-  const StopReason reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {
-    std::ostringstream line;
-    const int side = 1 << p.phase.level;
-    line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << 1 - p.phase.old_weight << "  "
-         << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
-         << std::setprecision(0) << p.images_per_second << " images/s  " << duration_text(p.seconds_left) << " left";
-    progress.update(line.str());
-  });
+  StopReason reason{};
+  try {
+    reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {
+      std::ostringstream line;
+      const int side = 1 << p.phase.level;
+      line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << 1 - p.phase.old_weight << "  "
+           << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
+           << std::setprecision(0) << p.images_per_second << " images/s  " << duration_text(p.seconds_left) << " left";
+      progress.update(line.str());
+    });
+  } catch (const OutOfMemory& e) {
+    throw Error(str(e.what(), "; what training needs (--dry-run prints this):\n",
+                    estimate_table(estimate_training(config, exec.device()))));
+  }
   const TrainingState& state = trainer.state();
   if (state.skipped > 0)
     progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));
@@ -207,7 +226,10 @@ int main(int argc, char** argv) {
   app.add_option("--config", config_file, "JSON file with options as keys; the command line wins");
   bool profile = false;
   app.add_flag("--profile", profile, "only print where the time of a training step at the full size goes");
+  bool dry_run = false;
+  app.add_flag("--dry-run", dry_run, "only print what training needs at each size: parameters, operations, memory");
   return pgad::run_program(app, argc, argv, [&] {
+    if (dry_run) return pgad::dry_run(pgad::resolve_config(given, config_file));
     return profile ? pgad::profile(pgad::resolve_config(given, config_file)) : pgad::train(given, config_file);
   });
 }

@@ -47,6 +47,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "start") return "random";
   if (field.name == "z-lr-schedule") return "constant";
   if (field.name == "device") return "cpu";
+  if (field.name == "precision") return "tf32";
   if (field.name == "batch") return {{"4", integer()}, {"64", integer()}, {"1024", integer()}};
   if (field.name == "lr") return {{"4", real()}, {"32", real()}};
   if (now.is_boolean()) return !now.get<bool>();
@@ -150,8 +151,8 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kScoring], 13);
   }
   {
-    [[maybe_unused]] auto& [out, resume, seed, threads, device, budget, checkpoint, keep, sample] = run;
-    EXPECT_EQ(entries[Group::kRun], 9 + 1);  // and the preset
+    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, budget, checkpoint, keep, sample] = run;
+    EXPECT_EQ(entries[Group::kRun], 10 + 1);  // and the preset
   }
 }
 
@@ -316,6 +317,9 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"seed", "1.5"},
     {"threads", "-1"},
     {"device", "gpu"},
+    {"device", "cuda:"},
+    {"device", "cuda:x"},
+    {"precision", "fp64"},
     {"time-budget", "-1"},
     {"checkpoint-kimg", "0"},
     {"keep-checkpoints", "0"},

@@ -79,7 +79,8 @@ struct RunConfig {
   bool resume = false;
   std::uint64_t seed = 1;
   int threads = 0;                 // 0: one per core
-  std::string device = "auto";     // auto | cpu
+  std::string device = "auto";     // auto | cpu | cuda | cuda:N | cuda-emulated
+  std::string precision = "fp32";  // fp32 | tf32 | bf16
   double time_budget_minutes = 0;  // 0: none
   double checkpoint_kimg = 20;
   int keep_checkpoints = 2;

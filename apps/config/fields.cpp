@@ -395,8 +395,16 @@ std::vector<Field> make_fields() {
             "of weights, latents and the order of the images"),
       field(kRun, "threads", PGAD_MEMBER(run.threads), "a whole number in [0, 4096]", int_in<0, 4096>,
             "CPU threads; 0: one per core"),
-      field(kRun, "device", PGAD_MEMBER(run.device), "auto or cpu", one_of("auto", "cpu"),
-            "where to compute; auto: the best there is"),
+      field(
+          kRun, "device", PGAD_MEMBER(run.device), "auto, cpu, cuda, cuda:N or cuda-emulated",
+          [](const std::string& v) {
+            const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+            return v == "auto" || v == "cpu" || v == "cuda" || v == "cuda-emulated" ||
+                   (v.starts_with("cuda:") && v.size() > 5 && std::all_of(v.begin() + 5, v.end(), digit));
+          },
+          "where to compute; auto: a GPU if there is one, else the CPU"),
+      field(kRun, "precision", PGAD_MEMBER(run.precision), "fp32, tf32 or bf16", one_of("fp32", "tf32", "bf16"),
+            "of convolutions and products on a GPU; weights and sums stay fp32"),
       field(kRun, "time-budget", PGAD_MEMBER(run.time_budget_minutes), "a number >= 0", kNotNegative,
             "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no "
             "limit"),

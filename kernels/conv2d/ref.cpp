@@ -86,12 +86,14 @@ template <class T>
 void conv2d_prepare_ref(Exec&, const Conv2dPrepareArgs<T>&) {}
 
 std::int64_t conv2d_prepared_floats(const Exec& exec, const Conv2dArgs<float>& args, bool adjoint) {
-  const bool winograd = exec.implementation() == Implementation::kFastest && winograd_serves(args);
+  const bool on_cpu = exec.device().type == DeviceType::kCpu;  // the GPU's kernels take weights as they are
+  const bool winograd = on_cpu && exec.implementation() == Implementation::kFastest && winograd_serves(args);
   return winograd ? winograd_weight_floats(args, adjoint) : 0;
 }
 
 bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args) {
-  return exec.implementation() == Implementation::kReference || winograd_serves(args);
+  return exec.device().type != DeviceType::kCpu || exec.implementation() == Implementation::kReference ||
+         winograd_serves(args);
 }
 bool conv2d_reads_upsampled(const Exec&, const Conv2dArgs<double>&) { return true; }
 

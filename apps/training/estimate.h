@@ -1,0 +1,26 @@
+#pragma once
+// What training will need, found by going through its steps on a device that counts memory instead of having it.
+
+#include <string>
+#include <vector>
+
+#include "apps/config/config.h"
+#include "engine/device.h"
+
+namespace pgad {
+
+struct StepEstimate {
+  int side;  // pixels
+  bool fading;
+  int batch;
+  double parameters;  // of the generator and discriminator in use at this size
+  double flops;       // of one step, by the direct algorithms
+  double bytes;       // of tensors: weights, optimizer, and everything that lives during the step
+};
+
+// One entry per resolution (its fading step, which needs most, if it has one). device: its type decides which kernels'
+// memory counts.
+std::vector<StepEstimate> estimate_training(const Config& config, Device device);
+std::string estimate_table(const std::vector<StepEstimate>& estimates);
+
+}  // namespace pgad
