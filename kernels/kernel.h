@@ -28,9 +28,7 @@ struct Kernel {
   namespace cuda_emulated {                 \
   void function(Exec&, const __VA_ARGS__&); \
   }
-#ifndef PGAD_HAVE_EMULATION
-#define PGAD_CUDA_COLUMNS(function) nullptr, nullptr
-#elif defined(PGAD_HAVE_CUDA)
+#ifdef PGAD_HAVE_CUDA
 #define PGAD_CUDA_COLUMNS(function) cuda_native::function, cuda_emulated::function
 #else
 #define PGAD_CUDA_COLUMNS(function) nullptr, cuda_emulated::function
