@@ -70,10 +70,12 @@ TEST_P(TrainGolden, OutputsLossesAndGradients) {
   struct Kind {
     DType dtype;
     Implementation implementation;
+    Device device = {};
   };
   for (const Kind kind : {Kind{DType::kF64, Implementation::kReference}, Kind{DType::kF32, Implementation::kReference},
-                          Kind{DType::kF32, Implementation::kFastest}}) {
-    Exec exec(Device{}, 2, kind.implementation);
+                          Kind{DType::kF32, Implementation::kFastest},
+                          Kind{DType::kF32, Implementation::kFastest, Device{DeviceType::kCudaEmulated}}}) {
+    Exec exec(kind.device, 2, kind.implementation);
     const Generator g(exec, golden.network, 1, kind.dtype);
     const Discriminator d(exec, golden.network, 1, kind.dtype);
     golden.load(g);
@@ -100,32 +102,34 @@ class SearchGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(SearchGolden, TermsAndLatentGradient) {
   const Golden golden(GetParam());
-  Exec exec;
-  const Generator g(exec, golden.network, 1);
-  const Discriminator d(exec, golden.network, 1);
-  golden.load(g);
-  golden.load(d);
-  const bool mean = metadata_text(golden.file, "reduction") == "mean";
-  const double gamma = golden.setting.objective.gamma, lambda = metadata_number(golden.file, "lambda");
-  const Var statistic(exec, from_nchw(exec, {{1}, {static_cast<float>(golden.setting.statistic)}}, DType::kF32));
-  const Var x(exec, from_nchw(exec, golden.inputs.at("real"), DType::kF32));
-  const Var z(exec, from_nchw(exec, golden.inputs.at("z"), DType::kF32), true);
-  const int level = golden.setting.level;
-  const Var image = g.forward(z, level);
-  const auto on_x = d.forward(x, level, {}, statistic), on_g = d.forward(image, level, {}, statistic);
-  const auto reduce = [&](const Var& v) { return mean ? mean_per_sample(v) : sum_per_sample(v); };
-  const auto one_minus_sigmoid = [](const Var& v) { return affine(sigmoid(v), -1, 1); };
-  const Var residual = reduce(abs(sub(x, image))), feature = reduce(abs(sub(on_x.features, on_g.features)));
-  const Var latent_critic = one_minus_sigmoid(on_g.score);
-  const Var loss = axpby(axpby(residual, feature, 1 - lambda, lambda), latent_critic, gamma, 1 - gamma);
-  golden.expect_near("g_out", to_nchw(exec, image), 1e-5);
-  golden.expect_near("search.residual", to_nchw(exec, residual), 1e-5);
-  golden.expect_near("search.feature", to_nchw(exec, feature), 1e-5);
-  golden.expect_near("search.latent_critic", to_nchw(exec, latent_critic), 1e-5);
-  golden.expect_near("search.critic", to_nchw(exec, one_minus_sigmoid(on_x.score)), 1e-5);
-  golden.expect_near("search.loss", to_nchw(exec, loss), 1e-5);
-  const Var zs[] = {z};
-  golden.expect_near("search.grad_z", to_nchw(exec, grad(sum(loss), zs)[0]), 1e-4);
+  for (const DeviceType device : {DeviceType::kCpu, DeviceType::kCudaEmulated}) {
+    Exec exec(Device{device}, 2);
+    const Generator g(exec, golden.network, 1);
+    const Discriminator d(exec, golden.network, 1);
+    golden.load(g);
+    golden.load(d);
+    const bool mean = metadata_text(golden.file, "reduction") == "mean";
+    const double gamma = golden.setting.objective.gamma, lambda = metadata_number(golden.file, "lambda");
+    const Var statistic(exec, from_nchw(exec, {{1}, {static_cast<float>(golden.setting.statistic)}}, DType::kF32));
+    const Var x(exec, from_nchw(exec, golden.inputs.at("real"), DType::kF32));
+    const Var z(exec, from_nchw(exec, golden.inputs.at("z"), DType::kF32), true);
+    const int level = golden.setting.level;
+    const Var image = g.forward(z, level);
+    const auto on_x = d.forward(x, level, {}, statistic), on_g = d.forward(image, level, {}, statistic);
+    const auto reduce = [&](const Var& v) { return mean ? mean_per_sample(v) : sum_per_sample(v); };
+    const auto one_minus_sigmoid = [](const Var& v) { return affine(sigmoid(v), -1, 1); };
+    const Var residual = reduce(abs(sub(x, image))), feature = reduce(abs(sub(on_x.features, on_g.features)));
+    const Var latent_critic = one_minus_sigmoid(on_g.score);
+    const Var loss = axpby(axpby(residual, feature, 1 - lambda, lambda), latent_critic, gamma, 1 - gamma);
+    golden.expect_near("g_out", to_nchw(exec, image), 1e-5);
+    golden.expect_near("search.residual", to_nchw(exec, residual), 1e-5);
+    golden.expect_near("search.feature", to_nchw(exec, feature), 1e-5);
+    golden.expect_near("search.latent_critic", to_nchw(exec, latent_critic), 1e-5);
+    golden.expect_near("search.critic", to_nchw(exec, one_minus_sigmoid(on_x.score)), 1e-5);
+    golden.expect_near("search.loss", to_nchw(exec, loss), 1e-5);
+    const Var zs[] = {z};
+    golden.expect_near("search.grad_z", to_nchw(exec, grad(sum(loss), zs)[0]), 1e-4);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SearchGolden, testing::Values("search_16x16x1_mean", "search_8x8x3_sum"));

@@ -25,52 +25,43 @@ struct ParitySetting {
   ObjectiveConfig objective;  // loss and weighting are varied
 };
 
+inline Tensor tensor_of(Exec& exec, const std::vector<float>& values, const Shape& shape, DType dtype) {
+  return dtype == DType::kF32 ? exec.from<float>(values, shape)
+                              : exec.from<double>(std::vector<double>(values.begin(), values.end()), shape);
+}
+
 inline Tensor from_nchw(Exec& exec, const Named& in, DType dtype) {
   const auto& s = in.shape;
-  if (s.size() != 4) {
-    const Tensor t = exec.empty(Shape(std::span<const std::int64_t>(s)), dtype);
-    for (std::int64_t i = 0; i < t.numel(); ++i)
-      if (dtype == DType::kF32)
-        t.data<float>()[i] = in.values[static_cast<std::size_t>(i)];
-      else
-        t.data<double>()[i] = in.values[static_cast<std::size_t>(i)];
-    return t;
-  }
-  const Tensor t = exec.empty({s[0], s[2], s[3], s[1]}, dtype);
+  if (s.size() != 4) return tensor_of(exec, in.values, Shape(std::span<const std::int64_t>(s)), dtype);
+  std::vector<float> nhwc(in.values.size());
   std::size_t at = 0;
   for (std::int64_t n = 0; n < s[0]; ++n)
     for (std::int64_t c = 0; c < s[1]; ++c)
-      for (std::int64_t p = 0; p < s[2] * s[3]; ++p) {
-        const std::int64_t to = (n * s[2] * s[3] + p) * s[1] + c;
-        if (dtype == DType::kF32)
-          t.data<float>()[to] = in.values[at++];
-        else
-          t.data<double>()[to] = in.values[at++];
-      }
-  return t;
+      for (std::int64_t p = 0; p < s[2] * s[3]; ++p)
+        nhwc[static_cast<std::size_t>((n * s[2] * s[3] + p) * s[1] + c)] = in.values[at++];
+  return tensor_of(exec, nhwc, {s[0], s[2], s[3], s[1]}, dtype);
 }
 
 inline Tensor as_float(Exec& exec, const Tensor& t) {
   if (t.dtype() == DType::kF32) return t;
-  const Tensor f = exec.empty(t.shape());
-  for (std::int64_t i = 0; i < t.numel(); ++i) f.data<float>()[i] = static_cast<float>(t.data<double>()[i]);
-  return f;
+  const std::vector<double> values = exec.read<double>(t);
+  return tensor_of(exec, std::vector<float>(values.begin(), values.end()), t.shape(), DType::kF32);
 }
 
 inline Named to_nchw(Exec& exec, const Var& v) {
-  const Tensor t = as_float(exec, v.value());
-  const Shape& s = t.shape();
+  const std::vector<float> values = exec.read<float>(as_float(exec, v.value()));
+  const Shape& s = v.shape();
   Named out;
   if (s.rank() != 4) {
     for (int i = 0; i < s.rank(); ++i) out.shape.push_back(s[i]);
-    out.values.assign(t.data<float>(), t.data<float>() + t.numel());
+    out.values = values;
     return out;
   }
   out.shape = {s[0], s[3], s[1], s[2]};
   for (std::int64_t n = 0; n < s[0]; ++n)
     for (std::int64_t c = 0; c < s[3]; ++c)
       for (std::int64_t p = 0; p < s[1] * s[2]; ++p)
-        out.values.push_back(t.data<float>()[(n * s[1] * s[2] + p) * s[3] + c]);
+        out.values.push_back(values[static_cast<std::size_t>((n * s[1] * s[2] + p) * s[3] + c)]);
   return out;
 }
 

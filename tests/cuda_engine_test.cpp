@@ -1,0 +1,228 @@
+// The engine's path for GPUs, in emulation: memory, transfers, graphs, and whole training and search steps beside the
+// reference. (Whole networks and their gradients beside PyTorch's: golden_test.)
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "apps/inspection/latent_search.h"
+#include "apps/training/train_step.h"
+#include "engine/rng.h"
+#include "engine/simt/emulator.h"
+
+namespace pgad::test {
+namespace {
+
+const Device kEmulated{DeviceType::kCudaEmulated};
+
+void fill(std::span<float> values, std::uint64_t stream) {
+  Rng rng(11, stream);
+  for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
+}
+
+TEST(CudaEmulated, TransfersArriveAndFreedBlocksServeAgain) {
+  Exec exec(kEmulated);
+  const std::vector<float> values = {1, 2, 3, 4, 5};
+  const Tensor t = exec.from<float>(values, {5});
+  EXPECT_EQ(exec.read<float>(t), values);
+  exec.upload<float>(std::vector<float>{7, 8}, t, 3);
+  EXPECT_EQ(exec.read<float>(t, 2, 3), (std::vector<float>{3, 7, 8}));
+  exec.clear(t);
+  EXPECT_EQ(exec.read<float>(t), std::vector<float>(5, 0.f));
+  { const Tensor other = exec.empty({1000}); }
+  const auto before = exec.memory().system_allocations;
+  { const Tensor other = exec.empty({1000}); }
+  EXPECT_EQ(exec.memory().system_allocations, before);
+}
+
+TEST(CudaEmulated, GuardLinesAndBadIndicesAreSeen) {
+  Exec exec(kEmulated);
+  exec.guard_memory();
+  {
+    const Tensor t = exec.empty({3});
+    exec.runtime()->fill(t.data<float>() + 3, 1, 4);  // one past the end
+  }
+  EXPECT_EQ(exec.memory().overruns, 1u);
+  const Tensor t = exec.zeros({3});
+  EXPECT_THROW(exec.upload<float>(std::vector<float>{1, 2}, t, 2), Error);
+  EXPECT_THROW(exec.read<float>(t, -1, 2), Error);
+  EXPECT_THROW(t.span<float>(), Error);
+}
+
+TEST(CudaEmulatedDeathTest, TheHostCannotTouchDeviceMemory) {
+  EXPECT_DEATH(
+      {
+        Exec exec(kEmulated);
+        const Tensor t = exec.zeros({3});
+        t.data<float>()[0] = 1;
+      },
+      "");
+}
+
+TEST(CudaEmulated, OutOfMemorySaysHowMuch) {
+  Exec exec(kEmulated);
+  try {
+    const Tensor t = exec.empty({1 << 20, 1 << 12});
+    FAIL() << "16 GiB of " << exec.runtime()->free_bytes();
+  } catch (const OutOfMemory& e) {
+    EXPECT_NE(std::string(e.what()).find("17179869184 bytes wanted"), std::string::npos) << e.what();
+  }
+}
+
+TEST(CudaEmulated, CachedBlocksAreGivenBackBeforeMemoryIsOut) {
+  Exec exec(kEmulated);
+  { const Tensor t = exec.empty({5 << 20, 256}); }  // 5 GiB of 8, cached
+  EXPECT_NO_THROW(exec.empty({7 << 20, 256}));
+}
+
+TEST(Dry, CountsMemoryWithoutHavingAny) {
+  Device dry;
+  dry.dry = true;
+  Exec exec(dry);
+  const Tensor t = exec.empty({1 << 30, 1 << 10});  // 4 TiB
+  EXPECT_GE(exec.memory().reserved_bytes, std::size_t{1} << 42);
+  EXPECT_EQ(exec.read<float>(t, 5, 2), (std::vector<float>{0, 0}));
+}
+
+NetworkConfig toy_network(int resolution = 8, int maps = 8) {
+  NetworkConfig n;
+  n.resolution = resolution;
+  n.fmap_max = maps;
+  return n;
+}
+
+struct Trained {
+  std::vector<TrainStepResult> results;
+  std::vector<std::vector<float>> weights;
+};
+
+Trained train(Exec& exec, const NetworkConfig& network, const ObjectiveConfig& objective, const TrainStepShape& shape,
+              int steps) {
+  Networks networks(exec, network, {}, 3);
+  TrainStep step(exec, networks, network, objective, shape);
+  Trained t;
+  for (int i = 0; i < steps; ++i) {
+    const auto stream = static_cast<std::uint64_t>(10 * i);
+    fill(step.real(), stream);
+    if (shape.with_abnormal) fill(step.abnormal(), stream + 1);
+    fill(step.d_latents(), stream + 2);
+    fill(step.g_latents(), stream + 3);
+    Rng rng(12, stream);
+    for (float& v : step.mix()) v = static_cast<float>(rng.uniform());
+    for (float& v : step.pick()) v = rng.uniform() < 0.5 ? 1.f : 0.f;
+    step.set_old_weight(0.3);
+    step.set_ema_weight(0.01);
+    networks.d_adam.prepare(0.002);
+    networks.g_adam.prepare(0.002);
+    t.results.push_back(step.run());
+    networks.d_adam.advance();
+    networks.g_adam.advance();
+  }
+  for (const auto& parameters : {networks.g.parameters(), networks.d.parameters(), networks.g_ema.parameters()})
+    for (const Parameter& p : parameters) t.weights.push_back(exec.read<float>(p.var.value()));
+  return t;
+}
+
+// The first step is recorded, the others are replayed graphs. Every objective, with its second-order penalty.
+TEST(CudaEmulated, TrainingStepsEqualReference) {
+  for (const Loss loss : {Loss::kLogistic, Loss::kWganGp})
+    for (const Weighting weighting : {Weighting::kMixture, Weighting::kEq15}) {
+      ObjectiveConfig objective;
+      objective.loss = loss;
+      objective.weighting = weighting;
+      const TrainStepShape shape{3, true, 4, true};
+      Exec emulated(kEmulated, 1), reference(Device{}, 1, Implementation::kReference);
+      emulated.guard_memory();
+      const Trained a = train(emulated, toy_network(), objective, shape, 3);
+      const Trained b = train(reference, toy_network(), objective, shape, 3);
+      EXPECT_EQ(emulated.memory().overruns, 0u);
+      for (std::size_t i = 0; i < a.results.size(); ++i) {
+        const TrainStepResult &x = a.results[i], &y = b.results[i];
+        const auto near = [&](const char* what, double u, double v) {
+          EXPECT_NEAR(u, v, 2e-4 * std::max(0.1, std::fabs(v))) << what << " of step " << i;
+        };
+        near("d_loss", x.d_loss, y.d_loss);
+        near("g_loss", x.g_loss, y.g_loss);
+        near("penalty", x.penalty, y.penalty);
+        near("d_real", x.d_real, y.d_real);
+        near("d_fake", x.d_fake, y.d_fake);
+        near("d_abnormal", x.d_abnormal, y.d_abnormal);
+        near("d_grad_norm", x.d_grad_norm, y.d_grad_norm);
+        near("g_grad_norm", x.g_grad_norm, y.g_grad_norm);
+        near("gradient_norm", x.gradient_norm, y.gradient_norm);
+        near("statistic", x.statistic, y.statistic);
+      }
+      // Adam's first step moves a weight by the rate in its gradient's direction, however small the gradient: where its
+      // sign hangs on rounding, two correct runs differ by twice the rate. That few do is what can be asked.
+      std::size_t all = 0, apart = 0;
+      for (std::size_t k = 0; k < a.weights.size(); ++k)
+        for (std::size_t i = 0; i < a.weights[k].size(); ++i) {
+          ++all;
+          apart += std::fabs(a.weights[k][i] - b.weights[k][i]) > 1e-4;
+        }
+      EXPECT_LT(static_cast<double>(apart), 0.01 * static_cast<double>(all)) << all << " weights";
+    }
+}
+
+TEST(CudaEmulated, TheSameTrainingTwiceGivesTheSameBits) {
+  std::vector<Trained> runs;
+  for (const simt::Order order : {simt::Order::kForward, simt::Order::kReverse}) {
+    simt::options().order = order;
+    Exec exec(kEmulated, 1);
+    runs.push_back(train(exec, toy_network(), {}, {3, false, 4, true}, 2));
+  }
+  simt::options() = {};
+  EXPECT_EQ(runs[0].weights, runs[1].weights);
+}
+
+TEST(CudaEmulated, SearchStepsEqualReference) {
+  NetworkConfig network = toy_network(8, 16);
+  struct Found {
+    std::vector<SearchScores> scores;
+    std::vector<std::vector<float>> latents;
+  };
+  std::vector<Found> found;
+  for (const bool emulated : {true, false}) {
+    Exec exec = emulated ? Exec(kEmulated, 1) : Exec(Device{}, 1, Implementation::kReference);
+    const Generator g(exec, network, 1);
+    const Discriminator d(exec, network, 1);
+    ScoringConfig scoring;
+    scoring.gamma = 0.5;
+    scoring.steps = 10;
+    LatentSearch search(exec, {&g, &d, network, Loss::kLogistic, 3, 0, 0.3, 0.1}, scoring, 3);
+    for (int i = 0; i < 3; ++i) fill(search.image(i), static_cast<std::uint64_t>(100 + i));
+    search.run();
+    Found f;
+    for (int i = 0; i < 3; ++i) {
+      f.scores.push_back(search.scores(i));
+      f.latents.push_back(search.best_latent(i));
+    }
+    found.push_back(f);
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    const SearchScores &a = found[0].scores[i], &b = found[1].scores[i];
+    EXPECT_NEAR(a.residual, b.residual, 1e-5);
+    EXPECT_NEAR(a.feature, b.feature, 1e-5);
+    EXPECT_NEAR(a.latent_critic, b.latent_critic, 1e-5);
+    EXPECT_NEAR(a.paper, b.paper, 1e-5);
+    EXPECT_NEAR(a.critic, b.critic, 1e-5);
+    for (std::size_t k = 0; k < found[0].latents[i].size(); ++k)
+      EXPECT_NEAR(found[0].latents[i][k], found[1].latents[i][k], 2e-3);
+  }
+}
+
+// A steady step takes no memory, and no transfer but its inputs' and results'.
+TEST(CudaEmulated, SteadyStepsAllocateNothing) {
+  Exec exec(kEmulated, 1);
+  Networks networks(exec, toy_network(), {}, 3);
+  TrainStep step(exec, networks, toy_network(), {}, {3, false, 4, true});
+  step.run();
+  const auto before = exec.memory();
+  const std::size_t free = exec.runtime()->free_bytes();
+  for (int i = 0; i < 3; ++i) step.run();
+  EXPECT_EQ(exec.memory().requests, before.requests);
+  EXPECT_EQ(exec.runtime()->free_bytes(), free);
+}
+
+}  // namespace
+}  // namespace pgad::test
