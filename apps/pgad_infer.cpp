@@ -14,6 +14,7 @@
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
+#include "apps/tuning_file.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 
@@ -37,6 +38,7 @@ std::string out_path(const Options& o, const char* name) { return (std::filesyst
 // The model with the options of this call laid over its own.
 struct Session {
   std::unique_ptr<Exec> exec;
+  std::string tuning;  // path, or empty
   Model model;
   Config config;
 
@@ -46,6 +48,8 @@ struct Session {
       if (g.first->group == Group::kRun) early.push_back(g);
     const Config run = resolve_config(preset("tiny"), early, Naming::kShort);
     exec.reset(new Exec(make_exec(run.run)));
+    tuning = run.run.tuning;
+    load_tuning(*exec, tuning);
     model = load_model(*exec, o.model);
     config = resolve_config(model.config, o.given, Naming::kShort);
   }
@@ -89,6 +93,7 @@ double decision_threshold(const Session& s, const Options& o, Progress& progress
 int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source, bool labels,
                Progress& progress, const std::function<void(const ScoredImage&)>& also = {}) {
   const double threshold = decision_threshold(s, o, progress);
+  progress.say("on " + s.exec->description());
   ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma},
                       header_of(s, o, threshold));
   stop_on_signals();
@@ -113,6 +118,7 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
       },
       &stop_requested);
   writer.finish(!stop_requested);
+  save_tuning(*s.exec, s.tuning);
   if (o.profile && scorer.graph() != nullptr)
     std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
   if (stop_requested)
@@ -276,6 +282,7 @@ int info(const Options& o) {
   } else {
     std::cout << "calibration       none (training was interrupted)\n";
   }
+  if (!s.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.tuning);
   std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
   return 0;
 }
@@ -297,10 +304,11 @@ int main(int argc, char** argv) {
     sub->callback([&body, &o, f] { body = [&o, f] { return f(o); }; });
     return sub;
   };
-  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision"});
-  const auto with_data = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "normal-class",
-                                                                 "normal-fraction", "abnormal-fraction", "split-seed"});
-  const auto run_only = pgad::select_fields({}, {"threads", "device", "precision"});
+  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning"});
+  const auto with_data =
+      pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning", "normal-class",
+                                              "normal-fraction", "abnormal-fraction", "split-seed"});
+  const auto run_only = pgad::select_fields({}, {"threads", "device", "precision", "tuning"});
 
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
   score->add_option("--input", o.inputs, "image files, folders, IDX files")->required();

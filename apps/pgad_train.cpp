@@ -14,6 +14,7 @@
 #include "apps/training/encoder_trainer.h"
 #include "apps/training/estimate.h"
 #include "apps/training/trainer.h"
+#include "apps/tuning_file.h"
 #include "engine/rng.h"
 
 namespace pgad {
@@ -72,6 +73,7 @@ std::string last_data_path(const std::string& out) {
 int profile(const Config& config) {
   constexpr int kRounds = 20;
   Exec exec = make_exec(config.run);
+  load_tuning(exec, config.run.tuning);
   Networks networks(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                     config.run.seed);
   const int level = config.network.log2_resolution(),
@@ -88,6 +90,7 @@ int profile(const Config& config) {
   networks.d_adam.prepare(1e-3);
   networks.g_adam.prepare(1e-3);
   step.run();
+  save_tuning(exec, config.run.tuning);
   std::cout << profile_table(step.graph(), exec, kRounds);
   return 0;
 }
@@ -122,6 +125,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
 
   Progress progress;
   Exec exec = make_exec(config.run);
+  load_tuning(exec, config.run.tuning);
   const Dataset data = Dataset::open(config.data, Purpose::kTrain);
   for (const std::string& note : data.notes) progress.say("note: " + note);
   if (data.calibration_normal.empty())
@@ -167,6 +171,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
     throw Error(str(e.what(), "; what training needs (--dry-run prints this):\n",
                     estimate_table(estimate_training(config, exec.device()))));
   }
+  save_tuning(exec, config.run.tuning);
   const TrainingState& state = trainer.state();
   if (state.skipped > 0)
     progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));

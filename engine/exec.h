@@ -125,6 +125,8 @@ class Exec {
   }
 
   bool recording() const { return recorded_ != nullptr; }
+  // Whether launches are being captured instead of run, see StepGraph.
+  bool capturing() const { return capturing_; }
   void record(RecordedCall call) { recorded_->push_back(std::move(call)); }
 
  private:
@@ -143,6 +145,7 @@ class Exec {
   std::shared_ptr<Pool> pool_;  // the recorded step's, while one is recorded
   std::vector<RecordedCall>* recorded_ = nullptr;
   PreparedWeights* prepared_ = nullptr;
+  bool capturing_ = false;
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
 };
 

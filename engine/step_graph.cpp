@@ -30,12 +30,15 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
   restore();
   if (!exec_.runtime_) return;
   exec_.runtime_->begin_capture();
+  exec_.capturing_ = true;
   try {
     for (const RecordedCall& recorded : calls_) recorded.call(exec_);
   } catch (...) {
+    exec_.capturing_ = false;
     (void)exec_.runtime_->end_capture();
     throw;
   }
+  exec_.capturing_ = false;
   graph_ = exec_.runtime_->end_capture();
 }
 

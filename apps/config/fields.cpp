@@ -405,6 +405,8 @@ std::vector<Field> make_fields() {
           "where to compute; auto: a GPU if there is one, else the CPU"),
       field(kRun, "precision", PGAD_MEMBER(run.precision), "fp32, tf32 or bf16", one_of("fp32", "tf32", "bf16"),
             "of convolutions and products on a GPU; weights and sums stay fp32"),
+      field(kRun, "tuning", PGAD_MEMBER(run.tuning), "a path", kAnything,
+            "file of the fastest kernels on this GPU, made and completed as needed; empty: the hand-written ones"),
       field(kRun, "time-budget", PGAD_MEMBER(run.time_budget_minutes), "a number >= 0", kNotNegative,
             "stop, checkpointed, after this many minutes of training, all sessions of a resumed run together; 0: no "
             "limit"),
