@@ -936,5 +936,50 @@ TEST(Programs, InspectionFolderFromTrainingToPixelMetrics) {
   EXPECT_TRUE(ended(infer(again + Words{"--strict"}), 1, {"100_mask.png"}));
 }
 
+// The GPU's path through both programs, in emulation.
+TEST(Devices, TrainsAndScoresOnTheEmulatedGpu) {
+  const Words toy = {"--data",       shared().data, "--normal-class",       "8",     "--resolution",  "8",
+                     "--fmap-max",   "8",           "--latent-size",        "8",     "--batch",       "4",
+                     "--total-kimg", "0.048",       "--fade-kimg",          "0.016", "--stable-kimg", "0.016",
+                     "--steps",      "3",           "--calibration-images", "4",     "--device",      "cuda-emulated"};
+  const TempDir dir;
+  ASSERT_TRUE(ended(train(toy + Words{"--out", dir / "run"}), 0, {"on cuda-emulated", "saved"}));
+  const Words images = write_digits(dir / "images", 6);
+  std::vector<std::vector<double>> columns;
+  for (const char* device : {"cuda-emulated", "cpu"}) {
+    const std::string out = dir / device;
+    ASSERT_TRUE(ended(infer(Words{"score", "--model", dir / "run/model.safetensors", "--device", device, "--steps",
+                                  "10", "--out", out} +
+                            images),
+                      0, {"6 images scored"}));
+    const auto scores = nlohmann::json::parse(read_file(out + "/scores.json"));
+    std::vector<double> values;
+    for (const auto& image : scores.at("images"))
+      for (const auto& [name, value] : image.items())
+        if (value.is_number()) values.push_back(value);
+    columns.push_back(values);
+  }
+  ASSERT_GE(columns[0].size(), 30u);
+  ASSERT_EQ(columns[0].size(), columns[1].size());
+  for (std::size_t i = 0; i < columns[0].size(); ++i)
+    EXPECT_NEAR(columns[0][i], columns[1][i], 1e-3 * std::max(1.0, std::fabs(columns[1][i]))) << "score " << i;
+}
+
+TEST(Devices, MissingOnesAreRefusedInWords) {
+  const TempDir dir;
+  const Words words = Words{"--data", shared().data, "--out", dir / "run"};
+  EXPECT_TRUE(refused(train(words + Words{"--device", "cuda:99"}), 1, {"cuda:99", "--device cpu"}) ||
+              refused(train(words + Words{"--device", "cuda:99"}), 1, {"cuda:99", "GPU(s)"}));
+  EXPECT_TRUE(refused(train(words + Words{"--device", "cuda:x"}), 2, {"--device", "cuda:x", "expected"}));
+  EXPECT_TRUE(refused(train(words + Words{"--device", "cpu", "--precision", "bf16"}), 2, {"precision", "fp32"}));
+}
+
+TEST(Devices, DryRunNeedsNeitherDeviceNorData) {
+  for (const char* device : {"cpu", "cuda"}) {
+    const ProcessResult r = train({"--dry-run", "--preset", "pggan", "--device", device});
+    EXPECT_TRUE(ended(r, 0, {"side", "GFLOP/step", "1024"})) << device;
+  }
+}
+
 }  // namespace
 }  // namespace pgad::test
