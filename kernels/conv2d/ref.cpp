@@ -97,13 +97,15 @@ bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args) {
 }
 bool conv2d_reads_upsampled(const Exec&, const Conv2dArgs<double>&) { return true; }
 
-const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu, nullptr, nullptr};
-const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {
-    "conv2d_bias_act", conv2d_bias_act_ref<float>, conv2d_bias_act_ref<double>, conv2d_bias_act_cpu, nullptr, nullptr};
-const Kernel<Conv2dArgs> kConv2dDgrad = {
-    "conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>, conv2d_dgrad_cpu, nullptr, nullptr};
-const Kernel<Conv2dArgs> kConv2dWgrad = {
-    "conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>, conv2d_wgrad_cpu, nullptr, nullptr};
+const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu,
+                                    PGAD_CUDA_COLUMNS(conv2d)};
+const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
+                                                  conv2d_bias_act_ref<double>, conv2d_bias_act_cpu,
+                                                  PGAD_CUDA_COLUMNS(conv2d_bias_act)};
+const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
+                                         conv2d_dgrad_cpu, PGAD_CUDA_COLUMNS(conv2d_dgrad)};
+const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
+                                         conv2d_wgrad_cpu, PGAD_CUDA_COLUMNS(conv2d_wgrad)};
 const Kernel<Conv2dPrepareArgs> kConv2dPrepare = {
     "conv2d_prepare", conv2d_prepare_ref<float>, conv2d_prepare_ref<double>, conv2d_prepare_cpu, nullptr, nullptr};
 

@@ -15,9 +15,11 @@ void matmul_ref(Exec&, const MatmulArgs<T>& s) {
 }
 
 #ifdef PGAD_HAVE_ONEDNN
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_onednn, nullptr, nullptr};
+const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_onednn,
+                                    PGAD_CUDA_COLUMNS(matmul)};
 #else
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_loops, nullptr, nullptr};
+const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_loops,
+                                    PGAD_CUDA_COLUMNS(matmul)};
 #endif
 
 }  // namespace pgad
