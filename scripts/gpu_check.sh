@@ -88,7 +88,7 @@ step() {
 # The parts: print one line of summary and return 0 (passed), 1 (failed), 77 (skipped) or $cut.
 last_line() { tail -n 1 "$out/$1.log" 2>/dev/null | tr -d '\r' | cut -c 1-200; }
 
-commit() { git -C "$root" describe --always --dirty 2>/dev/null || cat "$root/COMMIT" 2>/dev/null || echo unknown; }
+commit() { cat "$root/COMMIT" 2>/dev/null || git -C "$root" describe --always --dirty 2>/dev/null || echo unknown; }
 gpu_line() {
   [[ $device == cuda ]] || { echo "cuda-emulated: a rehearsal without a GPU" && return; }
   nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv,noheader 2>/dev/null | head -n 1 |
@@ -251,7 +251,7 @@ part_bench() {
 }
 
 part_steps() {
-  local side mode status python failed=0 done=0 beside="without PyTorch" sides=(32 64 128 256 512 1024)
+  local side mode status python failed=0 done=0 reason='' beside="without PyTorch" sides=(32 64 128 256 512 1024)
   declare -A batch=([8]=4 [32]=64 [64]=32 [128]=16 [256]=8 [512]=4 [1024]=4)
   if [[ $device == cuda ]]; then python=$(torch_python); else python='' sides=(8); fi
   [[ -z $python ]] || beside="beside PyTorch"
@@ -267,10 +267,14 @@ part_steps() {
           --fmap-max "$([[ $device == cuda ]] && echo 512 || echo 8)" --channels 3 --batch "${batch[$side]}" --seconds 1.5 || status=$?
       fi
       if [[ $status -eq $cut ]]; then return "$cut"; fi
-      if [[ $status -eq 0 ]] && ! grep -q 'left out: .*pgad' "$out/steps-$side-$mode.log"; then done=$((done + 1)); else failed=$((failed + 1)); fi
+      if [[ $status -eq 0 ]] && ! grep -q 'left out: .*pgad' "$out/steps-$side-$mode.log"; then
+        done=$((done + 1))
+      else
+        failed=$((failed + 1)) reason=": $(grep -m 1 '^step_bench: ' "$out/steps-$side-$mode.log" || last_line "steps-$side-$mode")"
+      fi
     done
   done
-  echo "$done steps timed $beside, $failed failed"
+  echo "$done steps timed $beside, $failed failed$reason"
   [[ $failed -eq 0 ]]
 }
 

@@ -113,7 +113,7 @@ def machine():
             "torch_blas": blas[1] if blas else "unknown", "torch_cpu_capability": (re.search(r"CPU capability usage: (\S+)", torch.__config__.show()) or ["", ""])[1],
             "omp_env": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_", "KMP_", "MALLOC_"))},
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "", "torch_cuda": torch.version.cuda or "",
-            "commit": output_of("git", "rev-parse", "--short", "HEAD") or output_of("cat", "COMMIT") or "none",
+            "commit": output_of("cat", "COMMIT") or output_of("git", "rev-parse", "--short", "HEAD") or "none",
             "modified": bool(output_of("git", "status", "--porcelain", "--untracked-files=no"))}
 
 

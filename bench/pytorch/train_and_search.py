@@ -122,7 +122,7 @@ class Searcher:
         self.steps, self.lr, self.t = steps, lr, 0
         self.loss = pt.SearchLoss()
         self.terms = compiled(lambda z: pt.search_terms(self.G, self.D, self.loss, self.query, self.query_feature, z, 0.4)["loss"])
-        # A captured step reads these from the device: z -= rates[0] m / (sqrt(rates[1] v) + epsilon).
+        # A captured step reads these from the device: z -= rates[0] m / (sqrt(v / rates[1]) + epsilon).
         self.rates = torch.zeros(2, device=device) if in_graph else None
 
     def prepare(self):
@@ -130,7 +130,7 @@ class Searcher:
         self.t = self.t % self.steps + 1
         b1, b2 = 0.9, 0.999
         lr = self.lr * 0.5 * (1 + math.cos(math.pi * (self.t - 1) / self.steps))
-        self.numbers = lr / (1 - b1**self.t), 1 / (1 - b2**self.t)
+        self.numbers = lr / (1 - b1**self.t), 1 - b2**self.t
         if self.rates is not None:
             self.rates.copy_(torch.tensor(self.numbers), non_blocking=True)
 
@@ -147,7 +147,7 @@ class Searcher:
             self.m.lerp_(g, 1 - b1)
             self.v.mul_(b2).addcmul_(g, g, value=1 - b2)
             rate, correction = self.numbers if self.rates is None else self.rates
-            root = (self.v * correction).sqrt_().add_(1e-8)
+            root = (self.v / correction).sqrt_().add_(1e-8)
             if self.rates is None:
                 z.addcdiv_(self.m, root, value=-rate)
             else:
