@@ -1,17 +1,21 @@
-// Google Benchmark of every kernel, at feature maps of a small net (16x32x32x32) and of one beyond the core's caches
-// (16x128x128x64). Counters: GFLOP/s and GB/s by the least work the result takes (Cost), `machine`: what the machine
-// does at best (copying as many bytes, or multiplying matrices), `share`: the time at that rate over the time taken.
-// Convolutions stand beside the direct algorithm of the library (conv2d_direct ...), whose operations are counted:
-// Winograd's may exceed them.
-//   build/release/bench/kernels_bench --benchmark_filter=pixelnorm
+// Google Benchmark of every kernel, at feature maps of a small net (16x32x32x32) and of ones beyond the caches
+// (16x128x128x64, on a GPU 16x256x256x64 too). Counters: GFLOP/s and GB/s by the least work the result takes (Cost),
+// `machine`: what the machine does at best (copying as many bytes, or multiplying matrices), `share`: the time at that
+// rate over the time taken. On the CPU convolutions stand beside the direct algorithm of the library (conv2d_direct
+// ...), whose operations are counted: Winograd's may exceed them. On a GPU the time is that of many launches between
+// two waits for the device; what is read may still lie in its cache from the launch before.
+//   build/release/bench/kernels_bench --benchmark_filter=pixelnorm [--device cuda [--precision tf32]]
 
 #include <benchmark/benchmark.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <iostream>
 #include <map>
+#include <memory>
 
 #include "kernels/adam/adam.h"
 #include "kernels/bias_act/bias_act.h"
@@ -31,32 +35,54 @@
 namespace pgad {
 namespace {
 
-Exec& exec() {
-  static Exec e;
-  return e;
-}
+std::unique_ptr<Exec> the_exec;
+Exec& exec() { return *the_exec; }
+bool on_cpu() { return exec().device().type == DeviceType::kCpu; }
 
 float* filled(std::int64_t n) {  // kept for the whole program: addresses stay valid in Args
   static std::vector<Tensor> kept;
-  kept.push_back(exec().empty({n}));
-  for (std::int64_t i = 0; i < n; ++i) kept.back().data<float>()[i] = static_cast<float>(i % 17) / 17 + 0.1f;
+  static const std::vector<float> pattern = [] {
+    std::vector<float> values(17 << 16);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) / 17 + 0.1f;
+    return values;
+  }();
+  const Tensor& t = kept.emplace_back(exec().empty({n}));
+  const auto size = static_cast<std::int64_t>(pattern.size());
+  for (std::int64_t i = 0; i < n; i += size)
+    exec().upload<float>(std::span(pattern).first(static_cast<std::size_t>(std::min(size, n - i))), t, i);
   return kept.back().data<float>();
+}
+
+// Seconds of one of `calls` calls in a row, the wait for the device included.
+template <class Call>
+double seconds_each(std::int64_t calls, const Call& call) {
+  exec().synchronize();
+  const auto t = std::chrono::steady_clock::now();
+  for (std::int64_t i = 0; i < calls; ++i) call();
+  exec().synchronize();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count() / static_cast<double>(calls);
+}
+
+// So many calls that the wait after them does not count: on the CPU, and in emulation, there is none.
+template <class Call>
+std::int64_t calls_between_waits(const Call& call) {
+  if (exec().device().type != DeviceType::kCuda) return 1;
+  call();  // the first one may load or tune
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(5e-3 / seconds_each(1, call)), 1, 500);
 }
 
 template <class Call>
 double median_seconds(const Call& call) {
+  const std::int64_t calls = calls_between_waits(call);
   std::array<double, 9> times;
-  for (double& time : times) {
-    const auto t = std::chrono::steady_clock::now();
-    call();
-    time = std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
-  }
+  for (double& time : times) time = seconds_each(calls, call);
   std::nth_element(times.begin(), times.begin() + 4, times.end());
   return times[4];
 }
 
 // The machine's rates are measured beside each kernel: they change from minute to minute on a shared machine.
-// GB/s of copying, read and written bytes both counted, with all threads, for about so many bytes in all.
+// GB/s of copying, read and written bytes both counted, for about so many bytes in all: on the CPU with all threads, on
+// a GPU by the affine kernel.
 double copy_rate(double bytes) {
   static std::map<std::int64_t, std::pair<float*, float*>> buffers;
   std::int64_t n = 1 << 12;
@@ -64,6 +90,10 @@ double copy_rate(double bytes) {
   auto [at, made] = buffers.try_emplace(n);
   if (made) at->second = {filled(n), filled(n)};
   const auto [x, y] = at->second;
+  if (!on_cpu()) {
+    const UnaryArgs<float> copy{Unary::kAffine, n, x, y, 1.f, 0.f};
+    return 8.0 * static_cast<double>(n) / median_seconds([&] { run(kUnary, exec(), copy); }) / 1e9;
+  }
   const int threads = exec().threads();
   return 8.0 * static_cast<double>(n) / median_seconds([&, x = x, y = y] {
 #pragma omp parallel for num_threads(threads)
@@ -75,9 +105,9 @@ double copy_rate(double bytes) {
 }
 
 double multiply_rate() {  // GFLOP/s
-  constexpr std::int64_t n = 768;
+  static const std::int64_t n = on_cpu() ? 768 : exec().device().type == DeviceType::kCuda ? 8192 : 64;
   static const MatmulArgs<float> args{n, n, n, false, false, 1.f, filled(n * n), filled(n * n), filled(n * n)};
-  return 2.0 * n * n * n / median_seconds([&] { run(kMatmul, exec(), args); }) / 1e9;
+  return args.cost().flops / median_seconds([&] { run(kMatmul, exec(), args); }) / 1e9;
 }
 
 // span: bytes from the first to the last one touched, where that is more than cost.bytes.
@@ -94,22 +124,38 @@ void report(benchmark::State& state, const Cost& cost, double span = 0) {
       Counter((by_flops ? cost.flops : cost.bytes) / 1e9 / machine, Counter::kIsIterationInvariantRate);
 }
 
+// A kernel that the device lacks, or that fails, is reported as an error; the others go on.
+template <class Call>
+void measure_calls(const std::string& name, const Call& call, const Cost& cost, double span) {
+  auto* benchmark = benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    try {
+      if (on_cpu()) {
+        for (auto _ : state) call();
+      } else {
+        const std::int64_t calls = calls_between_waits(call);
+        while (state.KeepRunningBatch(calls))
+          state.SetIterationTime(static_cast<double>(calls) * seconds_each(calls, call));
+      }
+      report(state, cost, span);
+    } catch (const std::exception& e) {
+      state.SkipWithError(e.what());
+    }
+  });
+  on_cpu() ? benchmark->UseRealTime() : benchmark->UseManualTime();
+}
+
 template <template <class> class Args>
 void measure(const std::string& name, const Kernel<Args>& kernel, const Args<float>& args, double span = 0) {
-  benchmark::RegisterBenchmark(name.c_str(), [&kernel, args, span](benchmark::State& state) {
-    for (auto _ : state) run(kernel, exec(), args);
-    report(state, args.cost(), span);
-  })->UseRealTime();
+  measure_calls(
+      name, [&kernel, args] { run(kernel, exec(), args); }, args.cost(), span);
 }
 
 #ifdef PGAD_HAVE_ONEDNN
 void measure_direct(const std::string& name, void (*function)(Exec&, const Conv2dArgs<float>&),
                     Conv2dArgs<float> args) {
   args.prepared = nullptr;
-  benchmark::RegisterBenchmark(name.c_str(), [function, args](benchmark::State& state) {
-    for (auto _ : state) function(exec(), args);
-    report(state, args.cost());
-  })->UseRealTime();
+  measure_calls(
+      name, [function, args] { function(exec(), args); }, args.cost(), 0);
 }
 #endif
 
@@ -171,6 +217,7 @@ void measure_convolutions(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("conv2d_dgrad" + at, kConv2dDgrad, dgrad);
   measure("conv2d_wgrad" + at, kConv2dWgrad, wgrad);
 #ifdef PGAD_HAVE_ONEDNN
+  if (!on_cpu()) return;
   measure_direct("conv2d_direct" + at, conv2d_onednn, forward);
   measure_direct("conv2d_dgrad_direct" + at, conv2d_dgrad_onednn, dgrad);
   measure_direct("conv2d_wgrad_direct" + at, conv2d_wgrad_onednn, wgrad);
@@ -193,13 +240,46 @@ void measure_the_rest() {
 }  // namespace pgad
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  pgad::measure_maps(16, 32, 32);
-  pgad::measure_maps(16, 128, 64);
-  for (const auto& [side, channels] : {std::pair{8, 32}, {32, 32}, {8, 128}, {32, 128}, {64, 128}})
-    pgad::measure_convolutions(16, side, channels);
-  pgad::measure_the_rest();
-  benchmark::RunSpecifiedBenchmarks();
+  std::string device = "cpu", precision = "fp32";
+  CLI::App app("Times every kernel. Other options: Google Benchmark's (--benchmark_filter=REGEX, ...).");
+  app.add_option("--device", device, "cpu, cuda, cuda:N or cuda-emulated");
+  app.add_option("--precision", precision, "of convolutions and matrix products on a GPU: fp32, tf32 or bf16");
+  app.allow_extras();
+  CLI11_PARSE(app, argc, argv);
+  std::vector<std::string> rest = app.remaining();
+  std::vector<char*> rest_argv = {argv[0]};
+  for (std::string& word : rest) rest_argv.push_back(word.data());
+  int rest_argc = static_cast<int>(rest_argv.size());
+  benchmark::Initialize(&rest_argc, rest_argv.data());
+  if (benchmark::ReportUnrecognizedArguments(rest_argc, rest_argv.data())) return 2;
+
+  using namespace pgad;
+  try {
+    the_exec = std::make_unique<Exec>(parse_device(device), 0, Implementation::kFastest, parse_precision(precision));
+    benchmark::AddCustomContext("device", exec().description());
+    benchmark::AddCustomContext("precision", precision);
+    using Shapes = std::vector<std::pair<std::int64_t, std::int64_t>>;  // side, channels
+    switch (exec().device().type) {
+      case DeviceType::kCpu:
+        for (const auto& [side, c] : Shapes{{32, 32}, {128, 64}}) measure_maps(16, side, c);
+        for (const auto& [side, c] : Shapes{{8, 32}, {32, 32}, {8, 128}, {32, 128}, {64, 128}})
+          measure_convolutions(16, side, c);
+        break;
+      case DeviceType::kCuda:
+        for (const auto& [side, c] : Shapes{{32, 32}, {128, 64}, {256, 64}}) measure_maps(16, side, c);
+        for (const auto& [side, c] : Shapes{{32, 32}, {8, 512}, {32, 512}, {64, 128}, {64, 256}, {128, 128}, {256, 64}})
+          measure_convolutions(16, side, c);
+        break;
+      case DeviceType::kCudaEmulated:  // whether it runs at all; its times mean nothing
+        measure_maps(4, 4, 8);
+        measure_convolutions(4, 8, 8);
+        break;
+    }
+    measure_the_rest();
+    benchmark::RunSpecifiedBenchmarks();
+  } catch (const std::exception& e) {
+    std::cerr << "kernels_bench: " << e.what() << "\n";
+    return 1;
+  }
   return 0;
 }

@@ -1,5 +1,5 @@
 // Times a training step or a search step on random data; prints one JSON line. bench/compare_pytorch.sh sets it beside
-// PyTorch.
+// PyTorch. On a GPU a time is that of ten steps between two waits for the device.
 
 #include <sys/resource.h>
 
@@ -20,29 +20,21 @@ void fill_uniform(std::span<float> values, std::uint64_t stream) {
   for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times one training or search step on random data.");
-  std::string mode = "train";
+struct Options {
+  std::string mode = "train", device = "cpu", precision = "fp32";
   pgad::NetworkConfig network;
-  network.fmap_max = 32;
   int batch = 16, threads = 0;
   double seconds = 5;
   bool reference = false, profile = false;
-  app.add_option("--mode", mode)->check(CLI::IsMember({"train", "search"}));
-  app.add_option("--resolution", network.resolution);
-  app.add_option("--fmap-max", network.fmap_max);
-  app.add_option("--channels", network.channels);
-  app.add_option("--batch", batch);
-  app.add_option("--threads", threads);
-  app.add_option("--seconds", seconds);
-  app.add_flag("--reference", reference, "plain-loop kernels");
-  app.add_flag("--profile", profile, "print the time of each kernel");
-  CLI11_PARSE(app, argc, argv);
+};
 
+void bench(const Options& o) {
   using Clock = std::chrono::steady_clock;
-  pgad::Exec exec({}, threads, reference ? pgad::Implementation::kReference : pgad::Implementation::kFastest);
+  pgad::Exec exec(pgad::parse_device(o.device), o.threads,
+                  o.reference ? pgad::Implementation::kReference : pgad::Implementation::kFastest,
+                  pgad::parse_precision(o.precision));
+  const pgad::NetworkConfig& network = o.network;
+  const int batch = o.batch;
   pgad::Networks networks(exec, network, {}, 1);
   const int level = network.log2_resolution();
   pgad::ObjectiveConfig objective;
@@ -50,7 +42,7 @@ int main(int argc, char** argv) {
   std::function<void()> step;
   std::optional<pgad::TrainStep> train;
   std::optional<pgad::LatentSearch> search;
-  if (mode == "train") {
+  if (o.mode == "train") {
     train.emplace(exec, networks, network, objective, pgad::TrainStepShape{level, false, batch, true});
     fill_uniform(train->real(), 1);
     fill_uniform(train->abnormal(), 2);
@@ -80,29 +72,66 @@ int main(int argc, char** argv) {
   }
 
   for (int i = 0; i < 3; ++i) step();
+  exec.synchronize();
+  const int steps = exec.device().type == pgad::DeviceType::kCuda ? 10 : 1;
   std::vector<double> times;
   const auto begin = Clock::now();
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < seconds) {
+  while (times.empty() || std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds) {
     const auto t0 = Clock::now();
-    step();
-    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - t0).count());
+    for (int i = 0; i < steps; ++i) step();
+    exec.synchronize();
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - t0).count() / steps);
   }
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   nlohmann::ordered_json line = {{"program", "pgad"},
-                                 {"mode", mode},
+                                 {"mode", o.mode},
+                                 {"device", exec.description()},
+                                 {"precision", o.precision},
                                  {"resolution", network.resolution},
                                  {"fmap_max", network.fmap_max},
+                                 {"channels", network.channels},
                                  {"batch", batch},
                                  {"threads", exec.threads()},
-                                 {"steps", times.size()},
+                                 {"steps", steps * static_cast<int>(times.size())},
                                  {"ms_per_step", median},
                                  {"images_per_s", 1000.0 * batch / median},
                                  {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}};
+  if (exec.runtime()) {
+    constexpr double kMiB = 1 << 20;
+    line["peak_device_mb"] = static_cast<double>(exec.memory().peak_bytes) / kMiB;  // in tensors
+    line["peak_device_reserved_mb"] = static_cast<double>(exec.memory().peak_reserved_bytes) / kMiB;
+  }
   std::cout << line.dump() << "\n";
 
-  if (profile) std::cout << profile_table(train ? train->graph() : search->graph(), exec, 10);
+  if (o.profile) std::cout << profile_table(train ? train->graph() : search->graph(), exec, 10);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times one training or search step on random data.");
+  Options o;
+  o.network.fmap_max = 32;
+  app.add_option("--mode", o.mode)->check(CLI::IsMember({"train", "search"}));
+  app.add_option("--resolution", o.network.resolution);
+  app.add_option("--fmap-max", o.network.fmap_max);
+  app.add_option("--channels", o.network.channels);
+  app.add_option("--batch", o.batch);
+  app.add_option("--threads", o.threads);
+  app.add_option("--seconds", o.seconds);
+  app.add_option("--device", o.device, "cpu, cuda, cuda:N or cuda-emulated");
+  app.add_option("--precision", o.precision, "of convolutions and matrix products on a GPU: fp32, tf32 or bf16");
+  app.add_flag("--reference", o.reference, "plain-loop kernels");
+  app.add_flag("--profile", o.profile, "print the time of each kernel");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    bench(o);
+  } catch (const std::exception& e) {
+    std::cerr << "step_bench: " << e.what() << "\n";
+    return 1;
+  }
   return 0;
 }

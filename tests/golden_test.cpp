@@ -3,10 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "apps/model/model.h"
+#include "tests/golden_files.h"
 #include "tests/parity_outputs.h"
+#include "tests/test_device.h"
 
 namespace pgad::test {
 namespace {
@@ -17,8 +18,7 @@ struct Golden {
   ParitySetting setting;
   NamedTensors inputs;
 
-  explicit Golden(const std::string& name)
-      : file(read_safetensors(std::string(PGAD_SOURCE_DIR) + "/tests/golden/" + name + ".safetensors")) {
+  explicit Golden(const std::string& name) : file(read_safetensors(golden_file(name + ".safetensors"))) {
     const auto integer = [&](const char* key) { return static_cast<int>(metadata_integer(file, key)); };
     network.resolution = integer("resolution");
     network.channels = integer("channels");
@@ -72,9 +72,9 @@ TEST_P(TrainGolden, OutputsLossesAndGradients) {
     Implementation implementation;
     Device device = {};
   };
-  for (const Kind kind : {Kind{DType::kF64, Implementation::kReference}, Kind{DType::kF32, Implementation::kReference},
-                          Kind{DType::kF32, Implementation::kFastest},
-                          Kind{DType::kF32, Implementation::kFastest, Device{DeviceType::kCudaEmulated}}}) {
+  for (const Kind kind :
+       {Kind{DType::kF64, Implementation::kReference}, Kind{DType::kF32, Implementation::kReference},
+        Kind{DType::kF32, Implementation::kFastest}, Kind{DType::kF32, Implementation::kFastest, test_device()}}) {
     Exec exec(kind.device, 2, kind.implementation);
     const Generator g(exec, golden.network, 1, kind.dtype);
     const Discriminator d(exec, golden.network, 1, kind.dtype);
@@ -102,8 +102,8 @@ class SearchGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(SearchGolden, TermsAndLatentGradient) {
   const Golden golden(GetParam());
-  for (const DeviceType device : {DeviceType::kCpu, DeviceType::kCudaEmulated}) {
-    Exec exec(Device{device}, 2);
+  for (const Device device : {Device{}, test_device()}) {
+    Exec exec(device, 2);
     const Generator g(exec, golden.network, 1);
     const Discriminator d(exec, golden.network, 1);
     golden.load(g);

@@ -5,6 +5,9 @@ Every round runs, for one configuration, pgad's step_bench and the PyTorch worke
 other, each in a fresh process that warms up before its clock starts; the order turns from round to round, and a round
 waits for an idle machine for a while. PyTorch's layout is the one whose median is better. The figure is the median over rounds of pgad's images/s over PyTorch's of the
 same round: load that comes and goes hits both.
+
+With --device cuda PyTorch's variants are eager, compiled (torch.compile), graphs (the step captured as a CUDA graph) and
+compiled-graphs, each in both layouts; the best counts. A variant that fails is reported and left out.
 """
 import argparse
 import datetime
@@ -28,20 +31,29 @@ CONFIGS = {
     "medium-train": dict(mode="train", resolution=128, fmap_max=128, batch=16),
     "medium-search": dict(mode="search", resolution=128, fmap_max=128, batch=16),
 }
+# The networks of the preset pggan, one per resolution: "256-train", ...
+for side, batch in ((32, 64), (64, 32), (128, 16), (256, 8), (512, 4), (1024, 4)):
+    for mode in ("train", "search"):
+        CONFIGS[f"{side}-{mode}"] = dict(mode=mode, resolution=side, fmap_max=512, channels=3, batch=batch)
 LAYOUTS = ("nchw", "channels_last")
+MODES = {"eager": [], "compiled": ["--compile"], "graphs": ["--cuda-graphs"], "compiled-graphs": ["--compile", "--cuda-graphs"]}
 BUSY = 0.1  # share of the cores in others' use above which a round is called disturbed
 
 
-def run(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def run(command, timeout):
+    """The result that a program prints, or None where it fails: the reason goes to standard error."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        print(f"took more than {timeout:g} s: {' '.join(command)}", file=sys.stderr)
+        return None
     lines = [l for l in done.stdout.splitlines() if l.startswith("{")]
-    if done.returncode != 0 or not lines:
-        sys.exit(f"failed ({done.returncode}): {' '.join(command)}\n{done.stdout}{done.stderr}")
-    result = json.loads(lines[-1])
-    for key in ("ms_per_step", "images_per_s", "peak_rss_mb"):
-        if not (isinstance(result.get(key), (int, float)) and result[key] > 0):
-            sys.exit(f"{key} is missing or not positive in: {lines[-1]}")
-    return result
+    result = json.loads(lines[-1]) if done.returncode == 0 and lines else {}
+    if all(isinstance(result.get(k), (int, float)) and result[k] > 0 for k in ("ms_per_step", "images_per_s", "peak_rss_mb")):
+        return result
+    last = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
+    print(f"failed ({done.returncode}): {' '.join(command)}\n{last}", file=sys.stderr)
+    return None
 
 
 def busy_share(seconds=0.5):
@@ -64,12 +76,22 @@ def wait_for_idle(patience):
     return busy
 
 
+def pytorch_variants(args):
+    """Name of a variant -> options of train_and_search.py."""
+    layouts = args.layouts.split(",")
+    if args.device == "cpu":
+        return {layout: ["--layout", layout] for layout in layouts}
+    return {f"{mode} {layout}": ["--device", args.device, "--precision", args.precision, "--layout", layout] + MODES[mode]
+            for mode in args.variants.split(",") for layout in layouts}
+
+
 def command(who, cell, args):
     options = ["--mode", cell["mode"], "--resolution", str(cell["resolution"]), "--fmap-max", str(cell["fmap_max"]),
-               "--batch", str(cell["batch"]), "--threads", str(cell["threads"]), "--seconds", str(args.seconds)]
+               "--channels", str(cell["channels"]), "--batch", str(cell["batch"]), "--threads", str(cell["threads"]),
+               "--seconds", str(args.seconds)]
     if who == "pgad":
-        return shlex.split(args.prefix) + [args.step_bench] + options
-    return shlex.split(args.prefix) + [sys.executable, os.path.join(HERE, "train_and_search.py"), "--layout", who] + options
+        return shlex.split(args.prefix) + [args.step_bench, "--device", args.device, "--precision", args.precision] + options
+    return shlex.split(args.prefix) + [sys.executable, os.path.join(HERE, "train_and_search.py")] + pytorch_variants(args)[who] + options
 
 
 def output_of(*command_line):
@@ -90,70 +112,93 @@ def machine():
             "python": platform.python_version(), "torch": torch.__version__, "torch_onednn": onednn[1] if onednn else "none",
             "torch_blas": blas[1] if blas else "unknown", "torch_cpu_capability": (re.search(r"CPU capability usage: (\S+)", torch.__config__.show()) or ["", ""])[1],
             "omp_env": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_", "KMP_", "MALLOC_"))},
-            "commit": output_of("git", "rev-parse", "--short", "HEAD") or "none",
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "", "torch_cuda": torch.version.cuda or "",
+            "commit": output_of("cat", "COMMIT") or output_of("git", "rev-parse", "--short", "HEAD") or "none",
             "modified": bool(output_of("git", "status", "--porcelain", "--untracked-files=no"))}
 
 
 def cells(args):
     """The configurations named on the command line: NAME[:BATCH][@THREADS], NAME one of CONFIGS or its first half."""
-    for wanted in args.configs.split(","):
-        parsed = re.fullmatch(r"([a-z-]+)(?::(\d+))?(?:@(\d+))?", wanted)
+    wanted_cells = [f"{side}-{mode}" for side in args.resolutions.split(",") for mode in ("train", "search")] if args.resolutions else args.configs.split(",")
+    for wanted in wanted_cells:
+        parsed = re.fullmatch(r"([a-z0-9-]+)(?::(\d+))?(?:@(\d+))?", wanted)
         names = [n for n in CONFIGS if parsed and (n == parsed[1] or n.startswith(parsed[1] + "-"))]
         if not names:
             sys.exit(f"no configuration {wanted!r}; expected NAME[:BATCH][@THREADS], NAME of {', '.join(CONFIGS)}")
         for name in names:
-            yield {"name": name, **CONFIGS[name], "threads": int(parsed[3] or args.threads),
+            yield {"name": name, "channels": 1, **CONFIGS[name], "threads": int(parsed[3] or args.threads),
                    "batch": int(parsed[2] or CONFIGS[name]["batch"])}
 
 
 def measure(cell, args):
-    sides = (["pgad"] if not args.pytorch_only else []) + list(LAYOUTS)
-    rounds = []
+    variants = list(pytorch_variants(args))
+    sides = (["pgad"] if not args.pytorch_only else []) + variants
+    failed, rounds = [], []
     for i in range(args.rounds):
         turn = sides[i % len(sides):] + sides[: i % len(sides)]
         current = {"busy_before": wait_for_idle(args.patience)}
         for who in turn:
-            current[who] = run(command(who, cell, args))
+            if who not in failed:
+                current[who] = run(command(who, cell, args), args.timeout)
+                if current[who] is None:
+                    failed.append(who)
         current["busy_after"] = busy_share()
         rounds.append(current)
-        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} round {i + 1}: " + ", ".join(f"{w} {rounds[-1][w]['images_per_s']:.1f}" for w in sides) + " images/s", file=sys.stderr)
-    median = lambda who, key: statistics.median(r[who][key] for r in rounds)
-    best = max(LAYOUTS, key=lambda l: median(l, "images_per_s"))
-    row = {**cell, "pytorch_layout": best, "rounds": rounds}
-    for who, label in ((best, "pytorch"),) + ((("pgad", "pgad"),) if not args.pytorch_only else ()):
-        row[label] = {k: median(who, k) for k in ("ms_per_step", "images_per_s", "peak_rss_mb")}
-    if not args.pytorch_only:
+        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} round {i + 1}: " + ", ".join(f"{w} {current[w]['images_per_s']:.1f}" for w in sides if w not in failed) + " images/s", file=sys.stderr)
+    median = lambda who, key: statistics.median(r[who].get(key, 0) for r in rounds)
+    memory = "peak_rss_mb" if args.device == "cpu" else "peak_device_reserved_mb"
+    row = {**cell, "failed": failed, "rounds": rounds}
+    best = max((v for v in variants if v not in failed), key=lambda v: median(v, "images_per_s"), default=None)
+    pgad = None if args.pytorch_only or "pgad" in failed else "pgad"
+    for who, label in ((best, "pytorch"), (pgad, "pgad")):
+        if who:
+            row[label] = {k: median(who, k) for k in ("ms_per_step", "images_per_s")}
+            row[label]["peak_mb"] = median(who, memory)
+    row["pytorch_variant"] = best or "none"
+    if best and pgad:
         ratios = [r["pgad"]["images_per_s"] / r[best]["images_per_s"] for r in rounds]
         row["speed_ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
-        row["memory_ratio"] = statistics.median(r["pgad"]["peak_rss_mb"] / r[best]["peak_rss_mb"] for r in rounds)
+        row["memory_ratio"] = statistics.median(r["pgad"][memory] / r[best][memory] for r in rounds)
     return row
 
 
 def markdown(report):
     m, a = report["machine"], report["protocol"]
+    on_gpu = a["device"] != "cpu"
     lines = [f"# pgad and PyTorch, {report['date']}", "",
+             f"{(m['gpu'] + ', CUDA ' + m['torch_cuda'] + ', ' + a['precision'] + '; ') if on_gpu else ''}"
              f"{m['cpu']}, {m['cores']} cores. pgad {m['commit']}{' (modified)' if m['modified'] else ''}; "
              f"PyTorch {m['torch']} (oneDNN {m['torch_onednn']}, {m['torch_cpu_capability']}, BLAS {m['torch_blas']}).",
              f"{a['rounds']} rounds of {a['seconds']:g} s in turns, fresh processes, warm-up not counted; medians. "
-             "Ratio: pgad's images/s over PyTorch's of the same round, median (least to most); PyTorch in its faster layout.",
+             f"Ratio: pgad's images/s over PyTorch's of the same round, median (least to most); PyTorch in its faster {'variant' if on_gpu else 'layout'}.",
+             f"MB: {'of the GPU, reserved by the allocator' if on_gpu else 'resident'}, at most. "
              f"Rounds with more than {BUSY:.0%} of the cores in use by others just before or after: {a['disturbed']} of {a['all_rounds']}"
-             f"{' (do not trust these figures)' if 2 * a['disturbed'] >= a['all_rounds'] else ''}.", "",
-             "| job | side | maps | batch | threads | pgad ms/step | PyTorch ms/step | layout | pgad images/s | PyTorch images/s | ratio | pgad MB | PyTorch MB |",
+             f"{' (do not trust these figures)' if 2 * a['disturbed'] >= a['all_rounds'] and not on_gpu else ''}.", "",
+             f"| job | side | maps | batch | threads | pgad ms/step | PyTorch ms/step | {'variant' if on_gpu else 'layout'} | pgad images/s | PyTorch images/s | ratio | pgad MB | PyTorch MB |",
              "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
-    none = {"ms_per_step": float("nan"), "images_per_s": float("nan"), "peak_rss_mb": float("nan")}
+    none = {"ms_per_step": float("nan"), "images_per_s": float("nan"), "peak_mb": float("nan")}
+    cell = lambda v, digits: "" if v != v else f"{v:.{digits}f}"
     for r in report["results"]:
-        p, t, s = r.get("pgad", none), r["pytorch"], r.get("speed_ratio")
+        p, t, s = r.get("pgad", none), r.get("pytorch", none), r.get("speed_ratio")
         ratio = f"**{s['median']:.2f}** ({s['least']:.2f} to {s['most']:.2f})" if s else ""
-        cell = lambda v, digits: "" if v != v else f"{v:.{digits}f}"
-        lines.append(f"| {r['mode']} | {r['resolution']} | {r['fmap_max']} | {r['batch']} | {r['threads']} | {cell(p['ms_per_step'], 1)} | {t['ms_per_step']:.1f} | {r['pytorch_layout']} | "
-                     f"{cell(p['images_per_s'], 1)} | {t['images_per_s']:.1f} | {ratio} | {cell(p['peak_rss_mb'], 0)} | {t['peak_rss_mb']:.0f} |")
+        lines.append(f"| {r['mode']} | {r['resolution']} | {r['fmap_max']} | {r['batch']} | {r['threads']} | {cell(p['ms_per_step'], 1)} | {cell(t['ms_per_step'], 1)} | {r['pytorch_variant']} | "
+                     f"{cell(p['images_per_s'], 1)} | {cell(t['images_per_s'], 1)} | {ratio} | {cell(p['peak_mb'], 0)} | {cell(t['peak_mb'], 0)} |")
+    failures = [f"{r['name']}: {', '.join(r['failed'])}" for r in report["results"] if r["failed"]]
+    if failures:
+        lines += ["", "Failed, and left out: " + "; ".join(failures) + "."]
     return "\n".join(lines) + "\n"
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--configs", default="tiny,small",
-                   help="comma-separated NAME[:BATCH][@THREADS], NAME of " + ", ".join(CONFIGS) + "; tiny, small or medium means both of its jobs (default: %(default)s)")
+                   help="comma-separated NAME[:BATCH][@THREADS], NAME of " + ", ".join(CONFIGS) + "; a first half means both of its jobs (default: %(default)s)")
+    p.add_argument("--resolutions", default="", help="instead of --configs: the networks of the preset pggan at these sizes, e.g. 32,64,128,256,512,1024")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32")
+    p.add_argument("--variants", default=",".join(MODES), help="of PyTorch on a GPU (default: %(default)s)")
+    p.add_argument("--layouts", default=",".join(LAYOUTS))
+    p.add_argument("--timeout", type=float, default=600, help="seconds for one program (default: %(default)s)")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--seconds", type=float, default=4, help="timed seconds of one program in one round (default: %(default)s)")
@@ -163,6 +208,10 @@ def main():
     p.add_argument("--pytorch-only", action="store_true")
     p.add_argument("--out", default=os.path.join(ROOT, "bench", "results"), help="folder of the report (default: bench/results)")
     args = p.parse_args()
+    if args.device == "cpu" and args.precision != "fp32":
+        p.error("--precision needs --device cuda")
+    if not set(args.variants.split(",")) <= set(MODES) or not set(args.layouts.split(",")) <= set(LAYOUTS):
+        p.error(f"--variants: of {', '.join(MODES)}; --layouts: of {', '.join(LAYOUTS)}")
     if args.rounds < 1 or args.threads < 1:
         p.error("--rounds and --threads start at 1")
     if not args.pytorch_only and not os.access(args.step_bench, os.X_OK):
@@ -171,13 +220,14 @@ def main():
     results = [measure(cell, args) for cell in list(cells(args))]
     info = machine()
     report = {"date": datetime.date.today().isoformat(), "machine": info,
-              "protocol": {"rounds": args.rounds, "seconds": args.seconds,
+              "protocol": {"rounds": args.rounds, "seconds": args.seconds, "device": args.device, "precision": args.precision,
                            "disturbed": sum(max(r["busy_before"], r["busy_after"]) > BUSY for row in results for r in row["rounds"]),
                            "all_rounds": sum(len(row["rounds"]) for row in results)},
               "results": results}
     os.makedirs(args.out, exist_ok=True)
-    slug = re.sub(r"[^a-z0-9]+", "-", info["cpu"].lower()).strip("-")
-    base = os.path.join(args.out, f"{report['date']}_{slug}_{info['cores']}-cores{'_pytorch-only' if args.pytorch_only else ''}")
+    slug = re.sub(r"[^a-z0-9]+", "-", (info["cpu"] if args.device == "cpu" else info["gpu"]).lower()).strip("-")
+    what = f"{info['cores']}-cores" if args.device == "cpu" else args.precision
+    base = os.path.join(args.out, f"{report['date']}_{slug}_{what}{'_pytorch-only' if args.pytorch_only else ''}")
     with open(base + ".json", "w") as f:
         json.dump(report, f, indent=1)
         f.write("\n")

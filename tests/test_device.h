@@ -1,0 +1,36 @@
+#pragma once
+// The device on which tests of the GPU's code path run: the emulation, or a GPU where the environment variable
+// PGAD_TEST_DEVICE is "cuda". A program asked for a GPU that isn't there skips all its tests, and says so.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "engine/runtime.h"
+
+namespace pgad::test {
+
+inline std::string test_device_name() {
+  const char* name = std::getenv("PGAD_TEST_DEVICE");
+  return name == nullptr || *name == '\0' ? "cuda-emulated" : name;
+}
+
+inline bool on_gpu() { return test_device_name() != "cuda-emulated"; }
+
+inline Device test_device() { return parse_device(test_device_name()); }
+
+class TestDeviceThere : public testing::Environment {
+  void SetUp() override {
+    std::string why;
+    if (on_gpu() && cuda_device_count(&why) == 0)
+      GTEST_SKIP() << "no GPU for PGAD_TEST_DEVICE=" << test_device_name() << ": " << why;  // CTest looks for it
+  }
+};
+inline testing::Environment* const kTestDeviceThere = testing::AddGlobalTestEnvironment(new TestDeviceThere);
+
+// At the beginning of a test that makes no sense on a GPU.
+#define PGAD_EMULATION_ONLY(reason) \
+  if (::pgad::test::on_gpu()) GTEST_SKIP() << "in emulation only: " << (reason)
+
+}  // namespace pgad::test
