@@ -32,4 +32,8 @@ Precision parse_precision(const std::string& name) {
   throw UsageError(str("precision '", name, "': expected fp32, tf32 or bf16"));
 }
 
+const char* precision_name(Precision precision) {
+  return precision == Precision::kFp32 ? "fp32" : precision == Precision::kTf32 ? "tf32" : "bf16";
+}
+
 }  // namespace pgad

@@ -31,5 +31,6 @@ enum class Precision {
   kBf16,  // operands rounded to 7 bits of mantissa
 };
 Precision parse_precision(const std::string& name);
+const char* precision_name(Precision precision);
 
 }  // namespace pgad

@@ -14,9 +14,9 @@
 // memory, laid out as the matrix is: [row][k] if the depth runs along lines ("depth last"), else [k][row]. There are
 // two such stages: one is filled while the other is multiplied.
 //
-// The class of *products* (Fp32Products here, two more in cuda_gemm_mma.h) chooses the shared tiles' element type and
-// pitch, multiplies a pair of tiles with add(), and hands out its sums with for_each(). Its sums run in the order of k,
-// whatever the size of the tile: which size is chosen changes no bit.
+// The class of *products* (Fp32Products here, two more in cuda_gemm_mma.h) chooses the shared tiles' element type,
+// pitch and number, multiplies a pair of tiles with add(), and hands out its sums with for_each(). Its sums run in the
+// order of k, whatever the size of the tile: which size is chosen changes no bit.
 //
 // Where there are too few tiles to fill the GPU, the depth is split over blocks (blockIdx.z); each writes its partial
 // sums to a workspace, and a second kernel adds them up in order: no atomics, the same bits every time. How it is split
@@ -75,6 +75,7 @@ template <int kRows, int kColumns, int kDepth, int kThreads, bool kADepthLast, b
 class Fp32Products {
  public:
   using Element = float;
+  static constexpr int kStages = 3;
   // With the depth last, eight neighbouring threads read 16 bytes each at 20 floats' distance: different banks.
   static constexpr __host__ __device__ int pitch(bool depth_last, int rows) {
     return depth_last ? kDepth + 4 : rows + 8;
@@ -147,7 +148,7 @@ class Fp32Products {
 
 // Brings one operand's tiles into shared memory. Its threads stand along the lines, kGroup elements each; a thread has
 // the same places of kSlots lines. Float tiles are copied by cp.async; bf16 tiles pass through registers, since they
-// are converted. In either case begin() starts what finish() completes for this thread, and a barrier for all.
+// are converted: begin() reads them, finish() stores them. Copies have landed when the thread has waited for them.
 template <class Operand, class Products, int kRows, int kDepth, int kGroup, int kThreads>
 class Loader {
  public:
@@ -178,13 +179,10 @@ class Loader {
       if constexpr (!Operand::kDepthLast) matrix_.advance(lines_[s], kDepth);
     }
     if constexpr (Operand::kDepthLast) matrix_.advance(place_, kDepth);
-    if constexpr (!kConverts) ptx::cp_async_commit();
   }
 
   __device__ __forceinline__ void finish(Element* tile) {
-    if constexpr (!kConverts) {
-      ptx::cp_async_wait<0>();
-    } else {
+    if constexpr (kConverts) {
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
         if constexpr (kGroup == 4)
@@ -251,8 +249,9 @@ __global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
   using LoadA = Loader<A, Products, Tile::kRows, Tile::kDepth, Tile::kGroup, Tile::kThreads>;
   using LoadB = Loader<B, Products, Tile::kColumns, Tile::kDepth, Tile::kGroup, Tile::kThreads>;
   using Element = typename Products::Element;
-  SIMT_SHARED(Element, tiles_a, [2][LoadA::kElements]);
-  SIMT_SHARED(Element, tiles_b, [2][LoadB::kElements]);
+  constexpr int kStages = Products::kStages;
+  SIMT_SHARED(Element, tiles_a, [kStages][LoadA::kElements]);
+  SIMT_SHARED(Element, tiles_b, [kStages][LoadB::kElements]);
 
   const int row = problem.first_row + static_cast<int>(blockIdx.x) * Tile::kRows;
   const int column = static_cast<int>(blockIdx.y) * Tile::kColumns;
@@ -264,23 +263,25 @@ __global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
   LoadA load_a(a, row, depth_begin);
   LoadB load_b(b, column, depth_begin);
   Products products;
-  load_a.begin(tiles_a[0]);
-  load_b.begin(tiles_b[0]);
-  load_a.finish(tiles_a[0]);
-  load_b.finish(tiles_b[0]);
+  // Starts to bring the tiles of a step. Every step counts as one group of copies, even one past the end.
+  const auto bring = [&](int step, int stage) {
+    if (step < steps) {
+      load_a.begin(tiles_a[stage]);
+      load_b.begin(tiles_b[stage]);
+    }
+    ptx::cp_async_commit();
+  };
+  for (int step = 0; step < kStages - 1; ++step) bring(step, step);
+  int now = 0, free = kStages - 1;  // stages
   for (int step = 0; step < steps; ++step) {
-    const int now = step % 2, next = 1 - now;
-    const bool more = step + 1 < steps;
-    __syncthreads();  // everyone has brought this step's tiles, and is done with those of the step before
-    if (more) {
-      load_a.begin(tiles_a[next]);
-      load_b.begin(tiles_b[next]);
-    }
+    ptx::cp_async_wait<kStages - 2>();
+    load_a.finish(tiles_a[now]);
+    load_b.finish(tiles_b[now]);
+    __syncthreads();  // everyone has brought this step's tiles, and is done with the step before, whose stage is free
+    bring(step + kStages - 1, free);
     products.add(tiles_a[now], tiles_b[now]);
-    if (more) {
-      load_a.finish(tiles_a[next]);
-      load_b.finish(tiles_b[next]);
-    }
+    free = now;
+    now = now + 1 < kStages ? now + 1 : 0;
   }
 
   if (problem.partial != nullptr) {

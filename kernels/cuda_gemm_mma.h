@@ -48,6 +48,7 @@ class Tf32Products : public MmaSums<kRows, kColumns, kThreads> {
 
  public:
   using Element = float;
+  static constexpr int kStages = 3;
   // Lanes g, t read (g, t): banks 20 g + t, or with the depth first 8 t + g.
   static constexpr __host__ __device__ int pitch(bool depth_last, int rows) {
     return depth_last ? kDepth + 4 : rows + 8;
@@ -89,6 +90,7 @@ class Bf16Products : public MmaSums<kRows, kColumns, kThreads> {
 
  public:
   using Element = std::uint16_t;
+  static constexpr int kStages = 2;  // what is on its way is in registers
   // Eight lines that ldmatrix reads at once are an odd number of 16-byte units apart.
   static constexpr __host__ __device__ int pitch(bool depth_last, int rows) { return (depth_last ? kDepth : rows) + 8; }
 

@@ -28,10 +28,13 @@ struct Kernel {
   namespace cuda_emulated {                 \
   void function(Exec&, const __VA_ARGS__&); \
   }
+// PGAD_CHOSEN_COLUMNS(chosen, function): the same where `chosen` chooses among versions on a GPU.
 #ifdef PGAD_HAVE_CUDA
 #define PGAD_CUDA_COLUMNS(function) cuda_native::function, cuda_emulated::function
+#define PGAD_CHOSEN_COLUMNS(chosen, function) chosen, cuda_emulated::function
 #else
 #define PGAD_CUDA_COLUMNS(function) nullptr, cuda_emulated::function
+#define PGAD_CHOSEN_COLUMNS(chosen, function) PGAD_CUDA_COLUMNS(function)
 #endif
 
 // The shape, where a profile tells calls of one kernel apart by it.

@@ -11,6 +11,7 @@
 #include "engine/simt/emulator.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/matmul/matmul.h"
+#include "tests/emulation_coverage.h"
 
 namespace pgad::test {
 namespace {
@@ -117,6 +118,9 @@ class CudaConv : public testing::Test {
  protected:
   void TearDown() override { simt::options() = {}; }
 };
+
+[[maybe_unused]] const auto* const coverage = testing::AddGlobalTestEnvironment(
+    new EmulationCoverage([](const std::string& family) { return family == "conv2d" || family == "matmul"; }));
 
 TEST_F(CudaConv, EqualsReference) {
   const ConvCase cases[] = {

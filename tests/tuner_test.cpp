@@ -49,7 +49,7 @@ constexpr Version<Job> kVersions[] = {
     {"hand-written", slow}, {"wrong", wrong}, {"not a number", not_a_number}, {"missing", missing}, {"fast", fast}};
 
 float run(Exec& exec, const Job& job, std::span<const Version<Job>> versions = kVersions) {
-  exec.library<Tuner>().run(exec, "job", job, versions, job.out.data<float>(), 1, 1e-3);
+  exec.library<Tuner>().run<Job>(exec, "job", job, versions, job.out.data<float>(), 1);
   return exec.read<float>(job.out)[0];
 }
 
@@ -69,7 +69,7 @@ TEST_F(TunerTest, WithoutMeasuringTheHandWrittenVersionServes) {
 TEST_F(TunerTest, TheFastestThatAgreesIsChosenOnce) {
   exec.library<Tuner>().measuring = true;
   run(exec, job);
-  const Tuner::Choice& choice = exec.library<Tuner>().choices.at({"job", "a shape"});
+  const Tuner::Choice& choice = exec.library<Tuner>().choices.at({"job", "a shape  fp32"});
   EXPECT_EQ(choice.version, "fast");
   ASSERT_EQ(choice.microseconds.size(), 2u);  // the wrong and the missing are out
   EXPECT_GT(choice.microseconds[0].second, choice.microseconds[1].second);
@@ -80,9 +80,9 @@ TEST_F(TunerTest, TheFastestThatAgreesIsChosenOnce) {
 }
 
 TEST_F(TunerTest, AChosenVersionThatIsGoneIsReplaced) {
-  exec.library<Tuner>().choices[{"job", "a shape"}].version = "missing";
+  exec.library<Tuner>().choices[{"job", "a shape  fp32"}].version = "missing";
   EXPECT_EQ(run(exec, job), 3.f);
-  exec.library<Tuner>().choices[{"job", "a shape"}].version = "of another release";
+  exec.library<Tuner>().choices[{"job", "a shape  fp32"}].version = "of another release";
   EXPECT_EQ(run(exec, job), 3.f);
   EXPECT_THROW(run(exec, job, std::span(kVersions).subspan(3, 1)), Error);
 }

@@ -26,7 +26,9 @@ struct Conv2dArgs {
     const double pixels = static_cast<double>(n * h * w), weights = static_cast<double>(k * k * ci * co);
     return {2 * pixels * weights, (pixels * static_cast<double>(ci + co) + weights) * sizeof(T)};
   }
-  std::string label() const { return str(n, "x", h, "x", w, "  ", ci, " to ", co, "  ", k, "x", k); }
+  std::string label() const {
+    return str(n, "x", h, "x", w, "  ", ci, " to ", co, "  ", k, "x", k, upsampled ? "  doubled" : "");
+  }
 };
 extern const Kernel<Conv2dArgs> kConv2d;
 extern const Kernel<Conv2dArgs> kConv2dDgrad;

@@ -109,13 +109,13 @@ void forward(Exec& exec, const char* name, const Conv2dArgs<float>& s, const flo
 
 }  // namespace
 
-void conv2d(Exec& exec, const Conv2dArgs<float>& s) { forward(exec, "conv2d", s, nullptr, 1.0f); }
+void conv2d_cuda(Exec& exec, const Conv2dArgs<float>& s) { forward(exec, "conv2d", s, nullptr, 1.0f); }
 
-void conv2d_bias_act(Exec& exec, const Conv2dBiasActArgs<float>& s) {
+void conv2d_bias_act_cuda(Exec& exec, const Conv2dBiasActArgs<float>& s) {
   forward(exec, "conv2d_bias_act", s.conv, s.bias, s.slope);
 }
 
-void conv2d_dgrad(Exec& exec, const Conv2dArgs<float>& s) {
+void conv2d_dgrad_cuda(Exec& exec, const Conv2dArgs<float>& s) {
   const std::int64_t taps = s.k * s.k, depth = taps * s.co;
   const Operand<Windows, true> dy{windows(s, s.co)};
   const Operand<MirroredWeights, false> w{{s.b, gemm::to_int(s.co), gemm::to_int(taps), gemm::to_int(s.ci)}};
@@ -123,7 +123,7 @@ void conv2d_dgrad(Exec& exec, const Conv2dArgs<float>& s) {
              {s.out, s.alpha, nullptr, 1.0f}, by_fours(s, true, true));
 }
 
-void conv2d_wgrad(Exec& exec, const Conv2dArgs<float>& s) {
+void conv2d_wgrad_cuda(Exec& exec, const Conv2dArgs<float>& s) {
   const std::int64_t columns = s.k * s.k * s.ci, pixels = s.n * s.h * s.w;
   const Operand<Plain, false> dy{{s.b, gemm::to_int(pixels), gemm::to_int(s.co)}};
   const Operand<Windows, false> x{windows(s, s.ci)};

@@ -29,8 +29,12 @@ void conv2d_bias_act_onednn(Exec&, const Conv2dBiasActArgs<float>&);
 // By cuDNN (builds with CUDA). False: it is not installed, or has nothing for this.
 enum class ConvPass { kForward, kDgrad, kWgrad };
 bool conv2d_cudnn(Exec&, const Conv2dArgs<float>&, ConvPass);
-PGAD_DECLARE_CUDA(conv2d, Conv2dArgs<float>)
-PGAD_DECLARE_CUDA(conv2d_bias_act, Conv2dBiasActArgs<float>)
-PGAD_DECLARE_CUDA(conv2d_dgrad, Conv2dArgs<float>)
-PGAD_DECLARE_CUDA(conv2d_wgrad, Conv2dArgs<float>)
+// Ours or cuDNN's.
+void conv2d_chosen(Exec&, const Conv2dArgs<float>&);
+void conv2d_dgrad_chosen(Exec&, const Conv2dArgs<float>&);
+void conv2d_wgrad_chosen(Exec&, const Conv2dArgs<float>&);
+PGAD_DECLARE_CUDA(conv2d_cuda, Conv2dArgs<float>)
+PGAD_DECLARE_CUDA(conv2d_bias_act_cuda, Conv2dBiasActArgs<float>)
+PGAD_DECLARE_CUDA(conv2d_dgrad_cuda, Conv2dArgs<float>)
+PGAD_DECLARE_CUDA(conv2d_wgrad_cuda, Conv2dArgs<float>)
 }  // namespace pgad

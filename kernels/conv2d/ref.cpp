@@ -98,14 +98,14 @@ bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args) {
 bool conv2d_reads_upsampled(const Exec&, const Conv2dArgs<double>&) { return true; }
 
 const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu,
-                                    PGAD_CUDA_COLUMNS(conv2d)};
+                                    PGAD_CHOSEN_COLUMNS(conv2d_chosen, conv2d_cuda)};
 const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
                                                   conv2d_bias_act_ref<double>, conv2d_bias_act_cpu,
-                                                  PGAD_CUDA_COLUMNS(conv2d_bias_act)};
+                                                  PGAD_CUDA_COLUMNS(conv2d_bias_act_cuda)};
 const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
-                                         conv2d_dgrad_cpu, PGAD_CUDA_COLUMNS(conv2d_dgrad)};
+                                         conv2d_dgrad_cpu, PGAD_CHOSEN_COLUMNS(conv2d_dgrad_chosen, conv2d_dgrad_cuda)};
 const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
-                                         conv2d_wgrad_cpu, PGAD_CUDA_COLUMNS(conv2d_wgrad)};
+                                         conv2d_wgrad_cpu, PGAD_CHOSEN_COLUMNS(conv2d_wgrad_chosen, conv2d_wgrad_cuda)};
 const Kernel<Conv2dPrepareArgs> kConv2dPrepare = {
     "conv2d_prepare", conv2d_prepare_ref<float>, conv2d_prepare_ref<double>, conv2d_prepare_cpu, nullptr, nullptr};
 

@@ -23,7 +23,7 @@ void multiply(Exec& exec, const MatmulArgs<float>& s) {
 
 }  // namespace
 
-void matmul(Exec& exec, const MatmulArgs<float>& s) {
+void matmul_cuda(Exec& exec, const MatmulArgs<float>& s) {
   if (s.ta)
     s.tb ? multiply<true, true>(exec, s) : multiply<true, false>(exec, s);
   else

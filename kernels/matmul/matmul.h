@@ -15,6 +15,7 @@ struct MatmulArgs {
   const T* a;
   const T* b;
   T* c;
+  std::string label() const { return str(m, "x", n, "x", k, ta ? "  a'" : "", tb ? "  b'" : ""); }
   Cost cost() const {
     return {2.0 * static_cast<double>(m * n * k), static_cast<double>(m * k + k * n + m * n) * sizeof(T)};
   }
