@@ -16,9 +16,9 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 
-#define SIMT_SHARED(type, name, dimensions)                                               \
-  static constexpr ::simt::SharedSite name##_site{#name, __FILE__, __LINE__};             \
-  auto& name = *static_cast<std::add_pointer_t<type dimensions>>(                         \
+#define SIMT_SHARED(type, name, dimensions)                                   \
+  static constexpr ::simt::SharedSite name##_site{#name, __FILE__, __LINE__}; \
+  auto& name = *static_cast<std::add_pointer_t<type dimensions>>(             \
       ::simt::detail::shared_array(name##_site, sizeof(type dimensions), alignof(type)))
 #define SIMT_DYN_SHARED(type, name) type* name = static_cast<type*>(::simt::detail::dynamic_shared())
 
@@ -86,8 +86,7 @@ template <class T>
 T exchange_value(const char* what, unsigned mask, const Site& site, T value, int source) {
   static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  return std::bit_cast<T>(
-      static_cast<Bits>(detail::exchange(what, mask, site, std::bit_cast<Bits>(value), source)));
+  return std::bit_cast<T>(static_cast<Bits>(detail::exchange(what, mask, site, std::bit_cast<Bits>(value), source)));
 }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = warpSize, Site site = Site::here()) {
@@ -138,7 +137,7 @@ inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __clz(int x) { return std::countl_zero(static_cast<unsigned>(x)); }
 inline int __ffs(int x) { return x == 0 ? 0 : std::countr_zero(static_cast<unsigned>(x)) + 1; }
 
-#define SIMT_MIN_MAX(type)                                     \
+#define SIMT_MIN_MAX(type)                                   \
   inline type min(type a, type b) { return std::min(a, b); } \
   inline type max(type a, type b) { return std::max(a, b); }
 SIMT_MIN_MAX(int)

@@ -115,7 +115,8 @@ class Runnable {
   // The first at or after `from`, the last at or before it; -1 if there is none.
   int next(int from) const {
     for (int word = from / 64; word < kWords; ++word) {
-      const std::uint64_t bits = words_[word] & (word == from / 64 ? ~std::uint64_t{0} << from % 64 : ~std::uint64_t{0});
+      const std::uint64_t bits =
+          words_[word] & (word == from / 64 ? ~std::uint64_t{0} << from % 64 : ~std::uint64_t{0});
       if (bits != 0) return word * 64 + std::countr_zero(bits);
     }
     return -1;
@@ -170,9 +171,9 @@ class Emulator {
   unsigned ended_ = 0;
   std::exception_ptr error_;
   std::mt19937_64 random_;
-  std::unique_ptr<Meeting> barrier_;                    // that some threads of the block wait at
+  std::unique_ptr<Meeting> barrier_;                     // that some threads of the block wait at
   std::vector<std::unique_ptr<Meeting>> left_barriers_;  // complete; some threads have yet to resume
-  std::vector<std::unique_ptr<Meeting>> meetings_;      // of lanes
+  std::vector<std::unique_ptr<Meeting>> meetings_;       // of lanes
   unsigned char* arena_ = nullptr;
   std::size_t arena_used_ = 0;
   std::size_t static_bytes_ = 0;
@@ -189,10 +190,12 @@ Emulator& emulator() {
 void Emulator::run(const char* name, const detail::Index& grid, const detail::Index& block, std::size_t dynamic_shared,
                    const std::function<void()>& body) {
   const auto refuse = [&](const auto&... parts) {
-    throw Error(pgad::str("kernel '", name, "' <<<", text(grid), ", ", text(block), ", ", dynamic_shared, ">>>: ", parts...));
+    throw Error(
+        pgad::str("kernel '", name, "' <<<", text(grid), ", ", text(block), ", ", dynamic_shared, ">>>: ", parts...));
   };
   if (kernel != nullptr && current >= 0) refuse("launched by a kernel");
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0) refuse("a dimension is 0");
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0)
+    refuse("a dimension is 0");
   if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) refuse("the grid is too large");
   const std::uint64_t size = std::uint64_t{block.x} * block.y * block.z;
   if (block.z > 64 || size > kMaxThreads) refuse("the block is too large, at most ", kMaxThreads, " threads");
@@ -200,6 +203,7 @@ void Emulator::run(const char* name, const detail::Index& grid, const detail::In
     refuse("more shared memory than a block can have, ", options().max_shared_bytes, " bytes");
 
   const std::lock_guard lock(mutex_);
+  const Unwatched unwatched;
   const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
   statistics().launches += 1;
   statistics().blocks += static_cast<std::int64_t>(blocks);
@@ -238,6 +242,7 @@ void Emulator::run(const char* name, const detail::Index& grid, const detail::In
     current = -1;
   }
   acquire(&launch_tag_);
+  for (const auto& fiber : fibers_) fiber->end();
   Fiber::forget_ended();
   kernel = nullptr;
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -329,18 +334,15 @@ void Emulator::suspend() {
 }
 
 void Emulator::report_deadlock() {
-  std::string message = pgad::str("kernel '", kernel, "' block ", text(detail::coordinates.block),
-                                  ": deadlock, no thread can run:");
-  int listed = 0;
-  for (const Thread& thread : threads) {
-    if (thread.ended || thread.meeting == nullptr) continue;
-    if (++listed > 8) {
-      message += " ...";
-      break;
-    }
-    message += pgad::str("\n  thread ", text(thread.index), " waits in ", thread.meeting->what, " at ",
-                         text(thread.meeting->site));
-    if (thread.meeting->mask != 0) message += pgad::str(" with mask 0x", std::hex, thread.meeting->mask);
+  std::map<const Meeting*, std::vector<const Thread*>> waiting;
+  for (const Thread& thread : threads)
+    if (thread.meeting != nullptr) waiting[thread.meeting].push_back(&thread);
+  std::string message =
+      pgad::str("kernel '", kernel, "' block ", text(detail::coordinates.block), ": deadlock, no thread can run:");
+  for (const auto& [meeting, those] : waiting) {
+    message += pgad::str("\n  ", those.size(), " of ", meeting->expected, " threads, the first ", text(those[0]->index),
+                         ", are in ", meeting->what, " at ", text(meeting->site));
+    if (meeting->mask != 0) message += pgad::str(" with mask 0x", std::hex, meeting->mask);
   }
   throw Error(message);
 }
@@ -358,13 +360,12 @@ int Emulator::meet_block(const char* what, const Site& site, bool predicate) {
     const Unwatched unwatched;
     const auto size = static_cast<unsigned>(threads.size());
     if (ended_ > 0) detail::fail(site, pgad::str(what, ": ", ended_, " threads of the block have left the kernel"));
-    if (!barrier_)
-      barrier_.reset(new Meeting{what, site, 0, 0, size, static_cast<unsigned>(current)});
+    if (!barrier_) barrier_.reset(new Meeting{what, site, 0, 0, size, static_cast<unsigned>(current)});
     meeting = barrier_.get();
     if (std::strcmp(meeting->what, what) != 0 || !(meeting->site == site))
-      detail::fail(site, pgad::str("divergent barrier: ", what, " here, but thread ",
-                                   text(threads[meeting->first].index), " waits in ", meeting->what, " at ",
-                                   text(meeting->site)));
+      detail::fail(site,
+                   pgad::str("divergent barrier: ", what, " here, but thread ", text(threads[meeting->first].index),
+                             " waits in ", meeting->what, " at ", text(meeting->site)));
     meeting->count += predicate;
     last = ++meeting->arrived == size;
     if (last) {
@@ -410,8 +411,8 @@ void Emulator::meet_warp(const char* what, unsigned mask, const Site& site, void
       meeting = other.get();
     }
     if (meeting == nullptr) {
-      meetings_.emplace_back(
-          new Meeting{what, site, warp, mask, static_cast<unsigned>(std::popcount(mask)), static_cast<unsigned>(current)});
+      meetings_.emplace_back(new Meeting{what, site, warp, mask, static_cast<unsigned>(std::popcount(mask)),
+                                         static_cast<unsigned>(current)});
       meeting = meetings_.back().get();
     }
     meeting->parcels[lane()] = parcel;
@@ -490,12 +491,14 @@ void Emulator::check_red_zones() {
   const auto check = [&](std::size_t from, std::size_t to, const SharedSite* under, const SharedSite* over) {
     for (std::size_t i = from; i < to; ++i) {
       if (arena_[i] == kRedByte) continue;
-      std::string message = pgad::str("kernel '", kernel, "' block ", text(detail::coordinates.block), ": red zone written, ");
+      std::string message =
+          pgad::str("kernel '", kernel, "' block ", text(detail::coordinates.block), ": red zone written, ");
       if (over != nullptr)
-        message += pgad::str(i - from, " bytes after the end of shared array '", over->name, "' at ", over->file, ":", over->line);
+        message += pgad::str(i - from, " bytes after the end of shared array '", over->name, "' at ", over->file, ":",
+                             over->line);
       if (under != nullptr)
-        message += pgad::str(over != nullptr ? ", " : "", to - i, " bytes before the start of shared array '", under->name,
-                             "' at ", under->file, ":", under->line);
+        message += pgad::str(over != nullptr ? ", " : "", to - i, " bytes before the start of shared array '",
+                             under->name, "' at ", under->file, ":", under->line);
       throw Error(message);
     }
   };
@@ -518,10 +521,14 @@ void land(const Copy& copy) {
 
 const char* name_of(Order order) {
   switch (order) {
-    case Order::kForward: return "forward";
-    case Order::kReverse: return "reverse";
-    case Order::kRandom: return "random";
-    case Order::kWarpDepthFirst: return "warp by warp";
+    case Order::kForward:
+      return "forward";
+    case Order::kReverse:
+      return "reverse";
+    case Order::kRandom:
+      return "random";
+    case Order::kWarpDepthFirst:
+      return "warp by warp";
   }
   return "?";
 }

@@ -44,7 +44,8 @@ void run_kernel(const char* name, const Index& grid, const Index& block, std::si
                 const std::function<void()>& thread);
 
 // The rendezvous. The lanes of `mask`, or all threads of the block, wait for each other; the last to come calls
-// `combine` with everyone's parcel, by lane or thread, then all go on. Missing lanes of a partial warp are struck from the mask.
+// `combine` with everyone's parcel, by lane or thread, then all go on. Missing lanes of a partial warp are struck from
+// the mask.
 using Combine = void (*)(void* const* parcels, unsigned mask);
 enum class Memory { kUnordered, kOrdered };  // does the rendezvous order memory accesses?
 void meet_warp(const char* what, unsigned mask, const Site& site, void* parcel, Combine combine, Memory memory);

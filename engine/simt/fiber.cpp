@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "engine/check.h"
@@ -129,9 +130,7 @@ Fiber::Fiber() : fiber_(new Context), resumer_(new Context) {
 }
 
 Fiber::~Fiber() {
-#if SIMT_TSAN
-  if (fiber_->tsan != nullptr) __tsan_destroy_fiber(fiber_->tsan);
-#endif
+  end();
   munmap(fiber_->mapping, page_bytes() + kStackBytes);
   delete fiber_;
   delete resumer_;
@@ -148,8 +147,7 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   // Mapped anew: the accesses of the thread that had this stack before are forgotten.
   PGAD_CHECK(mmap(bottom, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
              bottom);
-  if (fiber_->tsan != nullptr) ended.push_back(fiber_->tsan);
-  if (ended.size() >= kMaxEnded) forget_ended();
+  end();
   fiber_->tsan = __tsan_create_fiber(0);
 #endif
 #if SIMT_UCONTEXT
@@ -202,6 +200,14 @@ SIMT_NO_SANITIZE void Fiber::resume() {
 }
 
 SIMT_NO_SANITIZE void Fiber::yield() { switch_context(*fiber_, *resumer_); }
+
+void Fiber::end() {
+#if SIMT_TSAN
+  if (fiber_->tsan == nullptr) return;
+  ended.push_back(std::exchange(fiber_->tsan, nullptr));
+  if (ended.size() >= kMaxEnded) forget_ended();
+#endif
+}
 
 void Fiber::forget_ended() {
 #if SIMT_TSAN

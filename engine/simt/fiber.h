@@ -32,8 +32,9 @@ class Fiber {
   // Back to the caller of resume().
   void yield();
 
-  // Forgets the threads that ThreadSanitizer knows of. Not before: a thread's number would be given to another one, and
-  // races between the two go unseen.
+  // The call is over or abandoned; ThreadSanitizer still knows its thread, until all that have ended are forgotten. Not
+  // before: a thread's number would be given to another one, and races between the two go unseen.
+  void end();
   static void forget_ended();
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 // The only way to start a kernel, and to copy or fill memory in a stream's order. Part of simt.h.
 //
-// launch() checks the shape, converts the arguments to the kernel's parameters at once, and throws when the kernel can't
-// be started. Nothing else is reported there by a device; the emulator also throws what the kernel did wrong.
+// launch() checks the shape, converts the arguments to the kernel's parameters at once, and throws when the kernel
+// can't be started. Nothing else is reported there by a device; the emulator also throws what the kernel did wrong.
 
 #include <cstddef>
 #include <cstring>
@@ -51,9 +51,9 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
         void* pointers[] = {static_cast<void*>(&value)..., nullptr};
         const cudaError_t code = cudaLaunchKernel(function, grid, block, pointers, shared_bytes, stream);
         if (code != cudaSuccess)
-          throw pgad::Error(pgad::str("kernel '", name, "' <<<(", grid.x, ",", grid.y, ",", grid.z, "), (", block.x, ",",
-                                      block.y, ",", block.z, "), ", shared_bytes, ">>>: ", cudaGetErrorName(code), ": ",
-                                      cudaGetErrorString(code)));
+          throw pgad::Error(pgad::str("kernel '", name, "' <<<(", grid.x, ",", grid.y, ",", grid.z, "), (", block.x,
+                                      ",", block.y, ",", block.z, "), ", shared_bytes, ">>>: ", cudaGetErrorName(code),
+                                      ": ", cudaGetErrorString(code)));
       },
       values);
 }

@@ -108,9 +108,7 @@ void mma_m16n8k8_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uin
             [](const auto& parcel_of, int row, int k) {
               return tf32_of(parcel_of(row % 8 * 4 + k % 4).a[k / 4 * 2 + row / 8]);
             },
-            [](const auto& parcel_of, int k, int column) {
-              return tf32_of(parcel_of(column * 4 + k % 4).b[k / 4]);
-            });
+            [](const auto& parcel_of, int k, int column) { return tf32_of(parcel_of(column * 4 + k % 4).b[k / 4]); });
       },
       simt::detail::Memory::kUnordered);
 }

@@ -35,9 +35,9 @@ void squared_norm_ref(Exec&, const SquaredNormArgs<T>& s) {
   s.out[0] = static_cast<T>(sum);
 }
 
-const Kernel<AdamArgs> kAdam = {"adam", adam_ref<float>, adam_ref<double>, adam_cpu, nullptr, nullptr};
-const Kernel<EmaArgs> kEma = {"ema", ema_ref<float>, ema_ref<double>, ema_cpu, nullptr, nullptr};
+const Kernel<AdamArgs> kAdam = {"adam", adam_ref<float>, adam_ref<double>, adam_cpu, PGAD_CUDA_COLUMNS(adam_cuda)};
+const Kernel<EmaArgs> kEma = {"ema", ema_ref<float>, ema_ref<double>, ema_cpu, PGAD_CUDA_COLUMNS(ema_cuda)};
 const Kernel<SquaredNormArgs> kSquaredNorm = {"squared_norm", squared_norm_ref<float>, squared_norm_ref<double>,
-                                              squared_norm_cpu, nullptr, nullptr};
+                                              squared_norm_cpu, PGAD_CUDA_COLUMNS(squared_norm_cuda)};
 
 }  // namespace pgad

@@ -12,4 +12,6 @@ void bias_act_ref(Exec&, const BiasActArgs<T>& s) {
 }
 void bias_act_cpu(Exec&, const BiasActArgs<float>&);
 void act_grad_cpu(Exec&, const ActGradArgs<float>&);
+PGAD_DECLARE_CUDA(bias_act_cuda, BiasActArgs<float>)
+PGAD_DECLARE_CUDA(act_grad_cuda, ActGradArgs<float>)
 }  // namespace pgad

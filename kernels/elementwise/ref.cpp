@@ -57,11 +57,13 @@ void fill_ref(Exec&, const FillArgs<T>& p) {
   std::fill_n(p.out, p.n, p.value);
 }
 
-const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, fill_cpu, nullptr, nullptr};
-const Kernel<UnaryArgs> kUnary = {"unary", unary_ref<float>, unary_ref<double>, unary_cpu, nullptr, nullptr};
-const Kernel<BinaryArgs> kBinary = {"binary", binary_ref<float>, binary_ref<double>, binary_cpu, nullptr, nullptr};
-const Kernel<ScaleByArgs> kScaleBy = {"scale_by", scale_by_ref<float>, scale_by_ref<double>, scale_by_cpu, nullptr,
-                                      nullptr};
+const Kernel<FillArgs> kFill = {"fill", fill_ref<float>, fill_ref<double>, fill_cpu, PGAD_CUDA_COLUMNS(fill_cuda)};
+const Kernel<UnaryArgs> kUnary = {"unary", unary_ref<float>, unary_ref<double>, unary_cpu,
+                                  PGAD_CUDA_COLUMNS(unary_cuda)};
+const Kernel<BinaryArgs> kBinary = {"binary", binary_ref<float>, binary_ref<double>, binary_cpu,
+                                    PGAD_CUDA_COLUMNS(binary_cuda)};
+const Kernel<ScaleByArgs> kScaleBy = {"scale_by", scale_by_ref<float>, scale_by_ref<double>, scale_by_cpu,
+                                      PGAD_CUDA_COLUMNS(scale_by_cuda)};
 
 // The CPU version uses the reference's functions for the transcendental maps, which only see small tensors.
 template void unary_ref<float>(Exec&, const UnaryArgs<float>&);

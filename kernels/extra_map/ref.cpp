@@ -27,10 +27,11 @@ void sum_map_ref(Exec&, const SumMapArgs<T>& p) {
   }
 }
 
-const Kernel<AppendMapArgs> kAppendMap = {
-    "append_map", append_map_ref<float>, append_map_ref<double>, append_map_cpu, nullptr, nullptr};
-const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, drop_map_cpu, nullptr,
-                                      nullptr};
-const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, sum_map_cpu, nullptr, nullptr};
+const Kernel<AppendMapArgs> kAppendMap = {"append_map", append_map_ref<float>, append_map_ref<double>, append_map_cpu,
+                                          PGAD_CUDA_COLUMNS(append_map_cuda)};
+const Kernel<DropMapArgs> kDropMap = {"drop_map", drop_map_ref<float>, drop_map_ref<double>, drop_map_cpu,
+                                      PGAD_CUDA_COLUMNS(drop_map_cuda)};
+const Kernel<SumMapArgs> kSumMap = {"sum_map", sum_map_ref<float>, sum_map_ref<double>, sum_map_cpu,
+                                    PGAD_CUDA_COLUMNS(sum_map_cuda)};
 
 }  // namespace pgad

@@ -3,4 +3,5 @@
 
 namespace pgad {
 void fade_cpu(Exec&, const FadeArgs<float>&);
+PGAD_DECLARE_CUDA(fade_cuda, FadeArgs<float>)
 }  // namespace pgad

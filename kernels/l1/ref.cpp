@@ -21,8 +21,8 @@ void l1_vjp_ref(Exec&, const L1VjpArgs<T>& p) {
       p.dx[j] = p.alpha * p.d[n] * (T(p.x[j] > p.y[j]) - T(p.x[j] < p.y[j]));
 }
 
-const Kernel<L1Args> kL1 = {"l1", l1_ref<float>, l1_ref<double>, l1_cpu, nullptr, nullptr};
+const Kernel<L1Args> kL1 = {"l1", l1_ref<float>, l1_ref<double>, l1_cpu, PGAD_CUDA_COLUMNS(l1_cuda)};
 const Kernel<L1VjpArgs> kL1Vjp = {"l1_vjp", l1_vjp_ref<float>, l1_vjp_ref<double>, l1_vjp_cpu,
-                                  nullptr, nullptr};
+                                  PGAD_CUDA_COLUMNS(l1_vjp_cuda)};
 
 }  // namespace pgad

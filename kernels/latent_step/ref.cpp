@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/latent_step/latent_step.h"
+#include "kernels/latent_step/impl.h"
 
 namespace pgad {
 
@@ -32,7 +32,7 @@ void latent_step_ref(Exec&, const LatentStepArgs<T>& s) {
 }
 
 // A few kilobytes per image: the plain loops are the CPU version as well.
-const Kernel<LatentStepArgs> kLatentStep = {
-    "latent_step", latent_step_ref<float>, latent_step_ref<double>, nullptr, nullptr, nullptr};
+const Kernel<LatentStepArgs> kLatentStep = {"latent_step", latent_step_ref<float>, latent_step_ref<double>, nullptr,
+                                            PGAD_CUDA_COLUMNS(latent_step_cuda)};
 
 }  // namespace pgad

@@ -41,17 +41,11 @@ void minibatch_stddev_vjp_ref(Exec&, const MinibatchStddevVjpArgs<T>& s) {
     }
 }
 
-const Kernel<MinibatchStddevArgs> kMinibatchStddev = {"minibatch_stddev",
-                                                      minibatch_stddev_ref<float>,
-                                                      minibatch_stddev_ref<double>,
-                                                      minibatch_stddev_cpu,
-                                                      nullptr,
-                                                      nullptr};
-const Kernel<MinibatchStddevVjpArgs> kMinibatchStddevVjp = {"minibatch_stddev_vjp",
-                                                            minibatch_stddev_vjp_ref<float>,
-                                                            minibatch_stddev_vjp_ref<double>,
-                                                            minibatch_stddev_vjp_cpu,
-                                                            nullptr,
-                                                            nullptr};
+const Kernel<MinibatchStddevArgs> kMinibatchStddev = {"minibatch_stddev", minibatch_stddev_ref<float>,
+                                                      minibatch_stddev_ref<double>, minibatch_stddev_cpu,
+                                                      PGAD_CUDA_COLUMNS(minibatch_stddev_cuda)};
+const Kernel<MinibatchStddevVjpArgs> kMinibatchStddevVjp = {"minibatch_stddev_vjp", minibatch_stddev_vjp_ref<float>,
+                                                            minibatch_stddev_vjp_ref<double>, minibatch_stddev_vjp_cpu,
+                                                            PGAD_CUDA_COLUMNS(minibatch_stddev_vjp_cuda)};
 
 }  // namespace pgad

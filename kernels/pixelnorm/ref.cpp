@@ -47,15 +47,12 @@ void pixelnorm_act_vjp_ref(Exec&, const PixelnormActVjpArgs<T>& s) {
   }
 }
 
-const Kernel<PixelnormArgs> kPixelnorm = {
-    "pixelnorm", pixelnorm_ref<float>, pixelnorm_ref<double>, pixelnorm_cpu, nullptr, nullptr};
-const Kernel<PixelnormVjpArgs> kPixelnormVjp = {
-    "pixelnorm_vjp", pixelnorm_vjp_ref<float>, pixelnorm_vjp_ref<double>, pixelnorm_vjp_cpu, nullptr, nullptr};
-const Kernel<PixelnormActVjpArgs> kPixelnormActVjp = {"pixelnorm_act_vjp",
-                                                      pixelnorm_act_vjp_ref<float>,
-                                                      pixelnorm_act_vjp_ref<double>,
-                                                      pixelnorm_act_vjp_cpu,
-                                                      nullptr,
-                                                      nullptr};
+const Kernel<PixelnormArgs> kPixelnorm = {"pixelnorm", pixelnorm_ref<float>, pixelnorm_ref<double>, pixelnorm_cpu,
+                                          PGAD_CUDA_COLUMNS(pixelnorm_cuda)};
+const Kernel<PixelnormVjpArgs> kPixelnormVjp = {"pixelnorm_vjp", pixelnorm_vjp_ref<float>, pixelnorm_vjp_ref<double>,
+                                                pixelnorm_vjp_cpu, PGAD_CUDA_COLUMNS(pixelnorm_vjp_cuda)};
+const Kernel<PixelnormActVjpArgs> kPixelnormActVjp = {"pixelnorm_act_vjp", pixelnorm_act_vjp_ref<float>,
+                                                      pixelnorm_act_vjp_ref<double>, pixelnorm_act_vjp_cpu,
+                                                      PGAD_CUDA_COLUMNS(pixelnorm_act_vjp_cuda)};
 
 }  // namespace pgad

@@ -52,8 +52,8 @@ void broadcast_ref(Exec&, const ReductionArgs<T>& p) {
 template void sum_ref<float>(Exec&, const ReductionArgs<float>&);
 template void broadcast_ref<float>(Exec&, const ReductionArgs<float>&);
 
-const Kernel<ReductionArgs> kSum = {"sum", sum_ref<float>, sum_ref<double>, sum_cpu, nullptr, nullptr};
-const Kernel<ReductionArgs> kBroadcast = {
-    "broadcast", broadcast_ref<float>, broadcast_ref<double>, broadcast_cpu, nullptr, nullptr};
+const Kernel<ReductionArgs> kSum = {"sum", sum_ref<float>, sum_ref<double>, sum_cpu, PGAD_CUDA_COLUMNS(sum_cuda)};
+const Kernel<ReductionArgs> kBroadcast = {"broadcast", broadcast_ref<float>, broadcast_ref<double>, broadcast_cpu,
+                                          PGAD_CUDA_COLUMNS(broadcast_cuda)};
 
 }  // namespace pgad

@@ -4,4 +4,6 @@
 namespace pgad {
 void upsample2x_cpu(Exec&, const Resample2xArgs<float>&);
 void sum_pool2x_cpu(Exec&, const Resample2xArgs<float>&);
+PGAD_DECLARE_CUDA(upsample2x_cuda, Resample2xArgs<float>)
+PGAD_DECLARE_CUDA(sum_pool2x_cuda, Resample2xArgs<float>)
 }  // namespace pgad

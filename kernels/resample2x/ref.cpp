@@ -24,9 +24,9 @@ void sum_pool2x_ref(Exec&, const Resample2xArgs<T>& p) {
       }
 }
 
-const Kernel<Resample2xArgs> kUpsample2x = {
-    "upsample2x", upsample2x_ref<float>, upsample2x_ref<double>, upsample2x_cpu, nullptr, nullptr};
-const Kernel<Resample2xArgs> kSumPool2x = {
-    "sum_pool2x", sum_pool2x_ref<float>, sum_pool2x_ref<double>, sum_pool2x_cpu, nullptr, nullptr};
+const Kernel<Resample2xArgs> kUpsample2x = {"upsample2x", upsample2x_ref<float>, upsample2x_ref<double>, upsample2x_cpu,
+                                            PGAD_CUDA_COLUMNS(upsample2x_cuda)};
+const Kernel<Resample2xArgs> kSumPool2x = {"sum_pool2x", sum_pool2x_ref<float>, sum_pool2x_ref<double>, sum_pool2x_cpu,
+                                           PGAD_CUDA_COLUMNS(sum_pool2x_cuda)};
 
 }  // namespace pgad
