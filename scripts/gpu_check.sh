@@ -23,7 +23,7 @@ set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all_parts=(info build parity fragments sanitizer train bench steps)
-declare -A part_limit=([info]=30 [build]=3600 [parity]=240 [fragments]=60 [sanitizer]=240 [train]=180 [bench]=240 [steps]=480)
+declare -A part_limit=([info]=20 [build]=3600 [parity]=200 [fragments]=30 [sanitizer]=180 [train]=150 [bench]=200 [steps]=350)
 
 usage() {
   echo "gpu_check.sh: $1" >&2
