@@ -298,7 +298,7 @@ write_report() {
       echo "| $part | ${status:-not run} | $(result "$part" 2) | $(result "$part" 3 | sed 's/|/\\|/g') |"
     done
     if [[ -s $out/train-evaluate.log ]]; then
-      printf '\n## Anomaly scores after training\n\n```\n' && log_of train-evaluate.log && echo '```'
+      printf '\n## Anomaly scores after training\n\n```\n' && log_of train-evaluate.log | sed -n '/^score /,$p' && echo '```'
     fi
     if compgen -G "$out/steps-*.log" >/dev/null; then
       printf '\n## Steps\n\n'
@@ -307,7 +307,8 @@ write_report() {
         echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|'
         grep -h '^| train\|^| search' "$out"/steps-*.log | sort -t'|' -k2,2r -k3,3n
       else
-        echo '```' && grep -h '^{' "$out"/steps-*.log
+        echo '```'
+        for log in $(cd "$out" && printf '%s\n' steps-*.log | sort -V); do grep '^{' "$out/$log"; done
         echo '```'
       fi
     fi
