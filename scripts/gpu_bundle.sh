@@ -5,9 +5,9 @@
 #   scripts/gpu_bundle.sh DIR
 #   DIR/scripts/gpu_check.sh OUTDIR      # there
 #
-# Libraries are linked statically as far as there are static ones; what is left, beyond the C library, is copied to DIR/lib.
-# The other machine's C library must not be older than this one's. PGAD_BUILD chooses the build folder (build/bundle),
-# JOBS the number of compilers at once.
+# Libraries are linked statically as far as there are static ones; Google Benchmark is copied to DIR/lib. The other machine
+# needs a C library like this one's (built on Debian 12: 2.35 or later), and for kernels_bench the libstdc++ of GCC 12 or
+# later. PGAD_BUILD chooses the build folder (build/bundle), JOBS the number of compilers at once.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -40,9 +40,9 @@ find "$bundle" -name __pycache__ -prune -exec rm -r {} +
 cp "$root/LICENSE" "$bundle"
 git -C "$root" describe --always --dirty >"$bundle/COMMIT" 2>/dev/null || echo unknown >"$bundle/COMMIT"
 
-# Everything but the C library's own parts.
+# What is no part of the C and C++ systems.
 for program in "${programs[@]}"; do
-  ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// && $1 !~ /^(libc|libm|libdl|librt|libpthread)\.so/ { print $3 }'
+  ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// && $1 !~ /^(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)\.so/ { print $3 }'
 done | sort -u | while read -r library; do
   cp -L "$library" "$bundle/lib"
 done

@@ -23,7 +23,7 @@ set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all_parts=(info build parity fragments sanitizer train bench steps)
-declare -A part_limit=([info]=30 [build]=3600 [parity]=240 [fragments]=60 [sanitizer]=240 [train]=180 [bench]=240 [steps]=480)
+declare -A part_limit=([info]=20 [build]=3600 [parity]=200 [fragments]=30 [sanitizer]=180 [train]=150 [bench]=200 [steps]=350)
 
 usage() {
   echo "gpu_check.sh: $1" >&2
@@ -298,7 +298,7 @@ write_report() {
       echo "| $part | ${status:-not run} | $(result "$part" 2) | $(result "$part" 3 | sed 's/|/\\|/g') |"
     done
     if [[ -s $out/train-evaluate.log ]]; then
-      printf '\n## Anomaly scores after training\n\n```\n' && log_of train-evaluate.log && echo '```'
+      printf '\n## Anomaly scores after training\n\n```\n' && log_of train-evaluate.log | sed -n '/^score /,$p' && echo '```'
     fi
     if compgen -G "$out/steps-*.log" >/dev/null; then
       printf '\n## Steps\n\n'
@@ -307,7 +307,8 @@ write_report() {
         echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|'
         grep -h '^| train\|^| search' "$out"/steps-*.log | sort -t'|' -k2,2r -k3,3n
       else
-        echo '```' && grep -h '^{' "$out"/steps-*.log
+        echo '```'
+        for log in $(cd "$out" && printf '%s\n' steps-*.log | sort -V); do grep '^{' "$out/$log"; done
         echo '```'
       fi
     fi
