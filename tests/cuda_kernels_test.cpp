@@ -12,7 +12,7 @@
 #include "engine/simt/emulator.h"
 #include "kernels/adam/adam.h"
 #include "kernels/bias_act/bias_act.h"
-#include "kernels/device_workspace.h"
+#include "kernels/cuda_workspace.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/extra_map/extra_map.h"
 #include "kernels/fade/fade.h"
@@ -474,11 +474,11 @@ TEST_F(CudaKernels, OneLaunchForAllTensors) {
 
 // Blocks of the workspace stay where they are: captured graphs use them.
 TEST_F(CudaKernels, WorkspaceKeepsItsBlocks) {
-  float* const small = DeviceWorkspace::get(emulated_, 100);
-  EXPECT_EQ(DeviceWorkspace::get(emulated_, 50), small);
-  EXPECT_NE(DeviceWorkspace::get(emulated_, 100000), small);
+  float* const small = emulated_.library<CudaWorkspace>().get(emulated_, 100);
+  EXPECT_EQ(emulated_.library<CudaWorkspace>().get(emulated_, 50), small);
+  EXPECT_NE(emulated_.library<CudaWorkspace>().get(emulated_, 100000), small);
   const std::size_t free = emulated_.runtime()->free_bytes();
-  DeviceWorkspace::get(emulated_, 100000);
+  emulated_.library<CudaWorkspace>().get(emulated_, 100000);
   EXPECT_EQ(emulated_.runtime()->free_bytes(), free);
 }
 
