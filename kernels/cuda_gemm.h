@@ -1,5 +1,5 @@
 #pragma once
-// c[m, n] = epilogue(sum over k of a[m, k] b[k, n]): the one main loop of every convolution and matrix product on a
+// c[m, n] = epilogue(sum over k of a[m, k] b[k, n]): the one main loop of all convolutions and matrix products on a
 // GPU.
 //
 // A *matrix* says where its elements lie, as lines and the places along a line, where neighbours in memory are
@@ -7,12 +7,12 @@
 //   Line line(int) const; Place place(int) const; void advance(Line&, int) const; void advance(Place&, int) const;
 //   const float* at(const Line&, const Place&) const;
 // So what costs divisions is done once a thread, and the main loop only moves on. Numbers of lines and places are less
-// than 2^31; addresses are 64-bit. An *operand* is a matrix and which of the two the depth k runs along;
-// only that one is moved on.
+// than 2^31; addresses are 64-bit. An *operand* is a matrix and which of the two the depth k runs along; only states of
+// that one are moved on.
 //
 // A block makes a tile of kRows x kColumns results. Per kDepth of k it brings a tile of each operand into shared
 // memory, laid out as the matrix is: [row][k] if the depth runs along lines ("depth last"), else [k][row]. There are
-// two such stages: one is filled while the other is multiplied.
+// kStages such pairs: one is multiplied while the others are filled.
 //
 // The class of *products* (Fp32Products here, two more in cuda_gemm_mma.h) chooses the shared tiles' element type,
 // pitch and number, multiplies a pair of tiles with add(), and hands out its sums with for_each(). Its sums run in the
@@ -234,12 +234,12 @@ struct Tile {
   static constexpr int kRows = kRows_, kColumns = kColumns_, kDepth = kDepth_, kThreads = kThreads_, kGroup = kGroup_;
 };
 
+// What one launch computes: rows [rows_begin, rows_end).
 struct Problem {
   int rows, columns, depth;
-  int first_row;        // of this launch
   int depth_per_split;  // a multiple of any tile's depth
-  float* partial;       // [splits][rows of this launch][columns]; null: not split
-  int rows_end;         // of this launch
+  int rows_begin = 0, rows_end = 0;
+  float* partial = nullptr;  // [splits][rows of this launch][columns]; null: not split
 };
 
 template <class Tile, class A, class B>
@@ -253,7 +253,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
   SIMT_SHARED(Element, tiles_a, [kStages][LoadA::kElements]);
   SIMT_SHARED(Element, tiles_b, [kStages][LoadB::kElements]);
 
-  const int row = problem.first_row + static_cast<int>(blockIdx.x) * Tile::kRows;
+  const int row = problem.rows_begin + static_cast<int>(blockIdx.x) * Tile::kRows;
   const int column = static_cast<int>(blockIdx.y) * Tile::kColumns;
   const int split = static_cast<int>(blockIdx.z);
   const int depth_begin = split * problem.depth_per_split;
@@ -285,11 +285,11 @@ __global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
   }
 
   if (problem.partial != nullptr) {
-    const std::int64_t launch_rows = problem.rows_end - problem.first_row;
+    const std::int64_t launch_rows = problem.rows_end - problem.rows_begin;
     float* out = problem.partial + split * launch_rows * problem.columns;
     products.for_each([&](int r, int c, float sum) {
       if (row + r < problem.rows_end && column + c < problem.columns)
-        out[static_cast<std::int64_t>(row + r - problem.first_row) * problem.columns + column + c] = sum;
+        out[static_cast<std::int64_t>(row + r - problem.rows_begin) * problem.columns + column + c] = sum;
     });
   } else {
     products.for_each([&](int r, int c, float sum) {
@@ -332,8 +332,9 @@ void launch(Exec& exec, const char* name, const A& a, const B& b, Problem proble
   const auto stream = static_cast<simt::stream_t>(exec.stream());
   const auto grid_y = static_cast<unsigned>(ceil_div(problem.columns, Tile::kColumns));
   const auto splits = std::max<std::int64_t>(1, ceil_div(problem.depth, problem.depth_per_split));
-  // A split problem goes through the workspace in pieces of so many rows.
-  constexpr std::int64_t kWorkspaceFloats = std::int64_t{1} << 24;
+  // A split problem goes through the workspace in pieces of so many rows: each fills a GPU, and its partial sums stay
+  // in the L2 cache.
+  constexpr std::int64_t kWorkspaceFloats = std::int64_t{1} << 20;
   std::int64_t rows = problem.rows;
   if (splits > 1) {
     const std::int64_t fitting = kWorkspaceFloats / (splits * problem.columns) / Tile::kRows * Tile::kRows;
@@ -341,7 +342,7 @@ void launch(Exec& exec, const char* name, const A& a, const B& b, Problem proble
     problem.partial = exec.library<CudaWorkspace>().get(exec, splits * rows * problem.columns);
   }
   for (std::int64_t first = 0; first < problem.rows; first += rows) {
-    problem.first_row = static_cast<int>(first);
+    problem.rows_begin = static_cast<int>(first);
     problem.rows_end = static_cast<int>(std::min<std::int64_t>(first + rows, problem.rows));
     const std::int64_t now = problem.rows_end - first;
     simt::launch(name, gemm_kernel<Tile, A, B>,
@@ -377,7 +378,7 @@ template <class A, class B>
 void gemm(Exec& exec, const char* name, const A& a, const B& b, std::int64_t rows, std::int64_t columns,
           std::int64_t depth, int depth_in_split, const Epilogue& epilogue, bool by_fours) {
   if (rows == 0 || columns == 0) return;
-  const Problem problem{to_int(rows), to_int(columns), to_int(depth), 0, depth_in_split, nullptr, 0};
+  const Problem problem{to_int(rows), to_int(columns), to_int(depth), depth_in_split};
   switch (exec.precision()) {
     case Precision::kFp32:
       return launch_some_tile<Fp32Products, 16>(exec, name, a, b, problem, epilogue, by_fours);

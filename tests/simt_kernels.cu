@@ -28,16 +28,16 @@ __device__ inline float warp_sum(float x) {
   return x;
 }
 
-// sums[block] = the sum of the block's 256 elements of x; lanes by shuffles, warps by shared memory.
+// sums[block] = the sum of the block's 64 elements of x; lanes by shuffles, warps by shared memory.
 template <Bug bug>
-__global__ void __launch_bounds__(256) block_sum(const float* __restrict__ x, float* __restrict__ sums, int n) {
-  SIMT_SHARED(float, partial, [8]);
+__global__ void __launch_bounds__(64) block_sum(const float* __restrict__ x, float* __restrict__ sums, int n) {
+  SIMT_SHARED(float, partial, [2]);
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const float sum = warp_sum(i < n ? x[i] : 0.0f);
   if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32 + (bug == Bug::kSharedOverrun ? 1 : 0)] = sum;
   if (bug != Bug::kMissingBarrier) __syncthreads();
   if (threadIdx.x < 32) {
-    const float total = warp_sum(threadIdx.x < 8 ? partial[threadIdx.x] : 0.0f);
+    const float total = warp_sum(threadIdx.x < 2 ? partial[threadIdx.x] : 0.0f);
     if (threadIdx.x == 0) sums[blockIdx.x + (bug == Bug::kGlobalOverrun ? gridDim.x : 0)] = total;
   }
 }
@@ -87,15 +87,15 @@ __global__ void __launch_bounds__(256) matmul_async(const float* a, const float*
   c[(tile_row + row) * n + tile_column + column] = sum;
 }
 
-// One buffer, filled again and again: out[t] = the sum over rounds of x[round][255 - t].
+// One buffer, filled again and again: out[t] = the sum over rounds of x[round][63 - t].
 template <Bug bug>
-__global__ void __launch_bounds__(256) refill(const float* x, float* out, int rounds) {
-  SIMT_SHARED(float, buffer, [256]);
+__global__ void __launch_bounds__(64) refill(const float* x, float* out, int rounds) {
+  SIMT_SHARED(float, buffer, [64]);
   float sum = 0;
   for (int round = 0; round < rounds; ++round) {
-    buffer[threadIdx.x] = x[round * 256 + static_cast<int>(threadIdx.x)];
+    buffer[threadIdx.x] = x[round * 64 + static_cast<int>(threadIdx.x)];
     __syncthreads();
-    sum += buffer[255 - threadIdx.x];
+    sum += buffer[63 - threadIdx.x];
     if (bug != Bug::kMissingBarrierBeforeRefill) __syncthreads();
   }
   out[threadIdx.x] = sum;
@@ -111,17 +111,17 @@ __global__ void reverse_warps(const float* x, float* out) {
   out[threadIdx.x] = lanes[warp][31 - lane];
 }
 
-// out (columns x rows) = the transpose of in (rows x columns), any sizes, by tiles of 32 x 32 and 32 x 8 threads.
+// out (columns x rows) = the transpose of in (rows x columns), any sizes, by tiles of 32 x 32 and 32 x 2 threads.
 template <Bug bug>
-__global__ void __launch_bounds__(256) transpose(const float* in, float* out, int rows, int columns) {
+__global__ void __launch_bounds__(64) transpose(const float* in, float* out, int rows, int columns) {
   SIMT_SHARED(float, tile, [32][33]);
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
   const int first_row = static_cast<int>(blockIdx.y) * 32, first_column = static_cast<int>(blockIdx.x) * 32;
-  for (int i = y; i < 32; i += 8)
+  for (int i = y; i < 32; i += 2)
     if (first_row + i < rows && first_column + x < columns)
       tile[i][x] = in[(first_row + i) * columns + first_column + x];
   if (bug == Bug::kDivergentBarrier) {
-    if (y < 4)
+    if (y < 1)
       __syncthreads();
     else
       __syncthreads();
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(256) transpose(const float* in, float* out, in
   } else {
     __syncthreads();
   }
-  for (int i = y; i < 32; i += 8)
+  for (int i = y; i < 32; i += 2)
     if (first_column + i < columns && first_row + x < rows) out[(first_column + i) * rows + first_row + x] = tile[x][i];
 }
 
@@ -235,7 +235,7 @@ __global__ void raw_shared() { __shared__ float x[1]; }
 
 // A host function beside its kernel, as kernel files have it.
 inline void run_block_sum(const float* x, float* sums, int n, simt::stream_t stream) {
-  simt::launch("block_sum", block_sum<Bug::kNone>, dim3(static_cast<unsigned>(n + 255) / 256), dim3(256), 0, stream, x,
+  simt::launch("block_sum", block_sum<Bug::kNone>, dim3(static_cast<unsigned>(n + 63) / 64), dim3(64), 0, stream, x,
                sums, n);
 }
 
