@@ -151,7 +151,8 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kScoring], 13);
   }
   {
-    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample] = run;
+    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample] =
+        run;
     EXPECT_EQ(entries[Group::kRun], 11 + 1);  // and the preset
   }
 }

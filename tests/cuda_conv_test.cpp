@@ -12,6 +12,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/matmul/matmul.h"
 #include "tests/emulation_coverage.h"
+#include "tests/test_device.h"
 
 namespace pgad::test {
 namespace {
@@ -49,8 +50,7 @@ double difference(const Floats& got, const Floats& want) {
 }
 
 struct Emulated : Exec {
-  explicit Emulated(Precision precision)
-      : Exec(Device{DeviceType::kCudaEmulated}, 1, Implementation::kFastest, precision) {
+  explicit Emulated(Precision precision) : Exec(test_device(), 1, Implementation::kFastest, precision) {
     guard_memory();
   }
   ~Emulated() { EXPECT_EQ(memory().overruns, 0u); }

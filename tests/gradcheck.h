@@ -17,17 +17,16 @@ namespace pgad::test {
 
 using Function = std::function<Var(std::span<const Var>)>;
 
-inline Tensor random_tensor(Exec& exec, const Shape& shape, std::uint64_t stream, DType dtype = DType::kF64) {
-  const Tensor t = exec.empty(shape, dtype);
+template <class T>
+Tensor random_tensor_of(Exec& exec, const Shape& shape, std::uint64_t stream) {
+  std::vector<T> values(static_cast<std::size_t>(shape.numel()));
   Rng rng(7, stream);
-  for (std::int64_t i = 0; i < t.numel(); ++i) {
-    const double v = rng.normal();
-    if (dtype == DType::kF64)
-      t.data<double>()[i] = v;
-    else
-      t.data<float>()[i] = static_cast<float>(v);
-  }
-  return t;
+  for (T& v : values) v = static_cast<T>(rng.normal());
+  return exec.from<T>(values, shape);
+}
+inline Tensor random_tensor(Exec& exec, const Shape& shape, std::uint64_t stream, DType dtype = DType::kF64) {
+  return dtype == DType::kF64 ? random_tensor_of<double>(exec, shape, stream)
+                              : random_tensor_of<float>(exec, shape, stream);
 }
 
 // Compares d f / d inputs with central differences of f; f maps leaves to one element.

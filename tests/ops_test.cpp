@@ -20,12 +20,9 @@ struct OpCase {
 void PrintTo(const OpCase& c, std::ostream* out) { *out << c.name; }
 
 Var one(Exec& exec, DType dtype, double value) {
-  const Tensor t = exec.empty({1}, dtype);
-  if (dtype == DType::kF64)
-    *t.data<double>() = value;
-  else
-    *t.data<float>() = static_cast<float>(value);
-  return Var(exec, t);
+  const double as_double[] = {value};
+  const float as_float[] = {static_cast<float>(value)};
+  return Var(exec, dtype == DType::kF64 ? exec.from<double>(as_double, {1}) : exec.from<float>(as_float, {1}));
 }
 Var one_like(const Var& x, double value) { return one(x.exec(), x.dtype(), value); }
 
@@ -228,35 +225,48 @@ TEST_P(Ops, Derivatives) {
   EXPECT_EQ(exec.memory().overruns, 0u);
 }
 
-// Value and gradients in float, fast against reference: same inputs, so differences are the rounding of sums.
-TEST_P(Ops, FastEqualsReference) {
-  const OpCase& c = GetParam();
+// Value and gradients in float against the reference's: same inputs, so differences are the rounding of sums.
+void expect_equals_reference(const OpCase& c, Exec& exec) {
+  exec.guard_memory();
   for (const auto& shapes : c.large) {
-    const auto results = [&](Exec& exec) {
-      exec.guard_memory();
+    const auto results = [&](Exec& e) {
       std::vector<Var> leaves;
       for (std::size_t i = 0; i < shapes.size(); ++i)
-        leaves.emplace_back(exec, random_tensor(exec, shapes[i], i, DType::kF32), true);
+        leaves.emplace_back(e, random_tensor(e, shapes[i], i, DType::kF32), true);
       const Var y = c.op(leaves);
-      const Var w(exec, random_tensor(exec, y.shape(), 100, DType::kF32));
+      const Var w(e, random_tensor(e, y.shape(), 100, DType::kF32));
       std::vector<Var> all = grad(sum(mul(w, y)), leaves);
       all.push_back(y);
-      return all;
+      std::vector<std::vector<float>> values;
+      for (const Var& v : all) values.push_back(e.read<float>(v.value()));
+      return values;
     };
-    Exec fast(Device{}, 2), reference(Device{}, 1, Implementation::kReference);
-    const auto a = results(fast), b = results(reference);
+    Exec reference(Device{}, 1, Implementation::kReference);
+    reference.guard_memory();
+    const auto a = results(exec), b = results(reference);
     for (std::size_t i = 0; i < a.size(); ++i) {
       double largest = 1e-3, worst = 0;
-      for (std::int64_t j = 0; j < a[i].value().numel(); ++j) {
-        const double u = a[i].value().data<float>()[j], v = b[i].value().data<float>()[j];
+      for (std::size_t j = 0; j < a[i].size(); ++j) {
+        const double u = a[i][j], v = b[i][j];
         largest = std::max(largest, std::fabs(v));
         worst = std::max(worst, std::fabs(u - v));
       }
       EXPECT_LE(worst / largest, 2e-5) << c.name << " of " << shapes[0] << ", result " << i;
     }
-    EXPECT_EQ(fast.memory().overruns, 0u) << c.name;
+    EXPECT_EQ(exec.memory().overruns, 0u) << c.name;
     EXPECT_EQ(reference.memory().overruns, 0u) << c.name;
   }
+}
+
+TEST_P(Ops, FastEqualsReference) {
+  Exec exec(Device{}, 2);
+  expect_equals_reference(GetParam(), exec);
+}
+
+// The CUDA kernels, executed on the CPU.
+TEST_P(Ops, EmulatedEqualsReference) {
+  Exec exec(Device{DeviceType::kCudaEmulated});
+  expect_equals_reference(GetParam(), exec);
 }
 
 // Our sums do not depend on the number of threads, and no result on the run. (Convolution and matmul are oneDNN's,
