@@ -944,13 +944,12 @@ TEST(Devices, TrainsAndScoresOnTheEmulatedGpu) {
                      "--steps",      "3",           "--calibration-images", "4",     "--device",      "cuda-emulated"};
   const TempDir dir;
   ASSERT_TRUE(ended(train(toy + Words{"--out", dir / "run"}), 0, {"on cuda-emulated", "saved"}));
-  const Words images = write_digits(dir / "images", 6);
+  write_digits(dir / "images", 6);
   std::vector<std::vector<double>> columns;
   for (const char* device : {"cuda-emulated", "cpu"}) {
     const std::string out = dir / device;
-    ASSERT_TRUE(ended(infer(Words{"score", "--model", dir / "run/model.safetensors", "--device", device, "--steps",
-                                  "10", "--out", out} +
-                            images),
+    ASSERT_TRUE(ended(infer({"score", "--model", dir / "run/model.safetensors", "--input", dir / "images", "--device",
+                             device, "--steps", "10", "--out", out}),
                       0, {"6 images scored"}));
     const auto scores = nlohmann::json::parse(read_file(out + "/scores.json"));
     std::vector<double> values;
