@@ -98,7 +98,7 @@ class EmulatedRuntime : public DeviceRuntime {
     }
     free_.emplace(address, size);
   }
-  void* allocate_host(std::size_t bytes) override { return std::malloc(bytes); }
+  void* allocate_host(std::size_t bytes) override { return std::calloc(bytes, 1); }
   void release_host(void* pointer) noexcept override { std::free(pointer); }
 
   void copy_in(void* to, const void* from, std::size_t bytes) override {

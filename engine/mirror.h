@@ -2,8 +2,6 @@
 // A tensor that the host writes or reads again and again: on a device it has a side in page-locked memory of the host;
 // on the CPU both sides are the same memory, and the transfers do nothing.
 
-#include <cstring>
-
 #include "engine/exec.h"
 
 namespace pgad {
@@ -16,7 +14,6 @@ class Mirror {
     if (!runtime_) return;
     host_ = {static_cast<float*>(runtime_->allocate_host(tensor_.bytes())),
              [runtime = runtime_](float* p) { runtime->release_host(p); }};
-    std::memset(host_.get(), 0, tensor_.bytes());
     uploaded_ = runtime_->make_event();
   }
 

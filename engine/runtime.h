@@ -34,7 +34,7 @@ class DeviceRuntime {
 
   virtual void* allocate(std::size_t bytes) = 0;  // null: no memory left
   virtual void release(void* pointer) noexcept = 0;
-  // Page-locked memory of the host, from which copies run beside the host's work.
+  // Page-locked memory of the host, zeros, from which copies run beside the host's work.
   virtual void* allocate_host(std::size_t bytes) = 0;
   virtual void release_host(void* pointer) noexcept = 0;
 

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "engine/cuda/cuda_check.h"
 #include "engine/runtime.h"
@@ -83,6 +84,7 @@ class CudaRuntime : public DeviceRuntime {
   void* allocate_host(std::size_t bytes) override {
     void* pointer = nullptr;
     PGAD_CUDA_CHECK(cudaMallocHost(&pointer, bytes));
+    std::memset(pointer, 0, bytes);
     return pointer;
   }
   void release_host(void* pointer) noexcept override { (void)cudaFreeHost(pointer); }
