@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs all tests. With CI=true (or --all) also under AddressSanitizer and
-# UndefinedBehaviorSanitizer; warnings are errors then.
+# UndefinedBehaviorSanitizer, CUDA's kernels under ThreadSanitizer, and without oneDNN; warnings are errors then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,8 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 if [ "$all" = true ]; then
   build asan
   run asan
+  build tsan simt_test cuda_races_test
+  run tsan
   # Without oneDNN: what convolutions and products reach.
   build no-onednn ops_test winograd_test
   run no-onednn -R '/Ops|Winograd|^Ops'
