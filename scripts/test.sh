@@ -36,3 +36,4 @@ if [ "$all" = true ]; then
 fi
 build release
 run release
+grep -h -E '^(emulated: |[0-9]+ kernels, )' build/release/Testing/Temporary/LastTest.log || true
