@@ -335,6 +335,7 @@ TEST_F(CudaKernels, Reduction) {
   check({1, 1, 1500, 64}, 0b0100);  // to more
   check({1, 1, 3, 1030}, 0b0100);   // many columns
   check({2, 1, 2100, 8}, 0b0110);   // per sample, in parts
+  check({1, 150, 40, 3}, 0b0100);   // more outer sums than blocks
   check({1, 1, 2, 9001}, 0b1000);   // long runs, in parts
   check({1, 1, 700, 5}, 0b1000);    // many short runs
   check({1, 1, 1, 70000}, 0b1000);  // all
