@@ -7,15 +7,7 @@
 #include <vector>
 
 #include "engine/check.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define PGAD_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define PGAD_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define PGAD_POISON(p, n) ((void)0)
-#define PGAD_UNPOISON(p, n) ((void)0)
-#endif
+#include "engine/poison.h"
 
 namespace pgad {
 namespace {

@@ -9,17 +9,9 @@
 #include <map>
 #include <utility>
 
+#include "engine/poison.h"
 #include "engine/runtime.h"
 #include "engine/simt/emulator.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define PGAD_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define PGAD_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define PGAD_POISON(p, n) ((void)0)
-#define PGAD_UNPOISON(p, n) ((void)0)
-#endif
 
 namespace pgad {
 namespace {
@@ -114,8 +106,11 @@ class EmulatedRuntime : public DeviceRuntime {
   void synchronize() override { PGAD_CHECK(!stream_.capturing(), "the host waits inside a captured step"); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<EmulatedEvent>(); }
   void begin_capture() override { stream_.begin_capture(); }
-  std::unique_ptr<Graph> end_capture() override {
-    return std::make_unique<EmulatedGraph>(stream_, stream_.end_capture());
+  std::unique_ptr<Graph> end_capture(std::string* why) override {
+    auto work = stream_.end_capture();
+    if (simt::options().graphs) return std::make_unique<EmulatedGraph>(stream_, std::move(work));
+    *why = "the emulator's options say so";
+    return nullptr;
   }
   void* stream() override { return &stream_; }
 

@@ -35,7 +35,7 @@ class DryRuntime : public DeviceRuntime {
   void synchronize() override {}
   std::unique_ptr<Event> make_event() override { return std::make_unique<NoEvent>(); }
   void begin_capture() override {}
-  std::unique_ptr<Graph> end_capture() override { return std::make_unique<NoGraph>(); }
+  std::unique_ptr<Graph> end_capture(std::string*) override { return std::make_unique<NoGraph>(); }
   void* stream() override { return nullptr; }
 
  private:

@@ -12,7 +12,7 @@ namespace pgad {
 
 class DeviceRuntime {
  public:
-  // Work captured from the stream; launching it costs as much as launching one kernel.
+  // Work captured from the stream, launched as one.
   class Graph {
    public:
     virtual ~Graph() = default;
@@ -46,10 +46,10 @@ class DeviceRuntime {
   virtual void synchronize() = 0;
   virtual std::unique_ptr<Event> make_event() = 0;
 
-  // What is launched in between is captured instead of run. end_capture returns null (after one warning) where the
-  // device cannot make a graph of it.
+  // What is launched in between is captured instead of run. end_capture returns null and says why where the device
+  // cannot make a graph of it.
   virtual void begin_capture() = 0;
-  virtual std::unique_ptr<Graph> end_capture() = 0;
+  virtual std::unique_ptr<Graph> end_capture(std::string* why) = 0;
 
   // cudaStream_t or simt::Stream*.
   virtual void* stream() = 0;

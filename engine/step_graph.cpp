@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <utility>
 
@@ -29,17 +30,21 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
   }
   restore();
   if (!exec_.runtime_) return;
+  std::string why;
   exec_.runtime_->begin_capture();
   exec_.capturing_ = true;
   try {
     for (const RecordedCall& recorded : calls_) recorded.call(exec_);
   } catch (...) {
     exec_.capturing_ = false;
-    (void)exec_.runtime_->end_capture();
+    (void)exec_.runtime_->end_capture(&why);
     throw;
   }
   exec_.capturing_ = false;
-  graph_ = exec_.runtime_->end_capture();
+  graph_ = exec_.runtime_->end_capture(&why);
+  static bool warned = false;
+  if (!graph_ && !std::exchange(warned, true))
+    std::fprintf(stderr, "warning: no graph of this step (%s); its kernels are launched one by one\n", why.c_str());
 }
 
 void StepGraph::replay() {

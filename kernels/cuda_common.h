@@ -6,7 +6,6 @@
 // order that depends on the size of what is summed alone: the same bits in each run and whatever lies beside it.
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <type_traits>
@@ -21,7 +20,6 @@
 namespace pgad::PGAD_CUDA_NAMESPACE {
 
 inline constexpr int kBlock = 256;  // threads
-inline constexpr int kManyTensors = 48;
 
 inline simt::stream_t stream_of(const Exec& exec) { return static_cast<simt::stream_t>(exec.stream()); }
 
@@ -145,36 +143,6 @@ void map(Exec& exec, const char* name, const F& f, std::int64_t n, float* out, c
   const std::int64_t vectors = aligned(out, in...) ? n / 4 : 0;
   const unsigned blocks = blocks_for(exec, ceil_div(std::max(vectors, n - 4 * vectors), kBlock));
   simt::launch(name, map_kernel<F, const In*...>, blocks, kBlock, 0, stream_of(exec), f, n, vectors, out, in...);
-}
-
-// --- Many tensors at once, cut into chunks: a block each. T has the number of elements as n.
-
-template <class T>
-struct ManyTensors {
-  int count;
-  std::int64_t first[kManyTensors + 1];  // chunk of each tensor
-  T tensor[kManyTensors];
-};
-template <class T, std::size_t kCapacity>
-ManyTensors<T> cut_into_chunks(int count, const std::array<T, kCapacity>& tensors, std::int64_t chunk) {
-  static_assert(kCapacity <= kManyTensors);
-  ManyTensors<T> many = {};
-  many.count = count;
-  for (int k = 0; k < count; ++k) {
-    many.tensor[k] = tensors[static_cast<std::size_t>(k)];
-    many.first[k + 1] = many.first[k] + ceil_div(many.tensor[k].n, chunk);
-  }
-  return many;
-}
-// Calls f(index of the chunk, tensor, begin, end) for the block's chunks.
-template <class T, class F>
-__device__ void for_each_chunk(const ManyTensors<T>& many, std::int64_t chunk, const F& f) {
-  for (std::int64_t item = blockIdx.x; item < many.first[many.count]; item += gridDim.x) {
-    int k = 0;
-    while (item >= many.first[k + 1]) ++k;
-    const std::int64_t begin = (item - many.first[k]) * chunk;
-    f(item, many.tensor[k], begin, min(many.tensor[k].n, begin + chunk));
-  }
 }
 
 // --- Rows of `width` columns: a thread stays in its column, or its few, and walks the rows.

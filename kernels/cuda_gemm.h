@@ -27,8 +27,8 @@
 #include <type_traits>
 
 #include "engine/simt/simt.h"
+#include "kernels/cuda_common.h"
 #include "kernels/cuda_gemm_mma.h"
-#include "kernels/cuda_workspace.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE::gemm {
 
@@ -309,12 +309,10 @@ static __global__ void __launch_bounds__(256)
   epilogue.out[i] = epilogue(sum, i % columns);
 }
 
-inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 inline int to_int(std::int64_t value) {
   PGAD_CHECK(value >= 0 && value < (std::int64_t{1} << 31) - 1024, value, " is too long for a side of a GPU's matrix");
   return static_cast<int>(value);
 }
-inline bool aligned16(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
 // The same on every GPU, so that splits, and so results' bits, are.
 inline constexpr std::int64_t kBlocksWanted = 512;

@@ -1,4 +1,4 @@
-// Stores past the caches. Whole lines at a time where the processor can: on an AMD Zen 5 twice as fast as quarters.
+// Stores past the caches, whole lines at a time where the processor can.
 
 #include "kernels/parallel.h"
 

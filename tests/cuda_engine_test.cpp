@@ -214,6 +214,24 @@ TEST(CudaEngine, SearchStepsEqualReference) {
   }
 }
 
+TEST(CudaEngine, WithoutGraphsKernelsAreLaunchedOneByOneAfterOneWarning) {
+  PGAD_EMULATION_ONLY("a GPU makes graphs");
+  const auto weights = [] {
+    Exec exec(test_device(), 1);
+    return train(exec, toy_network(), {}, {3, false, 4, true}, 3).weights;
+  };
+  const auto with_graphs = weights();
+  simt::options().graphs = false;
+  testing::internal::CaptureStderr();
+  const auto one_by_one = weights(), again = weights();
+  const std::string said = testing::internal::GetCapturedStderr();
+  simt::options() = {};
+  EXPECT_EQ(one_by_one, with_graphs);
+  EXPECT_EQ(again, with_graphs);
+  EXPECT_NE(said.find("warning: no graph of this step"), std::string::npos) << said;
+  EXPECT_EQ(said.find("warning"), said.rfind("warning")) << said;
+}
+
 // A steady step takes no memory, and no transfer but its inputs' and results'.
 TEST(CudaEngine, SteadyStepsAllocateNothing) {
   Exec exec(test_device(), 1);

@@ -3,7 +3,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <cstdio>
 #include <cstring>
 
 #include "engine/cuda/cuda_check.h"
@@ -103,7 +102,7 @@ class CudaRuntime : public DeviceRuntime {
   std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(stream_); }
 
   void begin_capture() override { PGAD_CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal)); }
-  std::unique_ptr<Graph> end_capture() override {
+  std::unique_ptr<Graph> end_capture(std::string* why) override {
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t executable = nullptr;
     cudaError_t code = cudaStreamEndCapture(stream_, &graph);
@@ -111,11 +110,7 @@ class CudaRuntime : public DeviceRuntime {
     if (graph != nullptr) (void)cudaGraphDestroy(graph);
     if (code == cudaSuccess) return std::make_unique<CudaGraph>(executable, stream_);
     (void)cudaGetLastError();
-    static bool warned = false;
-    if (!warned)
-      std::fprintf(stderr, "warning: no CUDA graph of this step (%s); its kernels are launched one by one\n",
-                   cudaGetErrorString(code));
-    warned = true;
+    *why = cudaGetErrorString(code);
     return nullptr;
   }
 

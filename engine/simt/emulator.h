@@ -40,6 +40,7 @@ struct Options {
   std::uint64_t seed = 0;
   // cp.async lands when it is waited for, and is NaN until then (finds missing waits); or at once.
   bool late_copies = true;
+  bool graphs = true;  // whether captured work can be made a graph
   std::size_t max_shared_bytes = 227 * 1024;  // a block's, static and dynamic: compute capability 9.0
 };
 Options& options();

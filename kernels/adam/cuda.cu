@@ -6,7 +6,33 @@
 namespace pgad::PGAD_CUDA_NAMESPACE {
 namespace {
 
-static_assert(kTensorsPerCall <= kManyTensors);
+// The tensors of a call, cut into chunks: a block each.
+template <class T>
+struct ManyTensors {
+  int count;
+  std::int64_t first[kTensorsPerCall + 1];  // chunk of each tensor
+  T tensor[kTensorsPerCall];
+};
+template <class T>
+ManyTensors<T> cut_into_chunks(int count, const std::array<T, kTensorsPerCall>& tensors, std::int64_t chunk) {
+  ManyTensors<T> many = {};
+  many.count = count;
+  for (int k = 0; k < count; ++k) {
+    many.tensor[k] = tensors[static_cast<std::size_t>(k)];
+    many.first[k + 1] = many.first[k] + ceil_div(many.tensor[k].n, chunk);
+  }
+  return many;
+}
+// Calls f(index of the chunk, tensor, begin, end) for the block's chunks.
+template <class T, class F>
+__device__ void for_each_chunk(const ManyTensors<T>& many, std::int64_t chunk, const F& f) {
+  for (std::int64_t item = blockIdx.x; item < many.first[many.count]; item += gridDim.x) {
+    int k = 0;
+    while (item >= many.first[k + 1]) ++k;
+    const std::int64_t begin = (item - many.first[k]) * chunk;
+    f(item, many.tensor[k], begin, min(many.tensor[k].n, begin + chunk));
+  }
+}
 
 constexpr std::int64_t kChunk = 4096;  // elements of a block: small tensors don't make long blocks wait
 

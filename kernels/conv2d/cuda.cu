@@ -90,7 +90,7 @@ Windows windows(const Conv2dArgs<float>& s, std::int64_t channels) {
 }
 
 bool by_fours(const Conv2dArgs<float>& s, bool ci, bool co) {
-  return (!ci || s.ci % 4 == 0) && (!co || s.co % 4 == 0) && gemm::aligned16(s.a) && gemm::aligned16(s.b);
+  return (!ci || s.ci % 4 == 0) && (!co || s.co % 4 == 0) && aligned(s.a, s.b);
 }
 
 // An image's result must not depend on its batch: the depth is split as for a batch of that many images.

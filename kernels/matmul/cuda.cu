@@ -15,8 +15,7 @@ void multiply(Exec& exec, const MatmulArgs<float>& s) {
   using gemm::to_int;
   const gemm::Operand<gemm::Plain, !kTa> a{{s.a, to_int(kTa ? s.k : s.m), to_int(kTa ? s.m : s.k)}};
   const gemm::Operand<gemm::Plain, kTb> b{{s.b, to_int(kTb ? s.n : s.k), to_int(kTb ? s.k : s.n)}};
-  const bool by_fours =
-      a.matrix.width % 4 == 0 && b.matrix.width % 4 == 0 && gemm::aligned16(s.a) && gemm::aligned16(s.b);
+  const bool by_fours = a.matrix.width % 4 == 0 && b.matrix.width % 4 == 0 && aligned(s.a, s.b);
   gemm::gemm(exec, "matmul", a, b, s.m, s.n, s.k, gemm::depth_per_split(kUsualRows, s.n, s.k),
              {s.c, s.alpha, nullptr, 1.0f}, by_fours);
 }
