@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the compiler of CUDA sources and keeps ptxas's report (registers, memory, spills) beside the object file, where
-# tests/cuda_report_test.cpp reads it. Everything else the compiler says is shown. Used by CMake as compiler launcher.
+# tests/ptxas_report_test.cpp reads it. Everything else the compiler says is shown. Used by CMake as compiler launcher.
 set -uo pipefail
 object=""
 previous=""

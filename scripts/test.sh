@@ -29,7 +29,7 @@ if [ "$all" = true ]; then
   build asan
   # Without the longest tests of numbers: what they run, shorter tests run too.
   run asan -E 'WholeLoss|^Toy|ParameterCounts'
-  build tsan simt_test cuda_races_test
+  build tsan simt_test races_test
   run tsan
   # Without oneDNN: what convolutions and products reach.
   build no-onednn ops_test winograd_test
