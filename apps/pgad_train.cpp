@@ -16,6 +16,7 @@
 #include "apps/training/trainer.h"
 #include "apps/tuning_file.h"
 #include "engine/rng.h"
+#include "kernels/random/random.h"
 
 namespace pgad {
 namespace {
@@ -80,13 +81,15 @@ int profile(const Config& config) {
             batch = value_at(config.schedule.batch, config.network.resolution);
   const bool with_abnormal = config.objective.gamma < 1;
   TrainStep step(exec, networks, config.network, config.objective, {level, false, batch, with_abnormal});
-  std::vector<std::span<float>> inputs = {step.real(), step.d_latents(), step.g_latents()};
-  if (with_abnormal) inputs.push_back(step.abnormal());
+  std::vector<std::span<float>> images = {step.real()};
+  if (with_abnormal) images.push_back(step.abnormal());
   std::uint64_t stream = 0;
-  for (const std::span<float> values : inputs) {
+  for (const std::span<float> values : images) {
     Rng rng(config.run.seed, stream++);
     for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
   }
+  for (const Tensor& z : {step.d_latents(), step.g_latents()})
+    run(kDrawLatents, exec, DrawLatentsArgs<float>{config.run.seed, stream++, z.numel(), true, z.data<float>()});
   networks.d_adam.prepare(1e-3);
   networks.g_adam.prepare(1e-3);
   step.run();

@@ -24,18 +24,25 @@ Var alias(const Var& x) { return apply(std::make_shared<Alias>(), {x}); }
 }  // namespace
 
 std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, const Var& seed) {
-  Exec& exec = y.exec();
+  const HistoryScope scope(create_graph);
+  const Var s = seed.defined() ? seed : constant_like(y, 1.0);
+  return grad(std::span<const Var>(&y, 1), std::span<const Var>(&s, 1), xs, create_graph);
+}
+
+std::vector<Var> grad(std::span<const Var> ys, std::span<const Var> seeds, std::span<const Var> xs, bool create_graph) {
+  PGAD_CHECK(ys.size() == seeds.size(), ys.size(), " values, ", seeds.size(), " seeds");
   std::unordered_set<Node*> targets;
   for (const Var& x : xs) {
     PGAD_CHECK(x.requires_grad(), "gradient in a value that does not require one, shape ", x.shape());
     targets.insert(x.node());
   }
 
-  // Everything y was computed from, in order of creation, without looking behind the targets' own values unless they
+  // Everything ys were computed from, in order of creation, without looking behind the targets' own values unless they
   // lead to another target.
   std::vector<Node*> nodes;
   std::unordered_set<Node*> seen;
-  std::vector<Node*> stack = {y.node()};
+  std::vector<Node*> stack;
+  for (const Var& y : ys) stack.push_back(y.node());
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
@@ -45,7 +52,7 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
   }
   std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->id < b->id; });
 
-  std::unordered_set<Node*> needed;  // nodes through which a target influences y
+  std::unordered_set<Node*> needed;  // nodes through which a target influences one of ys
   for (Node* node : nodes) {
     bool need = targets.count(node) > 0;
     for (const Var& v : node->in) need = need || needed.count(v.node()) > 0;
@@ -54,7 +61,13 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
 
   const HistoryScope scope(create_graph);
   std::unordered_map<Node*, Var> gradient;
-  if (needed.count(y.node()) > 0) gradient[y.node()] = seed.defined() ? seed : constant_like(y, 1.0);
+  const auto accumulate = [&](const Var& v, const Var& g) {
+    PGAD_CHECK(g.shape() == v.shape(), "gradient ", g.shape(), " of a value ", v.shape());
+    Var& sum = gradient[v.node()];
+    sum = sum.defined() ? add(sum, g) : g;
+  };
+  for (std::size_t i = 0; i < ys.size(); ++i)
+    if (needed.count(ys[i].node()) > 0) accumulate(ys[i], seeds[i]);
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
     Node* node = *it;
     const auto found = gradient.find(node);
@@ -71,13 +84,8 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
     const Var out = Var::of_node(*node);
     const std::vector<Var> din = node->op->vjp(node->in, out, dout, needs);
     PGAD_CHECK(din.size() == node->in.size(), node->op->name());
-    for (std::size_t i = 0; i < din.size(); ++i) {
-      if (!needs[i] || !din[i].defined()) continue;
-      PGAD_CHECK(din[i].shape() == node->in[i].shape(), node->op->name(), " input ", i, ": gradient ", din[i].shape(),
-                 " of a value ", node->in[i].shape());
-      Var& sum = gradient[node->in[i].node()];
-      sum = sum.defined() ? add(sum, din[i]) : din[i];
-    }
+    for (std::size_t i = 0; i < din.size(); ++i)
+      if (needs[i] && din[i].defined()) accumulate(node->in[i], din[i]);
   }
 
   std::vector<Var> result;
@@ -85,7 +93,6 @@ std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph, 
     const auto found = gradient.find(x.node());
     result.push_back(found != gradient.end() ? found->second : constant_like(x, 0.0));
   }
-  PGAD_CHECK(&exec == &result.at(0).exec());
   return result;
 }
 

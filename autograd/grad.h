@@ -12,6 +12,9 @@ namespace pgad {
 // Gradients of sum(y * seed) in each of xs (seed undefined: ones; y usually has one element). With create_graph the
 // results carry their own history and can be differentiated again. Where y does not depend on x, the gradient is zero.
 std::vector<Var> grad(const Var& y, std::span<const Var> xs, bool create_graph = false, const Var& seed = {});
+// The same of the sum over i of sum(ys[i] * seeds[i]): where the gradients of a loss in ys are known already.
+std::vector<Var> grad(std::span<const Var> ys, std::span<const Var> seeds, std::span<const Var> xs,
+                      bool create_graph = false);
 
 // The vjp of a formula in plain ops: how a fused op gets derivatives of every order. The formula sees aliases of the
 // inputs, and differentiation stops at them: what the inputs themselves were computed from is the caller's business,

@@ -36,11 +36,10 @@ Var fade(const Var& a, const Var& b, const Var& t);
 // Sums to a shape of the same rank whose sizes are x's or 1 (times alpha), and its adjoint.
 Var sum_to(const Var& x, const Shape& shape, double alpha = 1);
 Var broadcast_to(const Var& x, const Shape& shape, double alpha = 1);
-Var sum(const Var& x, double alpha = 1);                          // -> [1]
-Var mean(const Var& x);                                           // -> [1]
-Var sum_per_sample(const Var& x, double alpha = 1);               // [n, ...] -> [n]
-Var mean_per_sample(const Var& x);                                // [n, ...] -> [n]
-Var l1_per_sample(const Var& x, const Var& y, double alpha = 1);  // alpha * sum |x - y|: [n, ...] -> [n]
+Var sum(const Var& x, double alpha = 1);             // -> [1]
+Var mean(const Var& x);                              // -> [1]
+Var sum_per_sample(const Var& x, double alpha = 1);  // [n, ...] -> [n]
+Var mean_per_sample(const Var& x);                   // [n, ...] -> [n]
 
 // Linear maps; alpha multiplies the result (the equalized learning rate's factor).
 Var matmul(const Var& a, const Var& b, bool ta = false, bool tb = false, double alpha = 1);  // op(a)[m,k] op(b)[k,n]

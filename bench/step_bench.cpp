@@ -12,6 +12,7 @@
 #include "apps/profile.h"
 #include "apps/training/train_step.h"
 #include "engine/rng.h"
+#include "kernels/random/random.h"
 
 namespace {
 
@@ -46,8 +47,8 @@ void bench(const Options& o) {
     train.emplace(exec, networks, network, objective, pgad::TrainStepShape{level, false, batch, true});
     fill_uniform(train->real(), 1);
     fill_uniform(train->abnormal(), 2);
-    fill_uniform(train->d_latents(), 3);
-    fill_uniform(train->g_latents(), 4);
+    for (const pgad::Tensor& z : {train->d_latents(), train->g_latents()})
+      pgad::run(pgad::kDrawLatents, exec, pgad::DrawLatentsArgs<float>{1, 3, z.numel(), true, z.data<float>()});
     train->set_ema_weight(0.001);
     step = [&] {
       networks.d_adam.prepare(0.001);

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -32,9 +33,44 @@ class EmulatedGraph : public DeviceRuntime::Graph {
   std::vector<std::function<void()>> work_;
 };
 
+// Copies beside the work. As simt::Options::late_copies says they are made when an event behind them is waited for, so
+// that a missing wait is noticed; or at once.
+class CopyQueue {
+ public:
+  explicit CopyQueue(simt::Stream& stream) : stream_(stream) {}
+  void submit(std::function<void()> copy) {
+    PGAD_CHECK(!stream_.capturing(), "a copy beside the work inside a captured step would not be repeated");
+    waiting_.push_back(std::move(copy));
+    if (!simt::options().late_copies) run(end());
+  }
+  std::size_t end() const { return done_ + waiting_.size(); }
+  void run(std::size_t end) {
+    for (; done_ < end; ++done_) {
+      stream_.submit(waiting_.front());
+      waiting_.pop_front();
+    }
+  }
+
+ private:
+  simt::Stream& stream_;
+  std::deque<std::function<void()>> waiting_;
+  std::size_t done_ = 0;
+};
+
 class EmulatedEvent : public DeviceRuntime::Event {
-  void record() override {}
-  void wait() override {}  // the stream's work is done when it is submitted
+ public:
+  explicit EmulatedEvent(CopyQueue& copies) : copies_(copies) {}
+  void record(DeviceRuntime::Queue queue) override {
+    if (queue == DeviceRuntime::Queue::kCopies) end_ = copies_.end();  // the stream's work is done when it is submitted
+  }
+  void wait() override { copies_.run(end_); }
+  void hold(DeviceRuntime::Queue queue) override {
+    if (queue == DeviceRuntime::Queue::kWork) copies_.run(end_);
+  }
+
+ private:
+  CopyQueue& copies_;
+  std::size_t end_ = 0;
 };
 
 class EmulatedRuntime : public DeviceRuntime {
@@ -93,7 +129,14 @@ class EmulatedRuntime : public DeviceRuntime {
   void* allocate_host(std::size_t bytes) override { return std::calloc(bytes, 1); }
   void release_host(void* pointer) noexcept override { std::free(pointer); }
 
-  void copy_in(void* to, const void* from, std::size_t bytes) override {
+  void copy_in(void* to, const void* from, std::size_t bytes, Queue queue) override {
+    const auto copy = [=] { std::memcpy(to, from, bytes); };
+    if (queue == Queue::kCopies)
+      copies_.submit(copy);
+    else
+      stream_.submit(copy);
+  }
+  void copy_within(void* to, const void* from, std::size_t bytes) override {
     stream_.submit([=] { std::memcpy(to, from, bytes); });
   }
   void copy_out(void* to, const void* from, std::size_t bytes) override {
@@ -104,7 +147,7 @@ class EmulatedRuntime : public DeviceRuntime {
     stream_.submit([=] { std::memset(device, byte, bytes); });
   }
   void synchronize() override { PGAD_CHECK(!stream_.capturing(), "the host waits inside a captured step"); }
-  std::unique_ptr<Event> make_event() override { return std::make_unique<EmulatedEvent>(); }
+  std::unique_ptr<Event> make_event() override { return std::make_unique<EmulatedEvent>(copies_); }
   void begin_capture() override { stream_.begin_capture(); }
   std::unique_ptr<Graph> end_capture(std::string* why) override {
     auto work = stream_.end_capture();
@@ -124,6 +167,7 @@ class EmulatedRuntime : public DeviceRuntime {
   std::size_t used_ = 0;                                 // bytes up to the end of the last block there ever was
   std::map<unsigned char*, std::size_t> free_, blocks_;  // by address, with the gap behind
   simt::Stream stream_;
+  CopyQueue copies_{stream_};
 };
 
 }  // namespace

@@ -42,4 +42,68 @@ class Mirror {
   std::shared_ptr<DeviceRuntime::Event> uploaded_;
 };
 
+// A tensor that the host fills for the next step while the device is still at this one: from the host's page-locked
+// side to a block of its own on the device, beside the work; from there to the tensor, in the work's order. On the CPU
+// all three are the same memory, which a step has read when it returns.
+class StagedInput {
+ public:
+  StagedInput() = default;
+  StagedInput(Exec& exec, const Shape& shape) : tensor_(exec.zeros(shape)) {
+    if (exec.runtime()) stage_ = std::make_shared<Stage>(exec, shape);
+  }
+
+  const Tensor& tensor() const { return tensor_; }
+  // The host's side; waits until the last send() has read it.
+  std::span<float> host() const {
+    if (!stage_) return tensor_.span<float>();
+    stage_->sent->wait();
+    return {stage_->host, static_cast<std::size_t>(tensor_.numel())};
+  }
+  void send() {
+    if (!stage_) return;
+    Stage& s = *stage_;
+    s.received->hold(Queue::kCopies);
+    s.runtime->copy_in(s.block.data<float>(), s.host, s.block.bytes(), Queue::kCopies);
+    s.sent->record(Queue::kCopies);
+  }
+  // What the last send() took.
+  void receive() {
+    if (!stage_) return;
+    Stage& s = *stage_;
+    s.sent->hold(Queue::kWork);
+    s.runtime->copy_within(tensor_.data<float>(), s.block.data<float>(), s.block.bytes());
+    s.received->record(Queue::kWork);
+  }
+
+ private:
+  using Queue = DeviceRuntime::Queue;
+  struct Stage {
+    Stage(Exec& exec, const Shape& shape)
+        : runtime(exec.runtime()),
+          block(exec.empty(shape)),
+          host(static_cast<float*>(runtime->allocate_host(block.bytes()))),
+          sent(runtime->make_event()),
+          received(runtime->make_event()) {
+      received->record(Queue::kWork);  // the block may have served work that is not done yet
+    }
+    ~Stage() {
+      try {
+        sent->wait();
+      } catch (const Error&) {  // the device failed: who used it has been told
+      }
+      runtime->release_host(host);
+    }
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
+
+    std::shared_ptr<DeviceRuntime> runtime;
+    Tensor block;
+    float* host;
+    std::unique_ptr<DeviceRuntime::Event> sent, received;
+  };
+
+  Tensor tensor_;
+  std::shared_ptr<Stage> stage_;
+};
+
 }  // namespace pgad

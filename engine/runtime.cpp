@@ -13,8 +13,9 @@ class DryRuntime : public DeviceRuntime {
     void launch() override {}
   };
   class NoEvent : public Event {
-    void record() override {}
+    void record(Queue) override {}
     void wait() override {}
+    void hold(Queue) override {}
   };
 
   std::string description() const override { return "estimate"; }
@@ -29,7 +30,8 @@ class DryRuntime : public DeviceRuntime {
   void release(void*) noexcept override {}
   void* allocate_host(std::size_t bytes) override { return std::calloc(bytes, 1); }
   void release_host(void* pointer) noexcept override { std::free(pointer); }
-  void copy_in(void*, const void*, std::size_t) override {}
+  void copy_in(void*, const void*, std::size_t, Queue) override {}
+  void copy_within(void*, const void*, std::size_t) override {}
   void copy_out(void* to, const void*, std::size_t bytes) override { std::memset(to, 0, bytes); }
   void fill(void*, unsigned char, std::size_t) override {}
   void synchronize() override {}

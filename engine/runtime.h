@@ -1,6 +1,7 @@
 #pragma once
-// What the engine asks of a device with memory of its own: blocks, one in-order stream, copies, captured graphs.
-// Implementations: CUDA's runtime (cuda/), its emulation on the CPU (simt/), and one that only counts (dry_runtime).
+// What the engine asks of a device with memory of its own: blocks, an in-order stream of work with one for copies
+// beside it, captured graphs. Implementations: CUDA's runtime (cuda/), its emulation on the CPU (simt/), and one that
+// only counts (dry_runtime).
 
 #include <cstddef>
 #include <memory>
@@ -18,12 +19,18 @@ class DeviceRuntime {
     virtual ~Graph() = default;
     virtual void launch() = 0;
   };
-  // A point in the stream's work that the host can wait for.
+  // In-order each; between the two only events make an order.
+  enum class Queue {
+    kWork,    // the stream of kernels
+    kCopies,  // copies to the device beside them
+  };
+  // A point in a queue that the host, or the other queue, can wait for. Never recorded: it has come.
   class Event {
    public:
     virtual ~Event() = default;
-    virtual void record() = 0;
-    virtual void wait() = 0;  // returns at once if never recorded
+    virtual void record(Queue queue = Queue::kWork) = 0;
+    virtual void wait() = 0;
+    virtual void hold(Queue queue) = 0;  // what is put into that queue from now on waits
   };
 
   virtual ~DeviceRuntime() = default;
@@ -38,9 +45,10 @@ class DeviceRuntime {
   virtual void* allocate_host(std::size_t bytes) = 0;
   virtual void release_host(void* pointer) noexcept = 0;
 
-  // All in the stream's order. copy_in returns when `from` may change if it is ordinary memory; if it came from
-  // allocate_host, it must stay unchanged until an event recorded afterwards has come.
-  virtual void copy_in(void* to_device, const void* from, std::size_t bytes) = 0;
+  // All in the stream's order, but for copies put into kCopies. copy_in returns when `from` may change if it is
+  // ordinary memory; if it came from allocate_host, it must stay unchanged until an event recorded afterwards has come.
+  virtual void copy_in(void* to_device, const void* from, std::size_t bytes, Queue queue = Queue::kWork) = 0;
+  virtual void copy_within(void* to_device, const void* from_device, std::size_t bytes) = 0;
   virtual void copy_out(void* to, const void* from_device, std::size_t bytes) = 0;  // waits until it is there
   virtual void fill(void* device, unsigned char byte, std::size_t bytes) = 0;
   virtual void synchronize() = 0;

@@ -27,8 +27,7 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 
 if [ "$all" = true ]; then
   build asan
-  # Without the longest tests of numbers: what they run, shorter tests run too.
-  run asan -E 'WholeLoss|^Toy|ParameterCounts'
+  run asan
   build tsan simt_test races_test
   run tsan
   # Without oneDNN: what convolutions and products reach.

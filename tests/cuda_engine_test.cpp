@@ -98,31 +98,83 @@ struct Trained {
   std::vector<std::vector<float>> weights;
 };
 
+// pipelined: as the trainer does it, the inputs of a step being written while the device is at the one before.
 Trained train(Exec& exec, const NetworkConfig& network, const ObjectiveConfig& objective, const TrainStepShape& shape,
-              int steps) {
+              int steps, bool pipelined = false) {
   Networks networks(exec, network, {}, 3);
   TrainStep step(exec, networks, network, objective, shape);
-  Trained t;
-  for (int i = 0; i < steps; ++i) {
+  const auto fill_inputs = [&](int i) {
     const auto stream = static_cast<std::uint64_t>(10 * i);
     fill(step.real(), stream);
     if (shape.with_abnormal) fill(step.abnormal(), stream + 1);
-    fill(step.d_latents(), stream + 2);
-    fill(step.g_latents(), stream + 3);
+    std::uint64_t of_latents = stream + 2;
+    for (const Tensor& z : {step.d_latents(), step.g_latents()}) {
+      std::vector<float> values(static_cast<std::size_t>(z.numel()));
+      fill(values, of_latents++);
+      exec.upload<float>(values, z);
+    }
     Rng rng(12, stream);
     for (float& v : step.mix()) v = static_cast<float>(rng.uniform());
     for (float& v : step.pick()) v = rng.uniform() < 0.5 ? 1.f : 0.f;
-    step.set_old_weight(0.3);
+    step.set_old_weight(0.3 + 0.01 * i);
     step.set_ema_weight(0.01);
+    step.send_inputs();
+  };
+  Trained t;
+  for (int i = 0; i < steps; ++i) {
+    if (i == 0 || !pipelined) fill_inputs(i);
     networks.d_adam.prepare(0.002);
     networks.g_adam.prepare(0.002);
-    t.results.push_back(step.run());
+    step.start();
+    if (pipelined && i + 1 < steps) fill_inputs(i + 1);
+    t.results.push_back(step.finish());
     networks.d_adam.advance();
     networks.g_adam.advance();
   }
   for (const auto& parameters : {networks.g.parameters(), networks.d.parameters(), networks.g_ema.parameters()})
     for (const Parameter& p : parameters) t.weights.push_back(exec.read<float>(p.var.value()));
   return t;
+}
+
+// Whether copies are made when they are put into the queue or not before they are waited for.
+TEST(CudaEngine, InputsWrittenDuringAStepAreTheNextStepsOnly) {
+  const TrainStepShape shape{3, true, 4, true};
+  Exec one(test_device());
+  const Trained plain = train(one, toy_network(8, 4), {}, shape, 2);
+  for (const bool late : {true, false}) {
+    const auto before = std::exchange(simt::options().late_copies, late);
+    Exec other(test_device());
+    EXPECT_EQ(train(other, toy_network(8, 4), {}, shape, 2, true).weights, plain.weights) << late;
+    simt::options().late_copies = before;
+  }
+}
+
+TEST(CudaEngine, StagedInputsArriveInOrder) {
+  Exec exec(test_device());
+  StagedInput input(exec, {3});
+  const auto write = [&](float value) {
+    for (float& v : input.host()) v = value;
+    input.send();
+  };
+  write(1);
+  input.receive();
+  write(2);
+  EXPECT_EQ(exec.read<float>(input.tensor()), std::vector<float>({1, 1, 1}));
+  input.receive();
+  EXPECT_EQ(exec.read<float>(input.tensor()), std::vector<float>({2, 2, 2}));
+  write(3);  // on its way when the input ends
+}
+
+// The emulator sees what a GPU would do now and then: a host that does not wait changes what is under way.
+TEST(CudaEngine, EmulationSeesAMissingWait) {
+  Exec exec(Device{DeviceType::kCudaEmulated});
+  StagedInput input(exec, {1});
+  const std::span<float> host = input.host();
+  host[0] = 1;
+  input.send();
+  host[0] = 2;  // without asking for host() again
+  input.receive();
+  EXPECT_EQ(exec.read<float>(input.tensor())[0], 2.f);
 }
 
 // The first step is recorded, the others are replayed graphs. Every objective, with its second-order penalty.

@@ -107,9 +107,9 @@ TEST_F(DataLoader, NotesAndDecodingMemoryErrorsStayWithTheirImage) {
   EXPECT_EQ(loader.next()->error, "");
 }
 
-std::vector<float> fetched(TrainingImages& images, const std::vector<long>& indices) {
-  std::vector<float> out(indices.size() * images.floats_per_image());
-  images.fetch(indices, out.data());
+std::vector<float> fetched(TrainingImages& images, const std::vector<long>& indices) {  // of 8x8
+  std::vector<float> out(indices.size() * static_cast<std::size_t>(64 * images.channels()));
+  images.fetch(indices, 8, out.data());
   return out;
 }
 
@@ -122,7 +122,6 @@ TEST_F(DataLoader, TrainingImagesAreTheSameCachedOrNot) {
   EXPECT_EQ(some.cached(), 10);
   EXPECT_EQ(none.cached(), 0);
   EXPECT_EQ(all.size(), kImages);
-  EXPECT_EQ(all.floats_per_image(), one);
   const std::vector<long> indices = {39, 0, 9, 10, 10, 3, 25, 39};
   const std::vector<float> values = fetched(all, indices);
   EXPECT_EQ(fetched(some, indices), values);
@@ -142,6 +141,33 @@ TEST_F(DataLoader, EightBitImagesOfTheRightSizeAreExact) {
   const Preprocessing p{8, 1, Fit::kResize, false};
   TrainingImages images({samples_[0]}, ImageSource(), p);
   EXPECT_EQ(fetched(images, {0}), preprocess(image, p));
+}
+
+TEST_F(DataLoader, SmallerTrainingImagesAreAverages) {
+  TrainingImages images(samples_, ImageSource(), p_);
+  const std::vector<long> indices = {0, 17, 39};
+  const std::vector<float> whole = fetched(images, indices);
+  for (const int side : {4, 2, 1}) {
+    const int factor = 8 / side;
+    std::vector<float> out(indices.size() * static_cast<std::size_t>(side * side * 3) + 1, 77.f);
+    images.fetch(indices, side, out.data());
+    for (int n = 0; n < 3; ++n)
+      for (int y = 0; y < side; ++y)
+        for (int x = 0; x < side; ++x)
+          for (int c = 0; c < 3; ++c) {
+            double mean = 0;
+            for (int i = 0; i < factor * factor; ++i) {
+              const int row = y * factor + i / factor, column = x * factor + i % factor;
+              mean += static_cast<double>(whole[static_cast<std::size_t>(((n * 8 + row) * 8 + column) * 3 + c)]) /
+                      (factor * factor);
+            }
+            ASSERT_NEAR(out[static_cast<std::size_t>(((n * side + y) * side + x) * 3 + c)], mean, 1e-6);
+          }
+    EXPECT_EQ(out.back(), 77.f);
+  }
+  float unused = 0;
+  EXPECT_THROW(images.fetch(indices, 3, &unused), Error);
+  EXPECT_THROW(images.fetch(indices, 16, &unused), Error);
 }
 
 TEST_F(DataLoader, PrefetchIsAHintWhateverIsAskedForNext) {

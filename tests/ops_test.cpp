@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "autograd/op.h"
+#include "kernels/l1/l1.h"
 #include "tests/gradcheck.h"
 
 namespace pgad::test {
@@ -207,10 +208,6 @@ std::vector<OpCase> cases() {
        {{4, 1, 2, 2}, {2}},
        {{{4, 4, 4, 3}, {2}}, {{8, 4, 4, 33}, {1}}}},
       {"drop_map", [](auto v) { return drop_map(v[0]); }, {{2, 1, 2, 3}}, {{{2, 4, 4, 33}}}},
-      {"l1_per_sample",
-       [](auto v) { return l1_per_sample(v[0], v[1], 0.3); },
-       {{2, 2, 1, 3}, {2, 2, 1, 3}},
-       {{{1, 1, 1, 1}, {1, 1, 1, 1}}, {{3, 5, 7, 17}, {3, 5, 7, 17}}, {{2, 64, 64, 3}, {2, 64, 64, 3}}}},
       {"sum_map", [](auto v) { return sum_map(v[0], 2); }, {{4, 1, 2, 3}}, {{{4, 4, 4, 33}}}},
   };
 }
@@ -313,6 +310,53 @@ TEST(Grad, ZeroWhereIndependent) {
   const Var g = grad(sum(square(x)), xs)[0];
   EXPECT_EQ(g.shape(), Shape({2}));
   EXPECT_EQ(g.value().data<double>()[0], 0.0);
+}
+
+// Several values with gradients of their own: those of the sum of their products.
+TEST(Grad, SeedsOfSeveralValues) {
+  Exec exec;
+  const Var x(exec, random_tensor(exec, {2, 3}, 0), true);
+  const Var y = square(x), z = mul(y, x);  // z is made from y, and both have a seed
+  const Var values[] = {y, z, y};
+  const Var seeds[] = {Var(exec, random_tensor(exec, {2, 3}, 1)), Var(exec, random_tensor(exec, {2, 3}, 2)),
+                       Var(exec, random_tensor(exec, {2, 3}, 3))};
+  const Var xs[] = {x};
+  const Var several = grad(values, seeds, xs)[0];
+  const Var whole = add(mul(add(seeds[0], seeds[2]), y), mul(seeds[1], z));
+  const Var expected = grad(sum(whole), xs)[0];
+  for (int i = 0; i < 6; ++i)
+    EXPECT_NEAR(several.value().data<double>()[i], expected.value().data<double>()[i], 1e-12) << i;
+  EXPECT_THROW(grad(std::span<const Var>(values, 1), std::span<const Var>(seeds, 2), xs), Error);
+}
+
+// The search's losses with their gradients; on CUDA: cuda_kernels_test.
+TEST(L1, FastEqualsReference) {
+  for (const auto& [n, m] : {std::pair{1, 1}, {3, 17}, {5, 4096}, {2, 4097}, {64, 3000}}) {
+    std::vector<std::vector<float>> losses, gradients;
+    for (const auto implementation : {Implementation::kReference, Implementation::kFastest})
+      for (const int threads : {1, 2, 3}) {
+        Exec exec(Device{}, threads, implementation);
+        exec.guard_memory();
+        const Tensor x = random_tensor(exec, {n, m}, 1, DType::kF32), y = random_tensor(exec, {n, m}, 2, DType::kF32);
+        for (std::int64_t i = 0; i < x.numel(); i += 3) y.data<float>()[i] = x.data<float>()[i];
+        {
+          const Tensor loss = exec.empty({n}), dx = exec.empty({n, m});
+          run(kL1, exec,
+              L1Args<float>{n, m, x.data<float>(), y.data<float>(), loss.data<float>(), dx.data<float>(), 0.3f, -2.f});
+          losses.push_back(exec.read<float>(loss));
+          gradients.push_back(exec.read<float>(dx));
+        }
+        EXPECT_EQ(exec.memory().overruns, 0u);
+      }
+    for (std::size_t i = 1; i < losses.size(); ++i) {
+      EXPECT_EQ(gradients[i], gradients[0]);
+      for (std::size_t j = 0; j < losses[0].size(); ++j)
+        EXPECT_NEAR(losses[i][j], losses[0][j], 1e-6 * losses[0][j]) << n << " x " << m;
+    }
+    EXPECT_EQ(losses[3], losses[4]);  // the same bits for any number of threads
+    EXPECT_EQ(losses[3], losses[5]);
+    EXPECT_EQ(gradients[0][0], 0.f);
+  }
 }
 
 TEST(Grad, HigherOrders) {  // d^4/dx^4 of x^4 = 24, with reuse of x

@@ -39,6 +39,27 @@ const std::array<float, 256>& dequantised() {
   return table;
 }
 
+// Averages over squares of 8-bit pixels, in [-1,1]. Sums are exact.
+void shrink(const std::uint8_t* in, int from, int channels, int to, float* out) {
+  const std::size_t factor = static_cast<std::size_t>(from / to), row = static_cast<std::size_t>(from * channels),
+                    columns = static_cast<std::size_t>(to), c = static_cast<std::size_t>(channels);
+  if (factor == 1) {
+    const std::array<float, 256>& table = dequantised();
+    for (std::size_t i = 0; i < row * columns; ++i) out[i] = table[in[i]];
+    return;
+  }
+  const double scale = 1.0 / (255.0 * static_cast<double>(factor * factor));
+  std::vector<std::uint32_t> sums(columns * c);
+  for (std::size_t y = 0; y < columns; ++y) {
+    std::fill(sums.begin(), sums.end(), 0u);
+    for (std::size_t dy = 0; dy < factor; ++dy)
+      for (std::size_t x = 0; x < columns; ++x)
+        for (std::size_t dx = 0; dx < factor; ++dx, in += c)
+          for (std::size_t k = 0; k < c; ++k) sums[x * c + k] += in[k];
+    for (const std::uint32_t sum : sums) *out++ = to_signed(static_cast<float>(sum * scale));
+  }
+}
+
 // Empty on failure, with the reason in `error`.
 std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample, const Preprocessing& p,
                                          std::string& error) {
@@ -207,8 +228,9 @@ void TrainingImages::prefetch(std::span<const long> indices) {
   changed_.notify_all();
 }
 
-void TrainingImages::fetch(std::span<const long> indices, float* out) {
+void TrainingImages::fetch(std::span<const long> indices, int side, float* out) {
   for (const long index : indices) check_index(index);
+  PGAD_CHECK(side > 0 && preprocessing_.resolution % side == 0, side, " of ", preprocessing_.resolution);
   std::unordered_map<long, std::shared_ptr<Job>> mine;
   if (cached_ < size()) {
     std::unique_lock lock(mutex_);
@@ -239,12 +261,13 @@ void TrainingImages::fetch(std::span<const long> indices, float* out) {
       if (!mine[index]->error.empty()) throw Error(mine[index]->error);
     }
   }
-  const std::array<float, 256>& table = dequantised();
   for (const long index : indices) {
     const long slot = slots_[static_cast<std::size_t>(index)];
     const std::uint8_t* in =
         slot >= 0 ? storage_.data() + static_cast<std::size_t>(slot) * values_ : mine[index]->values.data();
-    for (std::size_t i = 0; i < values_; ++i) *out++ = table[in[i]];
+    shrink(in, preprocessing_.resolution, preprocessing_.channels, side, out);
+    out += static_cast<std::size_t>(side) * static_cast<std::size_t>(side) *
+           static_cast<std::size_t>(preprocessing_.channels);
   }
 }
 

@@ -91,11 +91,12 @@ class TrainingImages {
   const Sample& sample(long index) const;
   const std::vector<BadImage>& bad() const { return bad_; }
   long cached() const { return cached_; }  // images in memory
-  std::size_t floats_per_image() const { return values_; }
+  int channels() const { return preprocessing_.channels; }
 
-  // Writes the images one after another, HWC in [-1,1]; `out` holds indices.size() * floats_per_image().
-  // Throws Error if a file that was good before has become unreadable.
-  void fetch(std::span<const long> indices, float* out);
+  // Writes the images one after another, HWC in [-1,1], at `side` (the resolution divided by a power of 2: averages
+  // over squares); `out` holds indices.size() * side * side * channels. Throws Error if a file that was good before has
+  // become unreadable.
+  void fetch(std::span<const long> indices, int side, float* out);
 
   // Starts on what the next fetch() will want; replaces the previous wish. Returns at once.
   void prefetch(std::span<const long> indices);

@@ -30,7 +30,7 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-struct Header {
+struct ArrayHeader {
   std::string descr;
   bool fortran_order = false;
   std::vector<std::int64_t> shape;
@@ -41,8 +41,8 @@ class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& path) : text_(text), path_(path) {}
 
-  Header parse() {
-    Header header;
+  ArrayHeader parse() {
+    ArrayHeader header;
     bool seen[3] = {};
     expect('{');
     while (!accept('}')) {
@@ -163,7 +163,7 @@ NpyArray read_npy(const std::string& path) {
     start = 12;
   }
   if (bytes.size() - start < length) throw truncated("header");
-  const Header header = HeaderParser(std::string_view(bytes).substr(start, length), path).parse();
+  const ArrayHeader header = HeaderParser(std::string_view(bytes).substr(start, length), path).parse();
   const std::size_t width = header.descr == "<f4" ? sizeof(float) : header.descr == "<f8" ? sizeof(double) : 0;
   if (width == 0) throw Error(str("'", path, "': .npy dtype '", header.descr, "', expected '<f4' or '<f8'"));
   const std::int64_t count = element_count(header.shape);

@@ -86,13 +86,13 @@ class Reader {
 };
 
 // What the header says of one tensor, checked as far as that needs no other tensor.
-struct Entry {
+struct TensorEntry {
   std::uint64_t begin, end;
   std::string name;
   SafeTensor tensor;  // without its bytes
 };
 
-Entry parse_entry(const std::string& path, const std::string& name, const Json& json, std::uint64_t data_bytes) {
+TensorEntry parse_entry(const std::string& path, const std::string& name, const Json& json, std::uint64_t data_bytes) {
   const std::string where = str(path, ": tensor \"", name, "\"");
   if (!json.is_object()) throw Error(str(where, ": expected an object, found ", json.dump()));
   for (const char* key : {"dtype", "shape", "data_offsets"})
@@ -101,7 +101,7 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   const Json& shape = json["shape"];
   const Json& offsets = json["data_offsets"];
 
-  Entry entry{0, 0, name, {}};
+  TensorEntry entry{0, 0, name, {}};
   if (!dtype.is_string()) throw Error(str(where, ": dtype is no string: ", dtype.dump()));
   entry.tensor.dtype = dtype.get<std::string>();
   const auto element = element_size(entry.tensor.dtype);
@@ -193,7 +193,7 @@ SafeTensorsFile read_safetensors(const std::string& path) {
 
   SafeTensorsFile file;
   file.path = path;
-  std::vector<Entry> entries;
+  std::vector<TensorEntry> entries;
   for (const auto& [key, value] : header.items()) {
     if (key != kMetadataKey) {
       entries.push_back(parse_entry(path, key, value, data_bytes));
@@ -207,9 +207,9 @@ SafeTensorsFile read_safetensors(const std::string& path) {
     }
   }
 
-  std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.begin, e.end); });
+  std::ranges::sort(entries, {}, [](const TensorEntry& e) { return std::pair(e.begin, e.end); });
   std::uint64_t covered = 0;
-  for (Entry& e : entries) {
+  for (TensorEntry& e : entries) {
     if (e.begin != covered)
       throw Error(str(path, ": tensor \"", e.name, "\": data_offsets [", e.begin, ",", e.end, "] ",
                       e.begin < covered ? "overlap the tensor before, which ends at " : "leave a hole after ",
@@ -218,7 +218,7 @@ SafeTensorsFile read_safetensors(const std::string& path) {
   }
   if (covered != data_bytes)
     throw Error(str(path, ": the tensors cover ", covered, " of ", data_bytes, " bytes of data"));
-  for (Entry& e : entries) {
+  for (TensorEntry& e : entries) {
     e.tensor.bytes.resize(e.end - e.begin);
     reader.read(e.tensor.bytes.data(), e.tensor.bytes.size());
     file.tensors.emplace(std::move(e.name), std::move(e.tensor));

@@ -8,6 +8,7 @@
 
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "kernels/l1/l1.h"
 #include "kernels/latent_step/latent_step.h"
 
 namespace pgad {
@@ -48,9 +49,16 @@ LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringCo
   ended_.reserve(static_cast<std::size_t>(batch));
 }
 
-Var LatentSearch::distance(const Var& x, const Var& y) const {
-  const double elements = static_cast<double>(x.shape().numel()) / static_cast<double>(x.shape()[0]);
-  return l1_per_sample(x, y, scoring_.reduction == Reduction::kMean ? 1 / elements : 1);
+// The L1 distance per image, and in the same pass the gradient in x of `weight` times it.
+LatentSearch::Distance LatentSearch::distance(const Var& x, const Tensor& y, double weight) const {
+  const Shape& s = x.shape();
+  const std::int64_t elements = s.numel() / s[0];
+  const double alpha = scoring_.reduction == Reduction::kMean ? 1.0 / static_cast<double>(elements) : 1.0;
+  Distance d{exec_.empty({s[0]}), exec_.empty(s)};
+  pgad::run(kL1, exec_,
+            L1Args<float>{s[0], elements, x.value().data<float>(), y.data<float>(), d.loss.data<float>(),
+                          d.gradient.data<float>(), static_cast<float>(alpha), static_cast<float>(weight * alpha)});
+  return d;
 }
 
 // 1 - sigmoid(D) as sigmoid(-D): in float the difference would be 0 from D = 17 on.
@@ -59,15 +67,22 @@ Var LatentSearch::critic(const Var& score) const {
 }
 
 LatentSearch::Terms LatentSearch::terms(const Var& z) const {
-  Terms t;
-  t.image = model_.g->forward(z, model_.level, old_weight_);
-  const Discriminator::Output d = model_.d->forward(t.image, model_.level, old_weight_, statistic_);
-  t.residual = distance(t.image, queries_);
-  t.feature = distance(d.features, query_features_);
-  t.latent_critic = critic(d.score);
-  const Var anomaly = axpby(t.residual, t.feature, 1 - scoring_.lambda, scoring_.lambda);
-  t.paper = axpby(anomaly, t.latent_critic, scoring_.gamma, 1 - scoring_.gamma);
-  return t;
+  const double lambda = scoring_.lambda, gamma = scoring_.gamma;
+  const Var image = model_.g->forward(z, model_.level, old_weight_);
+  const Discriminator::Output d = model_.d->forward(image, model_.level, old_weight_, statistic_);
+  const Distance residual = distance(image, queries_.value(), gamma * (1 - lambda)),
+                 feature = distance(d.features, query_features_.value(), gamma * lambda);
+  const Var latent_critic = critic(d.score);
+  // The losses' weights are known, and images do not meet in them: the gradient of their sum is each image's own.
+  const Var from[] = {image, d.features, latent_critic},
+            seeds[] = {Var(exec_, residual.gradient), Var(exec_, feature.gradient),
+                       constant_like(latent_critic, 1 - gamma)};
+  const std::size_t count = gamma < 1 ? 3 : 2;  // a critic of weight 0 has no gradient
+  const Var gradient = grad(std::span(from, count), std::span(seeds, count), std::span(&z, 1))[0];
+  const HistoryScope off(false);
+  const Var anomaly = axpby(Var(exec_, residual.loss), Var(exec_, feature.loss), 1 - lambda, lambda);
+  const Var paper = axpby(anomaly, latent_critic, gamma, 1 - gamma);
+  return {image.value(), residual.loss, feature.loss, latent_critic.value(), paper.value(), gradient.value()};
 }
 
 void LatentSearch::compute_queries() {
@@ -183,29 +198,26 @@ std::span<const int> LatentSearch::step() {
     step_graph_.emplace(
         exec_,
         [this] {
-          const Var z[] = {Var(exec_, z_, /*requires_grad=*/true)};
-          const Terms t = terms(z[0]);
-          // Images do not meet in the losses: the sum's gradient is each image's own.
-          const Var g = grad(sum(t.paper), z)[0];
+          const Terms t = terms(Var(exec_, z_, /*requires_grad=*/true));
           LatentStepArgs<float> args{z_.dim(0),
                                      z_.dim(1),
                                      z_.data<float>(),
-                                     g.value().data<float>(),
+                                     t.gradient.data<float>(),
                                      m_.data<float>(),
                                      v_.data<float>(),
-                                     t.paper.value().data<float>(),
+                                     t.paper.data<float>(),
                                      best_loss_.tensor().data<float>(),
                                      best_z_.data<float>(),
                                      rate_.tensor().data<float>(),
                                      static_cast<float>(adam_.beta1),
                                      static_cast<float>(adam_.beta2),
                                      static_cast<float>(adam_.epsilon)};
-          const std::pair<const Var*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
-                                                               {&t.feature, &best_feature_},
-                                                               {&t.latent_critic, &best_latent_critic_},
-                                                               {&t.image, &best_image_}};
+          const std::pair<const Tensor*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
+                                                                  {&t.feature, &best_feature_},
+                                                                  {&t.latent_critic, &best_latent_critic_},
+                                                                  {&t.image, &best_image_}};
           for (std::size_t i = 0; i < std::size(kept); ++i)
-            args.companions[i] = {kept[i].second->numel() / batch_, kept[i].first->value().data<float>(),
+            args.companions[i] = {kept[i].second->numel() / batch_, kept[i].first->data<float>(),
                                   kept[i].second->data<float>()};
           pgad::run(kLatentStep, exec_, args);
         },

@@ -87,11 +87,15 @@ class LatentSearch {
     float record = 0;           // the best loss then
   };
   struct Terms {
-    Var image, residual, feature, latent_critic, paper;  // [n,...], [n] each
+    Tensor image, residual, feature, latent_critic, paper;  // [n,...], [n] each
+    Tensor gradient;                                        // of paper in z, [n, d]
   };
   Terms terms(const Var& z) const;
   Var critic(const Var& score) const;
-  Var distance(const Var& x, const Var& y) const;
+  struct Distance {
+    Tensor loss, gradient;  // [n], x's shape
+  };
+  Distance distance(const Var& x, const Tensor& y, double weight) const;
   float at(const Tensor& t, int slot) const { return exec_.read<float>(t, slot, 1)[0]; }
   std::vector<float> row(const Tensor& t, int slot) const;  // of [batch, ...]
   void compute_queries();

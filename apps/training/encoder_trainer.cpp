@@ -24,7 +24,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   const EncoderConfig& config = model.config.encoder;
   const NetworkConfig& network = model.config.network;
   const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
-  const std::int64_t side = network.resolution;
+  const std::int64_t side = std::int64_t{1} << model.level;
   auto encoder = std::make_unique<Encoder>(exec, network, model.level, seed);
   Adam adam(exec, {0.9, 0.999, 1e-8}, encoder->parameters());
 
@@ -34,7 +34,6 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   Tensor loss_value;
   const auto step = [&] {
     Var x(exec, input.tensor());
-    for (int level = network.log2_resolution(); level > model.level; --level) x = sum_pool2x(x, 0.25);
     if (old_weight.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight);
     const Var features = model.d->forward(x, model.level, old_weight, statistic).features.detach();
     const Var drawn = model.g->forward(encoder->forward(x), model.level, old_weight);
@@ -62,7 +61,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
       }
       wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
     }
-    images.fetch(wanted, input.host().data());
+    images.fetch(wanted, static_cast<int>(side), input.host().data());
     input.upload();
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);

@@ -18,23 +18,19 @@ Networks::Networks(Exec& exec, const NetworkConfig& config, const AdamConfig& ad
 TrainStep::TrainStep(Exec& exec, Networks& networks, const NetworkConfig& network, const ObjectiveConfig& objective,
                      const TrainStepShape& shape)
     : exec_(exec), networks_(networks), network_(network), objective_(objective), shape_(shape) {
-  const std::int64_t n = shape.batch, side = network.resolution, c = network.channels, d = network.latent();
-  real_ = Mirror(exec, {n, side, side, c});
-  if (shape.with_abnormal) abnormal_ = Mirror(exec, {n, side, side, c});
-  d_latents_ = Mirror(exec, {n, d});
-  g_latents_ = Mirror(exec, {n, d});
-  mix_ = Mirror(exec, {n});
-  pick_ = Mirror(exec, {n});
-  old_weight_ = Mirror(exec, {1});
-  ema_weight_ = Mirror(exec, {1});
+  const std::int64_t n = shape.batch, side = std::int64_t{1} << shape.level, c = network.channels, d = network.latent();
+  real_ = StagedInput(exec, {n, side, side, c});
+  if (shape.with_abnormal) abnormal_ = StagedInput(exec, {n, side, side, c});
+  for (StagedInput* t : {&mix_, &pick_}) *t = StagedInput(exec, {n});
+  for (StagedInput* t : {&old_weight_, &ema_weight_}) *t = StagedInput(exec, {1});
+  for (Tensor* t : {&d_latents_, &g_latents_}) *t = exec.zeros({n, d});
   results_ = Mirror(exec, {kResults});
 }
 
-// Real and abnormal images as the networks of this moment could draw them: at the current size, and while a size fades
-// in, blended with their own blurred version: lerp(x, up(pool(x))).
+// Real and abnormal images as the networks of this moment could draw them: while a size fades in, blended with their
+// own blurred version, lerp(x, up(pool(x))).
 Var TrainStep::fade_input(const Tensor& images) const {
-  Var x(exec_, images);
-  for (int level = network_.log2_resolution(); level > shape_.level; --level) x = sum_pool2x(x, 0.25);
+  const Var x(exec_, images);
   if (!shape_.fading) return x;
   return fade(x, upsample2x(sum_pool2x(x, 0.25)), Var(exec_, old_weight_.tensor()));
 }
@@ -66,7 +62,7 @@ void TrainStep::step() {
     if (shape_.with_abnormal) batch.abnormal = fade_input(abnormal_.tensor());
     {
       const HistoryScope off(false);
-      batch.fake = networks_.g.forward(Var(exec_, d_latents_.tensor()), shape_.level, old_weight);
+      batch.fake = networks_.g.forward(Var(exec_, d_latents_), shape_.level, old_weight);
     }
     batch.mix = Var(exec_, mix_.tensor());
     batch.pick = Var(exec_, pick_.tensor());
@@ -88,7 +84,7 @@ void TrainStep::step() {
 
   const auto g_parameters = networks_.g.active_parameters(shape_.level, shape_.fading);
   {
-    const Var image = networks_.g.forward(Var(exec_, g_latents_.tensor()), shape_.level, old_weight);
+    const Var image = networks_.g.forward(Var(exec_, g_latents_), shape_.level, old_weight);
     const Var loss = generator_loss(objective_, networks_.d.forward(image, shape_.level, old_weight).score);
     std::vector<Var> gradients;
     accumulate(g_parameters, loss, gradients);
@@ -107,13 +103,25 @@ void TrainStep::report(Result which, const Tensor& value) {
       UnaryArgs<float>{Unary::kAffine, 1, value.data<float>(), results_.tensor().data<float>() + which, 1.f, 0.f});
 }
 
-TrainStepResult TrainStep::run() {
-  for (Mirror* input : {&real_, &d_latents_, &g_latents_, &mix_, &pick_, &old_weight_, &ema_weight_}) input->upload();
-  if (shape_.with_abnormal) abnormal_.upload();
+std::vector<StagedInput*> TrainStep::inputs() {
+  std::vector<StagedInput*> all = {&real_, &mix_, &pick_, &old_weight_, &ema_weight_};
+  if (shape_.with_abnormal) all.push_back(&abnormal_);
+  return all;
+}
+
+void TrainStep::send_inputs() {
+  for (StagedInput* input : inputs()) input->send();
+}
+
+void TrainStep::start() {
+  for (StagedInput* input : inputs()) input->receive();
   if (graph_)
     graph_->replay();
   else
     graph_.emplace(exec_, [this] { step(); });
+}
+
+TrainStepResult TrainStep::finish() {
   results_.download();
   const auto value = [&](Result which) { return static_cast<double>(results_.host()[which]); };
   TrainStepResult r;

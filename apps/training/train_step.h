@@ -49,18 +49,27 @@ class TrainStep {
 
   const TrainStepShape& shape() const { return shape_; }
 
-  // Inputs, written by the host before run(). Images at full resolution, NHWC in [-1,1].
-  std::span<float> real() { return real_.host(); }            // [batch, R, R, channels]
-  std::span<float> abnormal() { return abnormal_.host(); }    // [batch, R, R, channels]; only with_abnormal
-  std::span<float> d_latents() { return d_latents_.host(); }  // [batch, d]
-  std::span<float> g_latents() { return g_latents_.host(); }  // [batch, d]
-  std::span<float> mix() { return mix_.host(); }              // [batch], see DiscriminatorBatch
-  std::span<float> pick() { return pick_.host(); }            // [batch]
+  // Inputs. What the host writes may be written for the next step between start() and finish(). Images at the step's
+  // size, NHWC in [-1,1].
+  std::span<float> real() { return real_.host(); }          // [batch, s, s, channels]
+  std::span<float> abnormal() { return abnormal_.host(); }  // [batch, s, s, channels]; only with_abnormal
+  std::span<float> mix() { return mix_.host(); }            // [batch], see DiscriminatorBatch
+  std::span<float> pick() { return pick_.host(); }          // [batch]
   void set_old_weight(double w) { old_weight_.host()[0] = static_cast<float>(w); }
   void set_ema_weight(double w) { ema_weight_.host()[0] = static_cast<float>(w); }  // of the new value
+  const Tensor& d_latents() const { return d_latents_; }                            // [batch, d], on the device
+  const Tensor& g_latents() const { return g_latents_; }                            // [batch, d], on the device
 
-  // The optimizers' rates must have been prepared.
-  TrainStepResult run();
+  // After the inputs were written: on a GPU their copies begin, beside the step under way.
+  void send_inputs();
+  // With the inputs sent last; the optimizers' rates must have been prepared. On a GPU the host need not wait.
+  void start();
+  TrainStepResult finish();
+  TrainStepResult run() {
+    send_inputs();
+    start();
+    return finish();
+  }
 
   StepGraph& graph() { return *graph_; }
 
@@ -78,6 +87,7 @@ class TrainStep {
     kStatistic,
     kResults
   };
+  std::vector<StagedInput*> inputs();
   void step();
   Var fade_input(const Tensor& images) const;
   void report(Result which, const Tensor& value);
@@ -89,7 +99,8 @@ class TrainStep {
   NetworkConfig network_;
   ObjectiveConfig objective_;
   TrainStepShape shape_;
-  Mirror real_, abnormal_, d_latents_, g_latents_, mix_, pick_, old_weight_, ema_weight_;
+  StagedInput real_, abnormal_, mix_, pick_, old_weight_, ema_weight_;
+  Tensor d_latents_, g_latents_;
   Mirror results_;  // the numbers of TrainStepResult, in one place so that they come to the host at once
   std::optional<StepGraph> graph_;
 };

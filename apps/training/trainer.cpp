@@ -16,6 +16,7 @@
 #include "apps/inspection/samples.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "kernels/random/random.h"
 
 namespace pgad {
 namespace {
@@ -39,10 +40,11 @@ constexpr std::uint64_t stream_of(Stream kind, std::int64_t counter) {
 constexpr std::int64_t kLogImages = 500;  // a line of log.jsonl every so many
 constexpr int kSampleGrid = 8;            // samples are kSampleGrid x kSampleGrid images
 
-void draw_latents(LatentDistribution distribution, std::uint64_t seed, std::uint64_t stream, std::span<float> out) {
-  Rng rng(seed, stream);
-  for (float& v : out)
-    v = static_cast<float>(distribution == LatentDistribution::kUniform ? 2 * rng.uniform() - 1 : rng.normal());
+void draw_latents(Exec& exec, LatentDistribution distribution, std::uint64_t seed, std::uint64_t stream,
+                  const Tensor& out) {
+  run(kDrawLatents, exec,
+      DrawLatentsArgs<float>{seed, stream, out.numel(), distribution == LatentDistribution::kUniform,
+                             out.data<float>()});
 }
 
 double peak_megabytes() {
@@ -107,10 +109,11 @@ long Trainer::index_at(const TrainingImages& images, std::uint64_t stream, std::
 }
 
 void Trainer::fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out) {
-  const auto count = static_cast<std::int64_t>(out.size() / images.floats_per_image());
+  const int side = 1 << step_->shape().level;
+  const std::int64_t count = step_->shape().batch;
   std::vector<long> indices;
   for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + i));
-  images.fetch(indices, out.data());
+  images.fetch(indices, side, out.data());
   indices.clear();
   for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + count + i));
   images.prefetch(indices);
@@ -118,7 +121,7 @@ void Trainer::fetch(TrainingImages& images, std::uint64_t stream, std::int64_t f
 
 void Trainer::mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const {
   if (!config_.data.mirror) return;
-  const auto side = static_cast<std::size_t>(config_.network.resolution);
+  const std::size_t side = std::size_t{1} << step_->shape().level;
   const auto channels = static_cast<std::size_t>(config_.network.channels);
   const std::size_t floats = side * side * channels;
   for (std::size_t n = 0; n < images.size() / floats; ++n) {
@@ -132,21 +135,33 @@ void Trainer::mirror(std::span<float> images, std::uint64_t stream, std::int64_t
   }
 }
 
-void Trainer::fill_inputs(const Phase& phase) {
+TrainStepShape Trainer::shape_of(const Phase& phase) const {
+  return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0};
+}
+
+// What a step leaves of the moving averages' old values.
+double Trainer::average_kept(const Phase& phase) const {
+  return std::pow(0.5, phase.batch / (config_.optimizer.ema_half_life_kimg * 1000));
+}
+
+void Trainer::fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step) {
   const std::uint64_t seed = config_.run.seed;
   const auto distribution = config_.network.latent_distribution;
-  fetch(*normal_, kNormalOrder, state_.images, step_->real());
-  mirror(step_->real(), kNormalMirror, state_.images);
+  fetch(*normal_, kNormalOrder, images, step_->real());
+  mirror(step_->real(), kNormalMirror, images);
   if (step_->shape().with_abnormal) {
-    fetch(*abnormal_, kAbnormalOrder, state_.images, step_->abnormal());
-    mirror(step_->abnormal(), kAbnormalMirror, state_.images);
+    fetch(*abnormal_, kAbnormalOrder, images, step_->abnormal());
+    mirror(step_->abnormal(), kAbnormalMirror, images);
   }
-  draw_latents(distribution, seed, stream_of(kDiscriminatorLatents, state_.steps), step_->d_latents());
-  draw_latents(distribution, seed, stream_of(kGeneratorLatents, state_.steps), step_->g_latents());
-  Rng mix(seed, stream_of(kMix, state_.steps)), pick(seed, stream_of(kPick, state_.steps));
+  draw_latents(exec_, distribution, seed, stream_of(kDiscriminatorLatents, step), step_->d_latents());
+  draw_latents(exec_, distribution, seed, stream_of(kGeneratorLatents, step), step_->g_latents());
+  Rng mix(seed, stream_of(kMix, step)), pick(seed, stream_of(kPick, step));
   for (float& v : step_->mix()) v = static_cast<float>(mix.uniform());
   for (float& v : step_->pick()) v = pick.uniform() < config_.objective.gamma ? 1.f : 0.f;
   step_->set_old_weight(phase.old_weight);
+  step_->set_ema_weight(1 - average_kept(phase));
+  step_->send_inputs();
+  filled_for_ = images;
 }
 
 void Trainer::open_log() {
@@ -193,12 +208,11 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
 
 void Trainer::save_samples(const Phase& phase) {
   const std::int64_t count = kSampleGrid * kSampleGrid;
-  std::vector<float> z(static_cast<std::size_t>(count * config_.network.latent()));
-  draw_latents(config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
+  const Tensor z = exec_.empty({count, config_.network.latent()});
+  draw_latents(exec_, config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
   const HistoryScope off(false);
   const Var old_weight = phase.fading() ? constant(exec_, phase.old_weight) : Var();
-  const Var latents(exec_, exec_.from<float>(z, {count, config_.network.latent()}));
-  const Tensor images = networks_.g_ema.forward(latents, phase.level, old_weight).value();
+  const Tensor images = networks_.g_ema.forward(Var(exec_, z), phase.level, old_weight).value();
   char name[64];
   std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
   write_png(
@@ -224,7 +238,6 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
   const auto kimg = [](double k) { return static_cast<std::int64_t>(std::llround(k * 1000)); };
   const std::int64_t total = kimg(config_.schedule.total_kimg);
   const int log2_resolution = config_.network.log2_resolution();
-  const double half_life = config_.optimizer.ema_half_life_kimg * 1000;
 
   ensure_directory((std::filesystem::path(config_.run.out) / "checkpoints").string());
   ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
@@ -254,7 +267,7 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
     }
     const auto step_begin = Clock::now();
     const Phase phase = phase_at(config_.schedule, log2_resolution, state_.images);
-    const TrainStepShape shape{phase.level, phase.fading(), phase.batch, abnormal_->size() > 0};
+    const TrainStepShape shape = shape_of(phase);
     if (state_.level != 0 && (state_.level != phase.level || state_.fading != phase.fading())) {
       networks_.g_adam.reset();
       networks_.d_adam.reset();
@@ -265,20 +278,27 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
       step_.reset();
       exec_.trim();
       step_.emplace(exec_, networks_, config_.network, config_.objective, shape);
+      filled_for_ = -1;
     }
 
-    fill_inputs(phase);
-    const double keep = std::pow(0.5, phase.batch / half_life);
-    step_->set_ema_weight(1 - keep);
+    if (filled_for_ != state_.images) fill_inputs(phase, state_.images, state_.steps);
     networks_.d_adam.prepare(phase.lr);
     networks_.g_adam.prepare(phase.lr);
-    const TrainStepResult result = step_->run();
+    step_->start();
+    // While a GPU is at it: what the next step needs.
+    const std::int64_t then = state_.images + phase.batch;
+    if (then < total) {
+      const Phase next = phase_at(config_.schedule, log2_resolution, then);
+      if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
+    }
+    const TrainStepResult result = step_->finish();
     if (!result.d_skipped) networks_.d_adam.advance();
     if (!result.g_skipped) networks_.g_adam.advance();
     const bool skipped = result.d_skipped || result.g_skipped;
     state_.skipped += skipped;
     state_.skipped_in_row = skipped ? state_.skipped_in_row + 1 : 0;
     if (std::isfinite(result.statistic)) {
+      const double keep = average_kept(phase);
       state_.statistic =
           state_.has_statistic ? keep * state_.statistic + (1 - keep) * result.statistic : result.statistic;
       state_.has_statistic = true;

@@ -45,7 +45,10 @@ class Trainer {
   Model model() const;
 
  private:
-  void fill_inputs(const Phase& phase);
+  TrainStepShape shape_of(const Phase& phase) const;
+  double average_kept(const Phase& phase) const;
+  // Inputs of the step that begins after so many images and steps.
+  void fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step);
   void fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out);
   void mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const;
   void log(const Phase& phase, const TrainStepResult& result, double images_per_second);
@@ -61,7 +64,8 @@ class Trainer {
   Networks networks_;
   TrainingState state_;
   std::optional<TrainStep> step_;
-  struct Order {  // the shuffled images of one pass over the data
+  std::int64_t filled_for_ = -1;  // images before the step whose inputs step_ holds
+  struct Order {                  // the shuffled images of one pass over the data
     std::int64_t epoch = -1;
     std::vector<long> indices;
   };

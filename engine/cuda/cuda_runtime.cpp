@@ -3,6 +3,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstring>
 
 #include "engine/cuda/cuda_check.h"
@@ -24,17 +25,22 @@ class CudaGraph : public DeviceRuntime::Graph {
   cudaStream_t stream_;
 };
 
+using Streams = std::array<cudaStream_t, 2>;  // by DeviceRuntime::Queue
+
 class CudaEvent : public DeviceRuntime::Event {
  public:
-  explicit CudaEvent(cudaStream_t stream) : stream_(stream) {
+  explicit CudaEvent(const Streams& streams) : streams_(streams) {
     PGAD_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
   }
   ~CudaEvent() override { (void)cudaEventDestroy(event_); }
-  void record() override { PGAD_CUDA_CHECK(cudaEventRecord(event_, stream_)); }
+  void record(DeviceRuntime::Queue queue) override { PGAD_CUDA_CHECK(cudaEventRecord(event_, stream(queue))); }
   void wait() override { PGAD_CUDA_CHECK(cudaEventSynchronize(event_)); }
+  void hold(DeviceRuntime::Queue queue) override { PGAD_CUDA_CHECK(cudaStreamWaitEvent(stream(queue), event_, 0)); }
 
  private:
-  cudaStream_t stream_;
+  cudaStream_t stream(DeviceRuntime::Queue queue) const { return streams_[static_cast<std::size_t>(queue)]; }
+
+  Streams streams_;
   cudaEvent_t event_ = nullptr;
 };
 
@@ -46,9 +52,11 @@ class CudaRuntime : public DeviceRuntime {
     if (properties_.major < kLeastMajor)
       throw Error(str("device 'cuda:", index, "' is a ", properties_.name, " of compute capability ", properties_.major,
                       ".", properties_.minor, "; expected at least ", kLeastMajor, ".0"));
-    PGAD_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    for (cudaStream_t& s : streams_) PGAD_CUDA_CHECK(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
   }
-  ~CudaRuntime() override { (void)cudaStreamDestroy(stream_); }
+  ~CudaRuntime() override {
+    for (const cudaStream_t s : streams_) (void)cudaStreamDestroy(s);
+  }
 
   std::string description() const override {
     const double gib = static_cast<double>(properties_.totalGlobalMem) / (1 << 30);
@@ -88,37 +96,43 @@ class CudaRuntime : public DeviceRuntime {
   }
   void release_host(void* pointer) noexcept override { (void)cudaFreeHost(pointer); }
 
-  void copy_in(void* to, const void* from, std::size_t bytes) override {
-    PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+  void copy_in(void* to, const void* from, std::size_t bytes, Queue queue) override {
+    PGAD_CUDA_CHECK(
+        cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, streams_[static_cast<std::size_t>(queue)]));
+  }
+  void copy_within(void* to, const void* from, std::size_t bytes) override {
+    PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, work()));
   }
   void copy_out(void* to, const void* from, std::size_t bytes) override {
-    PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
+    PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, work()));
     synchronize();
   }
   void fill(void* device, unsigned char byte, std::size_t bytes) override {
-    PGAD_CUDA_CHECK(cudaMemsetAsync(device, byte, bytes, stream_));
+    PGAD_CUDA_CHECK(cudaMemsetAsync(device, byte, bytes, work()));
   }
-  void synchronize() override { PGAD_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
-  std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(stream_); }
+  void synchronize() override { PGAD_CUDA_CHECK(cudaStreamSynchronize(work())); }
+  std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(streams_); }
 
-  void begin_capture() override { PGAD_CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal)); }
+  void begin_capture() override { PGAD_CUDA_CHECK(cudaStreamBeginCapture(work(), cudaStreamCaptureModeThreadLocal)); }
   std::unique_ptr<Graph> end_capture(std::string* why) override {
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t executable = nullptr;
-    cudaError_t code = cudaStreamEndCapture(stream_, &graph);
+    cudaError_t code = cudaStreamEndCapture(work(), &graph);
     if (code == cudaSuccess) code = cudaGraphInstantiate(&executable, graph, 0);
     if (graph != nullptr) (void)cudaGraphDestroy(graph);
-    if (code == cudaSuccess) return std::make_unique<CudaGraph>(executable, stream_);
+    if (code == cudaSuccess) return std::make_unique<CudaGraph>(executable, work());
     (void)cudaGetLastError();
     *why = cudaGetErrorString(code);
     return nullptr;
   }
 
-  void* stream() override { return stream_; }
+  void* stream() override { return work(); }
 
  private:
+  cudaStream_t work() const { return streams_[static_cast<std::size_t>(Queue::kWork)]; }
+
   cudaDeviceProp properties_{};
-  cudaStream_t stream_ = nullptr;
+  Streams streams_{};
 };
 
 }  // namespace

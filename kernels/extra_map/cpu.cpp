@@ -6,7 +6,7 @@
 namespace pgad {
 namespace {
 
-constexpr std::int64_t kPiece = 2048;  // elements made in the first-level cache before they are streamed out
+constexpr std::int64_t kStreamedPiece = 2048;  // elements made in the first-level cache before they are streamed out
 
 PGAD_SIMD void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t rows,
                          std::int64_t c) {
@@ -20,11 +20,11 @@ PGAD_SIMD void copy_rows(const float* x, std::int64_t x_row, float* y, std::int6
 // result is better streamed.
 template <class Make>
 void write_rows(Exec& exec, std::int64_t rows, std::int64_t width, float* out, const Make& make) {
-  const bool streamed = rows * width >= kStreamed && width <= kPiece;
+  const bool streamed = rows * width >= kStreamed && width <= kStreamedPiece;
   parallel_for(exec, rows, std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t begin, std::int64_t end) {
     if (!streamed) return make(begin, end - begin, out + begin * width);
-    alignas(64) float piece[kPiece];
-    const std::int64_t step = kPiece / width;
+    alignas(64) float piece[kStreamedPiece];
+    const std::int64_t step = kStreamedPiece / width;
     for (std::int64_t first = begin; first < end; first += step) {
       const std::int64_t n = std::min(step, end - first);
       make(first, n, piece);

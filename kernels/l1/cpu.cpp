@@ -6,18 +6,17 @@
 namespace pgad {
 namespace {
 
-constexpr std::int64_t kPiece = 4096;  // elements added up in a fixed order; a constant, so threads don't change sums
+constexpr std::int64_t kDistancePiece =
+    4096;  // elements added up in a fixed order; a constant, so threads don't change sums
 
-PGAD_SIMD double distance(const float* x, const float* y, std::int64_t n) {
+PGAD_SIMD double distance(const float* x, const float* y, float* dx, std::int64_t n, float beta) {
   double s = 0;
 #pragma omp simd reduction(+ : s)
-  for (std::int64_t i = 0; i < n; ++i) s += std::fabs(x[i] - y[i]);
+  for (std::int64_t i = 0; i < n; ++i) {
+    s += std::fabs(x[i] - y[i]);
+    dx[i] = beta * ((x[i] > y[i] ? 1.f : 0.f) - (x[i] < y[i] ? 1.f : 0.f));
+  }
   return s;
-}
-
-PGAD_SIMD void signs(const float* x, const float* y, float* dx, std::int64_t n, float factor) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) dx[i] = factor * ((x[i] > y[i] ? 1.f : 0.f) - (x[i] < y[i] ? 1.f : 0.f));
 }
 
 }  // namespace
@@ -26,17 +25,12 @@ void l1_cpu(Exec& exec, const L1Args<float>& p) {
   parallel_for(exec, p.n, std::max<std::int64_t>(1, kGrain / p.m), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {
       double sum = 0;
-      for (std::int64_t j = 0; j < p.m; j += kPiece)
-        sum += distance(p.x + n * p.m + j, p.y + n * p.m + j, std::min(kPiece, p.m - j));
+      for (std::int64_t j = 0; j < p.m; j += kDistancePiece) {
+        const std::int64_t at = n * p.m + j;
+        sum += distance(p.x + at, p.y + at, p.dx + at, std::min(kDistancePiece, p.m - j), p.beta);
+      }
       p.loss[n] = static_cast<float>(static_cast<double>(p.alpha) * sum);
     }
-  });
-}
-
-void l1_vjp_cpu(Exec& exec, const L1VjpArgs<float>& p) {
-  parallel_for(exec, p.n, std::max<std::int64_t>(1, kGrain / p.m), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n)
-      signs(p.x + n * p.m, p.y + n * p.m, p.dx + n * p.m, p.m, p.alpha * p.d[n]);
   });
 }
 
