@@ -14,8 +14,10 @@ cuda_kernels_test|kernels/reduction/cuda.cu|        __syncthreads();  // the nex
 cuda_kernels_test|kernels/reduction/cuda.cu|              if (row + k * ty < end) {|              if (row + k * ty <= end) {
 cuda_kernels_test|kernels/latent_step/cuda.cu|    const bool better = loss < s.best_loss[n];|    const bool better = loss <= s.best_loss[n] \|\| loss != loss;
 cuda_kernels_test|kernels/adam/cuda.cu|        m[j] = s.beta1 * m[j] + (1.0f - s.beta1) * g[j];|        m[j] = s.beta1 * m[j] + (1.0f - s.beta2) * g[j];
-cuda_kernels_test|kernels/l1/cuda.cu|      return factor * (static_cast<float>(a > b) - static_cast<float>(a < b));|      return factor * (static_cast<float>(a >= b) - static_cast<float>(a < b));
+cuda_kernels_test|kernels/l1/cuda.cu|      return factor * (static_cast<float>(u > v) - static_cast<float>(u < v));|      return factor * (static_cast<float>(u >= v) - static_cast<float>(u < v));
 cuda_kernels_test|kernels/pixelnorm/cuda.cu|    const float along = inverse * inverse * group_sum(product, lanes) / static_cast<float>(c);|    const float along = inverse * group_sum(product, lanes) / static_cast<float>(c);
+cuda_conv_test|kernels/conv2d/cuda.cu|    const bool inside = l.image < end && s.p < k && i >= 0 && i < h && j >= 0 && j < w;|    const bool inside = l.image < end && s.p < k && i >= 0 && i < h && j >= 0 && j <= w;
+cuda_conv_test|kernels/cuda_gemm.h|    ptx::cp_async_wait<kStages - 2>();|    ptx::cp_async_wait<kStages - 1>();
 cuda_kernels_test|kernels/cuda_common.h|  __syncthreads();  // the next call writes parts|  // no barrier
 M
 )
