@@ -13,8 +13,9 @@ struct Op {
   virtual const char* name() const = 0;
   virtual Tensor forward(Exec& exec, std::span<const Tensor> in) const = 0;
   // The vector-Jacobian product: for each input i with needs[i], the gradient of <out, dout> in in[i]. Written in Vars,
-  // so that it can be differentiated again; an entry that is not needed, or zero everywhere, may stay undefined.
-  virtual std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dout,
+  // so that it can be differentiated again; an entry that is not needed, or zero everywhere, may stay undefined. dout
+  // is the function's own: if dropped early, its memory serves again.
+  virtual std::vector<Var> vjp(std::span<const Var> in, const Var& out, Var dout,
                                std::span<const char> needs) const = 0;
 };
 

@@ -46,6 +46,7 @@ struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t id;              // grows with creation: an input's is smaller than its result's
   std::shared_ptr<const Op> op;  // null for leaves, and where no history is kept
   std::vector<Var> in;
+  bool released = false;  // by grad_and_release: op and in are gone
 
   ~Node();
 };

@@ -36,32 +36,37 @@ void bench(const Options& o) {
                   pgad::parse_precision(o.precision));
   const pgad::NetworkConfig& network = o.network;
   const int batch = o.batch;
-  pgad::Networks networks(exec, network, {}, 1);
   const int level = network.log2_resolution();
   pgad::ObjectiveConfig objective;
 
   std::function<void()> step;
+  std::optional<pgad::Networks> networks;
+  std::optional<pgad::Generator> g;
+  std::optional<pgad::Discriminator> d;
   std::optional<pgad::TrainStep> train;
   std::optional<pgad::LatentSearch> search;
   if (o.mode == "train") {
-    train.emplace(exec, networks, network, objective, pgad::TrainStepShape{level, false, batch, true});
+    networks.emplace(exec, network, pgad::AdamConfig(), 1);
+    train.emplace(exec, *networks, network, objective, pgad::TrainStepShape{level, false, batch, true});
     fill_uniform(train->real(), 1);
     fill_uniform(train->abnormal(), 2);
     for (const pgad::Tensor& z : {train->d_latents(), train->g_latents()})
       pgad::run(pgad::kDrawLatents, exec, pgad::DrawLatentsArgs<float>{1, 3, z.numel(), true, z.data<float>()});
     train->set_ema_weight(0.001);
     step = [&] {
-      networks.d_adam.prepare(0.001);
-      networks.g_adam.prepare(0.001);
+      networks->d_adam.prepare(0.001);
+      networks->g_adam.prepare(0.001);
       train->run();
-      networks.d_adam.advance();
-      networks.g_adam.advance();
+      networks->d_adam.advance();
+      networks->g_adam.advance();
     };
   } else {
     pgad::ScoringConfig scoring;
     scoring.gamma = 0.5;
     scoring.steps = 1 << 30;
-    pgad::SearchModel model{&networks.g, &networks.d, network, pgad::Loss::kLogistic, level};
+    g.emplace(exec, network, 1);
+    d.emplace(exec, network, 1);
+    pgad::SearchModel model{&*g, &*d, network, pgad::Loss::kLogistic, level};
     search.emplace(exec, model, scoring, batch);
     std::vector<int> slots;
     for (int i = 0; i < batch; ++i) {

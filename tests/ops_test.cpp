@@ -329,6 +329,27 @@ TEST(Grad, SeedsOfSeveralValues) {
   EXPECT_THROW(grad(std::span<const Var>(values, 1), std::span<const Var>(seeds, 2), xs), Error);
 }
 
+TEST(Grad, ReleasedGraphsGiveTheirMemoryBack) {
+  std::vector<std::vector<double>> gradients;
+  for (const bool release : {false, true}) {
+    Exec exec;
+    const Var x(exec, random_tensor(exec, {1000}, 0), true);
+    Var y = x;
+    for (int i = 0; i < 20; ++i) y = sigmoid(y);
+    const Var seed = constant_like(y, 1), xs[] = {x};
+    const auto before = exec.memory().live_bytes;
+    const Var g = (release ? grad_and_release(std::span<const Var>(&y, 1), std::span<const Var>(&seed, 1), xs)
+                           : grad(y, xs, false, seed))[0];
+    gradients.push_back(exec.read<double>(g.value()));
+    if (release) {
+      EXPECT_LT(exec.memory().live_bytes, before);
+      EXPECT_THROW(grad(sum(y), xs), Error);
+      EXPECT_NO_THROW(grad(sum(square(x)), xs));
+    }
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
 // The search's losses with their gradients; on CUDA: cuda_kernels_test.
 TEST(L1, FastEqualsReference) {
   for (const auto& [n, m] : {std::pair{1, 1}, {3, 17}, {5, 4096}, {2, 4097}, {64, 3000}}) {

@@ -78,7 +78,7 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
             seeds[] = {Var(exec_, residual.gradient), Var(exec_, feature.gradient),
                        constant_like(latent_critic, 1 - gamma)};
   const std::size_t count = gamma < 1 ? 3 : 2;  // a critic of weight 0 has no gradient
-  const Var gradient = grad(std::span(from, count), std::span(seeds, count), std::span(&z, 1))[0];
+  const Var gradient = grad_and_release(std::span(from, count), std::span(seeds, count), std::span(&z, 1))[0];
   const HistoryScope off(false);
   const Var anomaly = axpby(Var(exec_, residual.loss), Var(exec_, feature.loss), 1 - lambda, lambda);
   const Var paper = axpby(anomaly, latent_critic, gamma, 1 - gamma);

@@ -21,8 +21,7 @@ struct BiasActOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var>, const Var& out, const Var& dy,
-                       std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var>, const Var& out, Var dy, std::span<const char> needs) const override {
     const std::int64_t c = dy.shape().back();
     const Var dx = slope == 1 ? dy : act_grad(dy, out, slope);
     return {dx, needs[1] ? reshape(sum_to(reshape(dx, {dx.shape().numel() / c, c}), {1, c}), {c}) : Var()};
@@ -42,7 +41,7 @@ struct ActGradOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char> needs) const override {
     return {needs[0] ? act_grad(g, in[1], slope) : Var(), Var()};  // constant in y almost everywhere
   }
 };

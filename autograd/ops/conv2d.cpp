@@ -63,7 +63,7 @@ struct ConvOp final : Op {
     launch(kConv2d, exec, x, w[0], w[1], alpha, in[0], in[1], out);
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char> needs) const override {
     return {needs[0] ? conv2d_dgrad(dy, in[1], alpha) : Var(),
             needs[1] ? conv2d_wgrad(in[0], dy, in[1].shape()[1], alpha) : Var()};
   }
@@ -106,8 +106,7 @@ struct ConvBiasActOp final : Op {
     return out;
   }
 
-  std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy,
-                       std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var& out, Var dy, std::span<const char> needs) const override {
     Var d;  // the gradient behind the convolution
     if (normalised) {
       // The kept factor is a constant to the graph: derivatives of this gradient need the formula.
@@ -127,6 +126,7 @@ struct ConvBiasActOp final : Op {
     } else {
       d = slope == 1 ? dy : act_grad(dy, out, slope);
     }
+    dy = Var();
     const std::int64_t c = d.shape().back();
     Var dx = needs[0] ? conv2d_dgrad(d, in[1], alpha) : Var();
     if (upsampled && needs[0]) dx = sum_pool2x(dx);
@@ -147,7 +147,7 @@ struct DgradOp final : Op {
     launch(kConv2dDgrad, exec, out.shape(), w[0], w[1], alpha, in[0], in[1], out);
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char> needs) const override {
     return {needs[0] ? conv2d(g, in[1], alpha) : Var(),
             needs[1] ? conv2d_wgrad(g, in[0], in[1].shape()[1], alpha) : Var()};
   }
@@ -167,7 +167,7 @@ struct WgradOp final : Op {
     launch(kConv2dWgrad, exec, x, dy[3], k, alpha, in[0], in[1], out, upsampled);
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char> needs) const override {
     const Var dx = needs[0] ? conv2d_dgrad(in[1], g, alpha) : Var();
     return {needs[0] && upsampled ? sum_pool2x(dx) : dx,
             needs[1] ? conv2d(upsampled ? upsample2x(in[0]) : in[0], g, alpha) : Var()};

@@ -21,7 +21,7 @@ struct UnaryOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var& out, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var& out, Var dy, std::span<const char>) const override {
     const Var& x = in[0];
     switch (op) {
       case Unary::kAffine:
@@ -69,7 +69,7 @@ struct BinaryOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char> needs) const override {
     if (op == Binary::kMul) return {needs[0] ? mul(dy, in[1]) : Var(), needs[1] ? mul(dy, in[0]) : Var()};
     const auto scaled = [&](double factor) { return factor == 1 ? dy : scale(dy, factor); };
     return {needs[0] ? scaled(a) : Var(), needs[1] ? scaled(b) : Var()};
@@ -91,7 +91,7 @@ struct ScaleByOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char> needs) const override {
     PGAD_CHECK(!needs[1], "scale_by has no derivative in t");
     return {scale_by(dy, in[1], c0, c1), Var()};
   }
@@ -103,7 +103,7 @@ struct ReshapeOp final : Op {
 
   const char* name() const override { return "reshape"; }
   Tensor forward(Exec&, std::span<const Tensor> in) const override { return in[0].reshaped(shape); }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {reshape(dy, in[0].shape())};
   }
 };

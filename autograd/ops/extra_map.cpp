@@ -22,7 +22,7 @@ struct AppendOnlyOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {has_x ? drop_map(dy) : sum_map(dy, in[0].shape()[0])};
   }
 };
@@ -40,7 +40,7 @@ struct AppendOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char> needs) const override {
     return {needs[0] ? drop_map(dy) : Var(), needs[1] ? sum_map(dy, in[1].shape()[0]) : Var()};
   }
 };
@@ -55,7 +55,7 @@ struct DropOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var>, const Var& out, const Var& g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var>, const Var& out, Var g, std::span<const char>) const override {
     return {apply(std::make_shared<AppendOnlyOp>(true, out.shape()), {g})};
   }
 };
@@ -72,7 +72,7 @@ struct SumMapOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char>) const override {
     const Shape& y = in[0].shape();
     return {apply(std::make_shared<AppendOnlyOp>(false, Shape{y[0], y[1], y[2], y[3] - 1}), {g})};
   }

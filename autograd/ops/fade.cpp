@@ -17,7 +17,7 @@ struct FadeOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char> needs) const override {
     PGAD_CHECK(!needs[2], "fade has no derivative in t");
     return {needs[0] ? scale_by(dy, in[2], 1, -1) : Var(), needs[1] ? scale_by(dy, in[2], 0, 1) : Var(), Var()};
   }

@@ -25,7 +25,7 @@ struct MatmulOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dc, std::span<const char> needs) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dc, std::span<const char> needs) const override {
     // c = A B with A = op(a), B = op(b): dA = dc B^T, dB = A^T dc; each transposed back where its op transposes.
     Var da, db;
     if (needs[0]) da = ta ? matmul(in[1], dc, tb, true, alpha) : matmul(dc, in[1], false, !tb, alpha);

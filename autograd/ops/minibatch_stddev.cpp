@@ -31,7 +31,7 @@ struct StddevVjpOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char>) const override {
     const auto formula = [](std::span<const Var> v) {
       const auto inner = [](std::span<const Var> x) { return minibatch_stddev_formula(x[0]); };
       return vjp_of(inner, v.subspan(0, 1), v[1])[0];
@@ -50,7 +50,7 @@ struct StddevOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {apply(std::make_shared<StddevVjpOp>(), {in[0], dy})};
   }
 };

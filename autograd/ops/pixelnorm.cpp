@@ -29,7 +29,7 @@ struct PixelnormVjpOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char>) const override {
     const auto formula = [](std::span<const Var> v) {
       const auto inner = [](std::span<const Var> x) { return pixelnorm_formula(x[0]); };
       return vjp_of(inner, v.subspan(0, 1), v[1])[0];
@@ -48,7 +48,7 @@ struct PixelnormOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {apply(std::make_shared<PixelnormVjpOp>(), {in[0], dy})};
   }
 };

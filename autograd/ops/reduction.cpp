@@ -33,7 +33,7 @@ struct SumOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {broadcast_to(dy, in[0].shape(), alpha)};
   }
 };
@@ -51,7 +51,7 @@ struct BroadcastOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {sum_to(dy, in[0].shape(), alpha)};
   }
 };

@@ -21,7 +21,7 @@ struct UpsampleOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var>, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var>, const Var&, Var dy, std::span<const char>) const override {
     return {sum_pool2x(dy, alpha)};
   }
 };
@@ -40,7 +40,7 @@ struct SumPoolOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var>, const Var&, const Var& dy, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var>, const Var&, Var dy, std::span<const char>) const override {
     return {upsample2x(dy, alpha)};
   }
 };
