@@ -49,7 +49,7 @@ class Exec {
   const std::shared_ptr<DeviceRuntime>& runtime() const { return runtime_; }
   // What kernels are launched on: cudaStream_t or simt::Stream*.
   void* stream() const { return runtime_->stream(); }
-  // Waits for everything launched so far.
+  // Waits for everything launched so far (not for copies beside it, see StagedInput).
   void synchronize() const {
     if (runtime_) runtime_->synchronize();
   }

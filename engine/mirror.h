@@ -49,7 +49,8 @@ class StagedInput {
  public:
   StagedInput() = default;
   StagedInput(Exec& exec, const Shape& shape) : tensor_(exec.zeros(shape)) {
-    if (exec.runtime()) stage_ = std::make_shared<Stage>(exec, shape);
+    const bool estimate_for_cpu = exec.device().dry && exec.device().type == DeviceType::kCpu;
+    if (exec.runtime() && !estimate_for_cpu) stage_ = std::make_shared<Stage>(exec, shape);
   }
 
   const Tensor& tensor() const { return tensor_; }

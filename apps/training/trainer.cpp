@@ -289,7 +289,11 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
     const std::int64_t then = state_.images + phase.batch;
     if (then < total) {
       const Phase next = phase_at(config_.schedule, log2_resolution, then);
-      if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
+      try {
+        if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
+      } catch (const Error&) {  // an image has become unreadable: the next step's error, if there is one
+        filled_for_ = -1;
+      }
     }
     const TrainStepResult result = step_->finish();
     if (!result.d_skipped) networks_.d_adam.advance();

@@ -38,7 +38,8 @@ const char* name_of(Order);
 struct Options {
   Order order = Order::kForward;
   std::uint64_t seed = 0;
-  // cp.async lands when it is waited for, and is NaN until then (finds missing waits); or at once.
+  // cp.async lands when it is waited for, and is NaN until then (finds missing waits); or at once. So do the copies of
+  // DeviceRuntime::Queue::kCopies.
   bool late_copies = true;
   bool graphs = true;  // whether captured work can be made a graph
   std::size_t max_shared_bytes = 227 * 1024;  // a block's, static and dynamic: compute capability 9.0
