@@ -2,14 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <filesystem>
 
 #include "apps/config/config_io.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/schedule.h"
 #include "apps/training/train_step.h"
+#include "apps/training/trainer.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "tests/temp_dir.h"
 
 namespace pgad::test {
 namespace {
@@ -179,6 +183,49 @@ TEST(TrainStep, NonFiniteGradientsChangeNothing) {
   EXPECT_TRUE(r.d_skipped);
   EXPECT_TRUE(r.g_skipped);
   EXPECT_EQ(weights(rig.networks), before);
+}
+
+// The trainer reads the next step's images while a step is under way. Images that have become unreadable by then are
+// the next step's error: a run that is stopped before it ends as if nothing had happened.
+TEST(Trainer, AnUnreadableNextImageDoesNotCostTheStepUnderWay) {
+  const TempDir dir;
+  const std::string good = dir / "data/train/good";
+  std::filesystem::create_directories(good);
+  for (int i = 0; i < 300; ++i)
+    write_png(good + "/" + std::to_string(i) + ".png",
+              Image{8, 8, 1, std::vector<float>(64, 0.003f * static_cast<float>(i))});
+  Config config = preset("tiny");
+  config.network = tiny_network();
+  config.schedule.total_kimg = 100;
+  config.schedule.batch = {{4, 64}};
+  config.data.path = dir / "data";
+  config.run.out = dir / "run";
+  TrainingImagesOptions read_each_time;
+  read_each_time.byte_limit = 0;
+  const Dataset data = Dataset::open(config.data, Purpose::kTrain);
+  for (const bool stopped : {true, false}) {
+    std::filesystem::remove_all(config.run.out);
+    Exec exec(Device{}, 2);
+    Trainer trainer(exec, config, data, read_each_time);
+    std::atomic<bool> stop = false;
+    int steps = 0;
+    const auto train = [&] {
+      return trainer.run(stop, [&](const TrainingProgress&) {
+        // Some images of the step after the next may have been read ahead, hardly all 64.
+        if (++steps == 1) std::filesystem::rename(good, good + ".gone");
+        stop = stopped && steps == 2;
+      });
+    };
+    if (stopped) {
+      EXPECT_EQ(train(), StopReason::kInterrupted);
+      EXPECT_EQ(trainer.state().images, 128);
+      EXPECT_EQ(list_checkpoints(config.run.out).size(), 1u);
+    } else {
+      EXPECT_NE(error_of([&] { train(); }).find("No such file"), std::string::npos);
+      EXPECT_GE(steps, 2);
+    }
+    std::filesystem::rename(good + ".gone", good);
+  }
 }
 
 TEST(Adam, MovesByTheLearningRateAtFirst) {  // with beta1 = 0 the first step is lr * sign(gradient)

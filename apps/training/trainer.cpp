@@ -64,14 +64,13 @@ Config portable(const Config& config) {
   return c;
 }
 
-Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data)
+Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data, TrainingImagesOptions options)
     : exec_(exec),
       config_(config),
       preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data.fit)),
       networks_(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                 config.run.seed),
       stored_config_(config_to_json(portable(config)).dump()) {
-  TrainingImagesOptions options;
   options.threads = exec.threads();
   normal_ = std::make_unique<TrainingImages>(data.train_normal, data.source, preprocessing_, options);
   const bool use_abnormal = config.objective.gamma < 1;  // gamma = 1 is a plain GAN: AnoGAN's

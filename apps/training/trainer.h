@@ -30,7 +30,7 @@ struct TrainingProgress {
 class Trainer {
  public:
   // Reads all training images once. Throws UsageError or Error as Dataset and TrainingImages do.
-  Trainer(Exec& exec, const Config& config, const Dataset& data);
+  Trainer(Exec& exec, const Config& config, const Dataset& data, TrainingImagesOptions options = {});
 
   TrainingImages& normal_images() const { return *normal_; }
   const TrainingImages& abnormal_images() const { return *abnormal_; }

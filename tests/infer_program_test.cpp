@@ -1,0 +1,322 @@
+// pgad_infer: what it writes and refuses, damaged models and images, scores, maps, evaluation, drawing.
+
+#include "tests/programs.h"
+
+namespace pgad::test {
+namespace {
+
+TEST(InferProgram, RefusesWrongUsage) {
+  const TempDir dir;
+  const Words score = {"score", "--model", shared().model, "--input", shared().data, "--out", dir / "out"};
+  EXPECT_TRUE(refused(infer({}), 2, {"subcommand"}));
+  EXPECT_TRUE(refused(infer({"guess"}), 2, {"subcommand"}));
+  EXPECT_TRUE(refused(infer({"score"}), 2, {"--model"}));
+  EXPECT_TRUE(refused(infer(score + Words{"--gamma", "0"}), 2, {"--gamma", "(0, 1]"}));
+  EXPECT_TRUE(refused(infer(score + Words{"--steps", "0"}), 2, {"--steps", ">= 1"}));
+  EXPECT_TRUE(refused(infer(score + Words{"--batch", "0"}), 2, {"--batch", "[1, 4096]"}));
+  EXPECT_TRUE(refused(infer(score + Words{"--wish", "1"}), 2, {"--wish"}));
+  EXPECT_TRUE(
+      refused(infer({"generate", "--model", shared().model, "--out", dir / "out", "--count", "0"}), 2, {"--count"}));
+  EXPECT_TRUE(ended(infer({"--help"}), 0, {"score", "evaluate", "generate", "info"}));
+  EXPECT_FALSE(fs::exists(dir / "out"));
+}
+
+TEST(InferProgram, RefusesMissingInputs) {
+  const TempDir dir;
+  fs::create_directory(dir / "empty");
+  const auto score = [&](const std::string& input) {
+    return infer({"score", "--model", shared().model, "--input", input, "--out", dir / "out"});
+  };
+  EXPECT_TRUE(refused(score(dir / "nowhere"), 1, {dir / "nowhere"}));
+  EXPECT_TRUE(refused(score(dir / "empty"), 1, {dir / "empty"}));
+  EXPECT_FALSE(fs::exists(dir / "out/scores.csv"));
+}
+
+TEST(InferProgram, RefusesDamagedModels) {
+  const TempDir dir;
+  const std::string path = dir / "damaged.safetensors";
+  const std::string good = read_file(shared().model);
+  const auto said = [&](const std::string& bytes) {
+    write_file_atomically(path, bytes);
+    return infer({"info", "--model", path});
+  };
+  EXPECT_TRUE(refused(infer({"info", "--model", dir / "none"}), 1, {dir / "none", "No such file"}));
+  EXPECT_TRUE(refused(infer({"info", "--model", dir / ""}), 1, {dir / ""}));
+  for (const std::size_t n :
+       {std::size_t{0}, std::size_t{5}, std::size_t{8}, std::size_t{100}, good.size() / 2, good.size() - 1})
+    EXPECT_TRUE(refused(said(good.substr(0, n)), 1, {path})) << n << " bytes";
+  EXPECT_TRUE(refused(said(good + "x"), 1, {path, "bytes"}));
+  EXPECT_TRUE(refused(said(read_file(shared().run + "/config.json")), 1, {path}));
+  std::string long_header = good;
+  for (int i = 0; i < 8; ++i) long_header[static_cast<std::size_t>(i)] = '\x7f';
+  EXPECT_TRUE(refused(said(long_header), 1, {path, "header length"}));
+  long_header[7] = long_header[6] = long_header[5] = long_header[4] = long_header[3] = 0;
+  EXPECT_TRUE(refused(said(long_header), 1, {path, "header length"}));
+  std::string no_json = good;
+  no_json[20] = '\0';
+  EXPECT_TRUE(ended(said(no_json), 1, {path}));
+  EXPECT_TRUE(refused(said(read_file(list_checkpoints(shared().run).begin()->second)), 1, {path, "not a pgad model"}));
+}
+
+// The shared model with something changed.
+void write_changed_model(const std::string& path, const std::function<void(SafeTensorsFile&)>& change) {
+  SafeTensorsFile file = read_safetensors(shared().model);
+  change(file);
+  std::vector<SafeTensorView> views;
+  for (const auto& [name, t] : file.tensors) views.push_back({name, t.dtype, t.shape, t.bytes});
+  write_safetensors(path, views, file.metadata);
+}
+
+TEST(InferProgram, RefusesModelsThatContradictThemselves) {
+  const TempDir dir;
+  const std::string path = dir / "changed.safetensors";
+  const auto said = [&](const std::function<void(SafeTensorsFile&)>& change) {
+    write_changed_model(path, change);
+    return infer({"info", "--model", path});
+  };
+  const auto config = [](const char* key, const nlohmann::json& value) {
+    return [=](SafeTensorsFile& f) {
+      auto json = nlohmann::json::parse(f.metadata.at("config"));
+      json[key] = value;
+      f.metadata["config"] = json.dump();
+    };
+  };
+  const auto metadata = [](const char* key, const char* value) {
+    return [=](SafeTensorsFile& f) { f.metadata[key] = value; };
+  };
+  ASSERT_TRUE(ended(said([](SafeTensorsFile&) {}), 0));
+  EXPECT_TRUE(refused(said([](SafeTensorsFile& f) { f.metadata.clear(); }), 1, {path, "not a pgad model"}));
+  EXPECT_TRUE(refused(said(metadata("format_version", "99")), 1, {path, "99"}));
+  EXPECT_TRUE(refused(said(config("fmap-max", 8)), 1, {path, "tensor", "found F32", "wanted F32"}));
+  EXPECT_TRUE(refused(said(config("resolution", 16)), 1, {path, "8x8"}));
+  EXPECT_TRUE(refused(said(config("channels", 3)), 1, {path}));
+  EXPECT_TRUE(refused(said(config("gamma", -1)), 1, {path, "gamma"}));
+  EXPECT_TRUE(refused(said(config("colour", "red")), 1, {path, "colour"}));
+  EXPECT_TRUE(refused(said(metadata("level", "9")), 1, {path, "level"}));
+  EXPECT_TRUE(refused(said(metadata("level", "three")), 1, {path, "level", "three"}));
+  EXPECT_TRUE(refused(said(metadata("old_weight", "7")), 1, {path, "old_weight"}));
+  EXPECT_TRUE(refused(said(metadata("minibatch_stddev", "nan")), 1, {path, "minibatch_stddev"}));
+  EXPECT_TRUE(refused(said(metadata("preprocessing", "nonsense")), 1, {path, "preprocessing"}));
+  EXPECT_TRUE(ended(said(metadata("config", "{")), 1, {path, "config"}));
+  EXPECT_TRUE(ended(said(metadata("calibration", "{}")), 1, {path, "calibration"}));
+  EXPECT_TRUE(refused(said([](SafeTensorsFile& f) { f.metadata.erase("images"); }), 1, {path, "images"}));
+  std::string first;
+  EXPECT_TRUE(refused(said([&](SafeTensorsFile& f) {
+                        first = f.tensors.begin()->first;
+                        f.tensors.begin()->second.shape.push_back(1);
+                      }),
+                      1, {path, "tensor"}));
+  EXPECT_TRUE(
+      refused(said([&](SafeTensorsFile& f) { f.tensors.erase(std::prev(f.tensors.end())); }), 1, {path, "no tensor"}));
+}
+
+TEST(InferProgram, ScoresTheGoodAmongBadImages) {
+  const TempDir dir;
+  const Words good = write_digits(dir / "in", 4);
+  const std::string png = read_file(good[0]);
+  std::string corrupt = png;
+  for (std::size_t i = corrupt.size() / 2; i < corrupt.size() / 2 + 20; ++i)
+    corrupt[i] = static_cast<char>(~corrupt[i]);
+  write_file_atomically(dir / "in/101-corrupt.png", corrupt);
+  write_file_atomically(dir / "in/102-truncated.png", png.substr(0, png.size() / 2));
+  write_file_atomically(dir / "in/103-empty.png", "");
+  const Words score = {"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--batch", "2"};
+
+  EXPECT_TRUE(
+      refused(infer(score + Words{"--out", dir / "out"}), 1,
+              {"101-corrupt.png", "102-truncated.png", "103-empty.png", "4 images scored", "3 could not be read"}));
+  const auto rows = read_csv(dir / "out/scores.csv");
+  ASSERT_EQ(rows.size(), 7u);
+  const Words order = {"100.png", "101-corrupt.png", "101.png", "102-truncated.png",
+                       "102.png", "103-empty.png",   "103.png"};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].at("path"), order[i]);
+    const bool bad = order[i].find('-') != std::string::npos;
+    EXPECT_EQ(rows[i].at("error").empty(), !bad) << order[i];
+    for (const std::string& name : kScores) EXPECT_EQ(rows[i].at(name).empty(), bad) << order[i];
+    EXPECT_EQ(rows[i].at("decision").empty(), bad) << order[i];
+  }
+  EXPECT_NE(rows[3].at("error").find("truncated"), std::string::npos) << rows[3].at("error");
+  EXPECT_NE(rows[5].at("error").find("0 bytes"), std::string::npos) << rows[5].at("error");
+  const auto json = nlohmann::json::parse(read_file(dir / "out/scores.json"));
+  EXPECT_EQ(json.at("images").size(), 7u);
+  EXPECT_TRUE(json.at("images")[1].contains("error"));
+
+  EXPECT_TRUE(refused(infer(score + Words{"--out", dir / "strict", "--strict"}), 1, {"101-corrupt.png"}));
+  EXPECT_FALSE(fs::exists(dir / "strict/scores.csv"));
+  EXPECT_FALSE(fs::exists(dir / "strict/scores.json"));
+  EXPECT_EQ(left_overs(dir / "strict"), Words{});
+  // Results of an earlier call survive a call that fails.
+  const std::string before = read_file(dir / "out/scores.csv");
+  EXPECT_TRUE(refused(infer(score + Words{"--out", dir / "out", "--strict"}), 1, {"101-corrupt.png"}));
+  EXPECT_EQ(before, read_file(dir / "out/scores.csv"));
+}
+
+TEST(InferProgram, ScoresAreTheSameEachTime) {
+  const TempDir dir;
+  write_digits(dir / "in", 7);
+  for (const char* out : {"a", "b"})
+    ASSERT_TRUE(
+        ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out", dir / out}),
+              0, {"7 images scored", "judged anomalous"}));
+  EXPECT_EQ(read_file(dir / "a/scores.csv"), read_file(dir / "b/scores.csv"));
+  EXPECT_EQ(read_file(dir / "a/scores.json"), read_file(dir / "b/scores.json"));
+}
+
+TEST(InferProgram, ScoresDoNotDependOnTheCompany) {
+  const TempDir dir;
+  const Words files = write_digits(dir / "in", 7);
+  const Words options = {"--steps", "30", "--threads", "1", "--batch", "4"};
+  const auto score = [&](const Words& inputs, const std::string& out, const Words& more) {
+    EXPECT_TRUE(
+        ended(infer(Words{"score", "--model", shared().model, "--out", dir / out, "--input"} + inputs + more), 0));
+    return scores_by_name((dir / out) + "/scores.csv");
+  };
+  const auto together = score(files, "together", options);
+  ASSERT_EQ(together.size(), 7u);
+  auto others = score(Words(files.rbegin(), files.rend()), "reversed", options);
+  EXPECT_EQ(read_csv(dir / "reversed/scores.csv").front().at("path"), files.back());
+  const auto compare = [&](const char* what) {
+    for (const auto& [name, values] : others)
+      for (std::size_t i = 0; i < kScores.size(); ++i) {
+        const double expected = together.at(name).at(i);
+        EXPECT_NEAR(values.at(i), expected, 1e-6 + 1e-6 * std::fabs(expected))
+            << what << ": " << name << " " << kScores[i];
+      }
+  };
+  compare("reversed");
+  others = score(files, "at once", {"--steps", "30", "--threads", "1", "--batch", "7"});
+  ASSERT_EQ(others.size(), 7u);
+  compare("batch 7");
+  others.clear();
+  for (const std::string& file : files) others.merge(score({file}, "alone", options));
+  ASSERT_EQ(others.size(), 7u);
+  compare("alone");
+  others = score(files, "two threads", {"--steps", "30", "--threads", "2", "--batch", "4"});
+  compare("two threads");
+}
+
+TEST(InferProgram, WritesMaps) {
+  const TempDir dir;
+  write_digits(dir / "in/sub", 1);
+  ASSERT_TRUE(ended(infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out",
+                           dir / "out", "--maps"}),
+                    0));
+  const std::string base = dir / "out/maps/sub/100.png";
+  const Image heatmap = read_image(base + ".heatmap.png");
+  EXPECT_EQ(heatmap.height, 28);
+  EXPECT_EQ(heatmap.width, 28);
+  EXPECT_EQ(heatmap.channels, 3);
+  const Image reconstruction = read_image(base + ".reconstruction.png");
+  EXPECT_EQ(reconstruction.height, 8);
+  EXPECT_EQ(reconstruction.width, 8);
+  const Image panel = read_image(base + ".panel.png");
+  EXPECT_GT(panel.width, 3 * panel.height);
+  for (const char* suffix : {".residual.npy", ".calibrated.npy"}) {
+    const NpyArray map = read_npy(base + suffix);
+    EXPECT_EQ(map.shape, (std::vector<std::int64_t>{8, 8}));
+    EXPECT_TRUE(std::ranges::all_of(map.values, [](float v) { return std::isfinite(v); })) << suffix;
+  }
+  const NpyArray residual = read_npy(base + ".residual.npy");
+  double mean = 0;
+  for (const float v : residual.values) mean += v / 64.0;
+  EXPECT_NEAR(mean, std::stod(read_csv(dir / "out/scores.csv").at(0).at("residual")), 1e-5);
+}
+
+TEST(InferProgram, FullDiskWhileScoring) {
+  // Full before the first table's header, before the second's, and in the middle of the 400 images.
+  for (const std::size_t free_pages : {0, 1, 3}) {
+    const TempDir dir;
+    const SmallDisk disk(dir / "disk", 32 << 10);
+    if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
+    std::ofstream(dir / "disk/filler") << std::string(std::size_t{4096} * (8 - free_pages), 'x');
+    EXPECT_TRUE(refused(infer({"score", "--model", shared().model, "--input", shared().data, "--steps", "1",
+                               "--threads", "1", "--out", dir / "disk"}),
+                        1, {dir / "disk/scores.", "No space left on device"}));
+    EXPECT_FALSE(fs::exists(dir / "disk/scores.csv"));
+    EXPECT_FALSE(fs::exists(dir / "disk/scores.json"));
+    EXPECT_EQ(left_overs(dir / "disk"), Words{}) << free_pages << " free pages";
+  }
+}
+
+TEST(InferProgram, Evaluates) {
+  const TempDir dir;
+  const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit",
+                        "20", "--out", dir / "out"});
+  ASSERT_TRUE(ended(r, 0, {"40 images scored"}));
+  EXPECT_NE(r.out.find("score           AUROC     AP     F1"), std::string::npos) << r.out;
+  const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
+  EXPECT_EQ(metrics.at("images").at("normal"), 20);
+  EXPECT_EQ(metrics.at("images").at("anomalous"), 20);
+  for (const std::string& name : kScores) {
+    EXPECT_NE(r.out.find(name), std::string::npos) << r.out;
+    for (const char* key : {"auroc", "average_precision", "f1"}) {
+      const double v = metrics.at("scores").at(name).at(key).get<double>();
+      EXPECT_TRUE(v >= 0 && v <= 1) << name << " " << key << " " << v;
+    }
+  }
+  for (const char* name : {"roc.png", "histogram.png", "examples.png"}) {
+    const Image image = read_image((dir / "out/") + name);
+    EXPECT_GT(image.width, 32) << name;
+  }
+  // Drawn without the images that trained or calibrated the model.
+  const auto rows = read_csv(dir / "out/scores.csv");
+  EXPECT_EQ(rows.size(), 40u);
+  for (const auto& row : rows) EXPECT_EQ(row.at("label") == "normal", row.at("group") == "8");
+}
+
+TEST(InferProgram, EvaluationNeedsBothKinds) {
+  const TempDir dir;
+  write_digits(dir / "in/train/good", 1);
+  write_digits(dir / "in/test/good", 3);
+  const Words words = {"evaluate", "--model", shared().model, "--data", dir / "in", "--out", dir / "out"};
+  EXPECT_TRUE(refused(infer(words + Words{"--normal-class", ""}), 1, {"no anomalous images", "test/<defect>"}));
+  fs::rename(dir / "in/test/good", dir / "in/test/scratch");
+  EXPECT_TRUE(refused(infer(words + Words{"--normal-class", ""}), 1, {"no normal images"}));
+  EXPECT_FALSE(fs::exists(dir / "out/metrics.json"));
+}
+
+TEST(InferProgram, GeneratesFromLatents) {
+  const TempDir dir;
+  const auto generate = [&](const std::vector<std::int64_t>& shape, const std::vector<float>& values,
+                            const std::string& out) {
+    write_npy(dir / "latents.npy", shape, values);
+    return infer({"generate", "--model", shared().model, "--threads", "1", "--latents", dir / "latents.npy", "--out",
+                  dir / out});
+  };
+  ASSERT_TRUE(ended(generate({1, 4}, {0.1f, -0.7f, 0.4f, 0.9f}, "one"), 0));
+  ASSERT_TRUE(ended(generate({3, 4}, {0.1f, -0.7f, 0.4f, 0.9f, 1, 1, -1, 0, 0.1f, -0.7f, 0.4f, 0.9f}, "three"), 0));
+  const NpyArray one = read_npy(dir / "one/samples.npy"), three = read_npy(dir / "three/samples.npy");
+  EXPECT_EQ(three.shape, (std::vector<std::int64_t>{3, 1, 8, 8}));
+  for (std::size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(three.values[i], three.values[128 + i]);
+    EXPECT_NEAR(one.values[i], three.values[i], 1e-6);
+  }
+  EXPECT_FALSE(std::equal(one.values.begin(), one.values.end(), three.values.begin() + 64));
+  EXPECT_GT(read_image(dir / "three/samples.png").width, 8);
+
+  EXPECT_TRUE(refused(generate({2, 3}, {1, 2, 3, 4, 5, 6}, "wrong"), 1, {dir / "latents.npy", "[count, 4]"}));
+  EXPECT_TRUE(refused(generate({4}, {1, 2, 3, 4}, "wrong"), 1, {dir / "latents.npy", "[count, 4]"}));
+  EXPECT_TRUE(refused(generate({0, 4}, {}, "wrong"), 1, {dir / "latents.npy"}));
+  write_file_atomically(dir / "latents.npy", "no numbers");
+  EXPECT_TRUE(
+      refused(infer({"generate", "--model", shared().model, "--latents", dir / "latents.npy", "--out", dir / "wrong"}),
+              1, {dir / "latents.npy"}));
+  EXPECT_FALSE(fs::exists(dir / "wrong/samples.npy"));
+}
+
+TEST(InferProgram, GeneratesTheSameForASeed) {
+  const TempDir dir;
+  const auto generate = [&](const std::string& seed, const std::string& out) {
+    EXPECT_TRUE(ended(infer({"generate", "--model", shared().model, "--threads", "1", "--count", "5", "--seed", seed,
+                             "--out", dir / out}),
+                      0, {"5 images of 8x8x1"}));
+    return read_file((dir / out) + "/samples.png") + read_file((dir / out) + "/samples.npy");
+  };
+  const std::string a = generate("3", "a");
+  EXPECT_TRUE(a == generate("3", "b"));
+  EXPECT_FALSE(a == generate("4", "c"));
+}
+
+}  // namespace
+}  // namespace pgad::test

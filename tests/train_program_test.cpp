@@ -1,0 +1,294 @@
+// pgad_train: what it writes and refuses, full disks, runs that are interrupted and resumed.
+
+#include "tests/programs.h"
+
+namespace pgad::test {
+namespace {
+
+TEST(TrainProgram, WritesARun) {
+  const Shared& s = shared();
+  ASSERT_TRUE(ended(s.trained, 0, {"idx data", "saved " + s.model, "threshold of combined"}));
+  const auto config = nlohmann::json::parse(read_file(s.run + "/config.json"));
+  EXPECT_EQ(config.at("resolution"), 8);
+  EXPECT_EQ(config.at("normal-class"), "8");
+  const auto log = read_log(s.run);
+  ASSERT_FALSE(log.empty());
+  for (const auto& line : log)
+    for (const char* key : {"kimg", "resolution", "alpha", "d_loss", "g_loss", "d_real", "d_fake", "d_abnormal",
+                            "d_grad_norm", "images_per_second", "peak_rss_mb"}) {
+      ASSERT_TRUE(line.contains(key)) << key;
+      EXPECT_TRUE(line[key].is_number()) << key << " in " << line.dump();
+    }
+  EXPECT_EQ(log.back()["resolution"], 8);
+  EXPECT_DOUBLE_EQ(log.back()["alpha"].get<double>(), 1);
+  EXPECT_GT(log.back()["peak_rss_mb"].get<double>(), 1);
+  EXPECT_GE(files_in(s.run + "/samples", ".png"), 1);
+  for (const auto& e : fs::directory_iterator(s.run + "/samples")) {
+    const Image sheet = read_image(e.path().string());  // 8 x 8 images of 8 x 8, and lines between them
+    EXPECT_EQ(sheet.width, sheet.height);
+    EXPECT_GE(sheet.width, 64);
+  }
+  EXPECT_EQ(list_checkpoints(s.run).size(), 1u);
+  EXPECT_EQ(read_safetensors(s.model).metadata.at("format"), "pgad-model");
+  EXPECT_EQ(left_overs(s.run), Words{});
+}
+
+TEST(TrainProgram, ConfigFileOfARunRepeatsIt) {
+  const Shared& s = shared();
+  const TempDir dir;
+  ASSERT_TRUE(ended(train({"--config", s.run + "/config.json", "--out", dir / "again"}), 0));
+  EXPECT_TRUE(read_file(s.model) == read_file(dir / "again/model.safetensors"));
+}
+
+TEST(TrainProgram, NoSampleSheetsOnRequest) {
+  const TempDir dir;
+  ASSERT_TRUE(ended(train(shared().train_words + kShort + Words{"--sample-kimg", "0", "--out", dir / "run"}), 0));
+  EXPECT_EQ(files_in(dir / "run/samples", ".png"), 0);
+}
+
+TEST(TrainProgram, RefusesMissingData) {
+  const TempDir dir;
+  const Words out = kTiny + kShort + Words{"--out", dir / "out"};
+  fs::create_directory(dir / "empty");
+  write_file_atomically(dir / "file", "text");
+  EXPECT_TRUE(refused(train(out), 2, {"--data", "expected"}));
+  EXPECT_TRUE(refused(train(Words{"--data", dir / "nowhere"} + out), 1, {dir / "nowhere", "does not exist"}));
+  EXPECT_TRUE(refused(train(Words{"--data", dir / "empty"} + out), 1, {dir / "empty", "no images"}));
+  EXPECT_TRUE(refused(train(Words{"--data", dir / "file"} + out), 1, {dir / "file", "is a file"}));
+  EXPECT_TRUE(refused(train(Words{"--data", (dir / "file") + "/below"} + out), 1, {"/below"}));
+  EXPECT_FALSE(fs::exists(dir / "out/model.safetensors"));
+}
+
+TEST(TrainProgram, RefusesAMissingNormalClass) {
+  const TempDir dir;
+  const Words words = Words{"--data", shared().data, "--out", dir / "out"} + kTiny + kShort;
+  EXPECT_TRUE(refused(train(words), 2, {"normal", "classes: 0, 1, 2"}));
+  EXPECT_TRUE(refused(train(words + Words{"--normal-class", "eight"}), 2, {"eight", "classes: 0, 1, 2"}));
+}
+
+TEST(TrainProgram, RefusesValuesOutOfRange) {
+  const TempDir dir;
+  const struct {
+    Words words, said;
+  } cases[] = {
+      {{"--gamma", "0"}, {"--gamma", "value 0", "(0, 1]"}},
+      {{"--gamma", "1.5"}, {"--gamma", "1.5", "(0, 1]"}},
+      {{"--gamma", "nan"}, {"--gamma", "(0, 1]"}},
+      {{"--gamma", "much"}, {"--gamma", "much", "(0, 1]"}},
+      {{"--resolution", "48"}, {"--resolution", "48", "power of two"}},
+      {{"--batch", "0"}, {"--batch", "0", "4096"}},
+      {{"--batch", "4:8,4:16"}, {"--batch"}},
+      {{"--lr", "-1"}, {"--lr", "-1"}},
+      {{"--steps", "0"}, {"--steps", ">= 1"}},
+      {{"--total-kimg", "0"}, {"--total-kimg", "(0, 1e9]"}},
+      {{"--start-resolution", "16"}, {"--start-resolution", "resolution is 8"}},
+      {{"--preset", "huge"}, {"--preset", "huge", "tiny, small or pggan"}},
+      {{"--device", "abacus"}, {"--device", "abacus"}},
+      {{"--gama", "0.1"}, {"--gama"}},
+  };
+  const Words words = shared().train_words + kShort + Words{"--out", dir / "out"};
+  for (const auto& c : cases) EXPECT_TRUE(refused(train(with(words, c.words)), 2, c.said)) << c.words[0];
+  EXPECT_TRUE(refused(train(words + Words{"stray"}), 2, {"stray"}));
+  EXPECT_TRUE(refused(train(words + Words{"--gamma"}), 2, {"--gamma"}));
+  EXPECT_TRUE(refused(train(words + Words{"--batch", "4"}), 2, {"--batch"}));  // twice
+  EXPECT_FALSE(fs::exists(dir / "out/model.safetensors"));
+}
+
+TEST(TrainProgram, RefusesBadConfigFiles) {
+  const TempDir dir;
+  const std::string file = dir / "config.json";
+  const auto run = [&](const std::string& text) {
+    write_file_atomically(file, text);
+    return train(shared().train_words + kShort + Words{"--out", dir / "out", "--config", file});
+  };
+  EXPECT_TRUE(refused(run(R"({"gama": 0.1})"), 2, {file, "gama", "closest", "\"gamma\""}));
+  EXPECT_TRUE(refused(run(R"({"gamma": "a lot"})"), 2, {file, "\"gamma\"", "a lot", "(0, 1]"}));
+  EXPECT_TRUE(refused(run(R"({"drift": true})"), 2, {file, "\"drift\"", "true"}));
+  EXPECT_TRUE(refused(run(R"({"restarts": 1.5})"), 2, {file, "\"restarts\"", "1.5"}));
+  EXPECT_TRUE(refused(run(R"([1, 2])"), 2, {file, "object", "array"}));
+  // nlohmann's name for the error may stand in the sentence: it carries line and column.
+  EXPECT_TRUE(ended(run("gamma = 0.1"), 1, {file, "not valid JSON"}));
+  EXPECT_TRUE(ended(run(R"({"gamma": 0.1, )"), 1, {file, "not valid JSON"}));
+  EXPECT_TRUE(refused(train(shared().train_words + Words{"--out", dir / "out", "--config", dir / "none.json"}), 1,
+                      {dir / "none.json", "No such file"}));
+}
+
+TEST(TrainProgram, RefusesAnUnwritableOut) {
+  const TempDir dir;
+  write_file_atomically(dir / "file", "text");
+  const Words words = shared().train_words + kShort;
+  EXPECT_TRUE(refused(train(words), 2, {"--out", "directory"}));
+  EXPECT_TRUE(refused(train(words + Words{"--out", (dir / "file") + "/below"}), 1, {"/file/below", "Not a directory"}));
+  EXPECT_TRUE(refused(train(words + Words{"--out", dir / "file"}), 1, {dir / "file", "is a file"}));
+  EXPECT_EQ(read_file(dir / "file"), "text");
+}
+
+TEST(TrainProgram, DoesNotOverwriteARun) {
+  const Shared& s = shared();
+  const std::string before = read_file(s.model);
+  EXPECT_TRUE(refused(train(s.train_words + kShort + Words{"--out", s.run}), 2, {"already holds a run", "--resume"}));
+  EXPECT_TRUE(before == read_file(s.model));
+}
+
+TEST(TrainProgram, ResumeKeepsTheRunsConfiguration) {
+  const TempDir dir;
+  fs::copy(shared().run, dir / "run", fs::copy_options::recursive);
+  const Words resume = shared().train_words + kShort + Words{"--out", dir / "run", "--resume"};
+  EXPECT_TRUE(refused(train(resume + Words{"--lr", "0.002"}), 2, {"--lr", "0.002", "0.001", "--resume"}));
+  EXPECT_TRUE(refused(train(resume + Words{"--gamma", "0.2"}), 2, {"--gamma", "0.2", "0.1"}));
+  // Weights come from the old seed, all later random numbers would come from the new one.
+  EXPECT_TRUE(refused(train(resume + Words{"--seed", "77"}), 2, {"--seed", "77"}));
+  EXPECT_TRUE(read_file(shared().model) == read_file(dir / "run/model.safetensors"));
+}
+
+TEST(TrainProgram, ResumeOfAFinishedRunChangesNothing) {
+  const TempDir dir;
+  fs::copy(shared().run, dir / "run", fs::copy_options::recursive);
+  const std::string log = read_file(dir / "run/log.jsonl");
+  ASSERT_TRUE(ended(train({"--out", dir / "run", "--resume", "--threads", "1"}), 0, {"resuming at 0.304 kimg"}));
+  EXPECT_TRUE(read_file(shared().model) == read_file(dir / "run/model.safetensors"));
+  EXPECT_EQ(log, read_file(dir / "run/log.jsonl"));
+}
+
+TEST(TrainProgram, ResumeCanGoOnForLonger) {
+  const TempDir dir;
+  fs::copy(shared().run, dir / "run", fs::copy_options::recursive);
+  ASSERT_TRUE(
+      ended(train({"--out", dir / "run", "--resume", "--threads", "1", "--total-kimg", "0.4"}), 0, {"resuming at"}));
+  EXPECT_EQ(read_safetensors(dir / "run/model.safetensors").metadata.at("images"), "400");
+}
+
+// A file system of its own, so small that it fills up.
+TEST(TrainProgram, FullDiskWhileCheckpointing) {
+  const TempDir dir;
+  const SmallDisk disk(dir / "disk", 64 << 10);
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
+  const std::string model = dir / "disk/model.safetensors";
+  write_file_atomically(model, read_file(shared().model));
+  EXPECT_TRUE(refused(train(with(shared().train_words + kShort, {"--fmap-max", "32", "--out", dir / "disk"})), 1,
+                      {dir / "disk/checkpoints/images-000000000304.safetensors", "No space left on device"}));
+  EXPECT_TRUE(read_file(model) == read_file(shared().model));
+  EXPECT_TRUE(list_checkpoints(dir / "disk").empty());
+  EXPECT_EQ(left_overs(dir / "disk"), Words{});
+}
+
+TEST(TrainProgram, FullDiskWhileSavingTheModel) {
+  const TempDir dir;
+  const SmallDisk disk(dir / "disk", 64 << 10);
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
+  fs::copy(shared().run, dir / "run", fs::copy_options::recursive);
+  // The checkpoint, which is written first and is larger, has room; only the model lies on the full disk.
+  const std::string model = dir / "run/model.safetensors", elsewhere = dir / "disk/model.safetensors";
+  fs::copy_file(shared().model, elsewhere);
+  fs::remove(model);
+  fs::create_symlink(elsewhere, model);
+  std::ofstream(dir / "disk/filler") << std::string(64 << 10, 'x');
+  EXPECT_TRUE(
+      refused(train({"--out", dir / "run", "--resume", "--threads", "1"}), 1, {model, "No space left on device"}));
+  EXPECT_TRUE(read_file(model) == read_file(shared().model));
+  EXPECT_EQ(left_overs(dir / "disk"), Words{});
+}
+
+// ---- interrupted runs ----------------------------------------------------------------------------------------------
+
+// Long enough to be hit in each of its phases: 4x4 until 2 kimg, fading until 4, 8x8 until 6.
+const Words kLong = {"--total-kimg",      "6",    "--fade-kimg",   "2", "--stable-kimg", "2",
+                     "--checkpoint-kimg", "0.05", "--sample-kimg", "1"};
+
+const std::string& uninterrupted() {
+  static const std::string run = [] {
+    std::string path = shared().dir / "uninterrupted";
+    const auto r = train(shared().train_words + kLong + Words{"--out", path});
+    if (r.exit_code != 0) throw Error("the uninterrupted run failed: " + r.err);
+    return path;
+  }();
+  return run;
+}
+
+std::int64_t newest_checkpoint(const std::string& run) {
+  const auto all = list_checkpoints(run);
+  return all.empty() ? 0 : all.rbegin()->first;
+}
+
+// Starts a run and sends `signal` once a checkpoint of at least `images` is there. On a busy machine the run may be
+// over before: then it is started afresh.
+ProcessResult interrupted_run(const std::string& run, const Words& words, std::int64_t images, int signal) {
+  for (int attempt = 0;; ++attempt) {
+    Process process(Words{std::string(PGAD_BINARY_DIR) + "/apps/pgad_train"} + words + Words{"--out", run});
+    if (process.wait_until([&] { return newest_checkpoint(run) >= images; })) process.send(signal);
+    ProcessResult r = process.wait();
+    const bool over = r.exit_code == 0 && r.err.find("interrupted") == std::string::npos;
+    if (!over || attempt == 4) return r;
+    fs::remove_all(run);
+  }
+}
+
+void expect_same_as_uninterrupted(const std::string& run) {
+  EXPECT_TRUE(read_file(run + "/model.safetensors") == read_file(uninterrupted() + "/model.safetensors"));
+  const auto log = read_log(run), expected = read_log(uninterrupted());
+  ASSERT_EQ(log.size(), expected.size());
+  for (std::size_t i = 0; i < log.size(); ++i)
+    for (const char* key : {"kimg", "step", "alpha", "d_loss", "g_loss"})
+      EXPECT_EQ(log[i][key], expected[i][key]) << key;
+}
+
+class Signals : public testing::TestWithParam<int> {};
+
+TEST_P(Signals, SaveAndResume) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  const ProcessResult r = interrupted_run(run, shared().train_words + kLong, 2500, GetParam());
+  ASSERT_TRUE(ended(r, 0, {"interrupted: " + run + "/model.safetensors", "--resume"}));
+  EXPECT_TRUE(ended(infer({"info", "--model", run + "/model.safetensors"}), 0, {"8x8x1", "calibration       none"}));
+  ASSERT_TRUE(ended(train(shared().train_words + kLong + Words{"--out", run, "--resume"}), 0, {"resuming at"}));
+  expect_same_as_uninterrupted(run);
+}
+
+INSTANTIATE_TEST_SUITE_P(TrainProgram, Signals, testing::Values(SIGINT, SIGTERM),
+                         [](const auto& p) { return p.param == SIGINT ? "Interrupt" : "Terminate"; });
+
+class Killed : public testing::TestWithParam<int> {};
+
+TEST_P(Killed, RunResumesToTheSameModel) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  const ProcessResult r = interrupted_run(run, shared().train_words + kLong, GetParam(), SIGKILL);
+  ASSERT_EQ(r.signal, SIGKILL) << r.err;
+  EXPECT_FALSE(fs::exists(run + "/model.safetensors"));
+  ASSERT_TRUE(ended(train(shared().train_words + kLong + Words{"--out", run, "--resume"}), 0, {"resuming at"}));
+  expect_same_as_uninterrupted(run);
+}
+
+// In the first phase, at the fade's beginning, in its middle, after it.
+INSTANTIATE_TEST_SUITE_P(TrainProgram, Killed, testing::Values(50, 1950, 3000, 4500),
+                         [](const auto& p) { return "At" + std::to_string(p.param); });
+
+TEST(TrainProgram, DamagedCheckpointIsPassedOver) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  fs::copy(uninterrupted(), run, fs::copy_options::recursive);
+  const std::string model = read_file(run + "/model.safetensors");
+  fs::remove(run + "/model.safetensors");
+  const auto all = list_checkpoints(run);
+  ASSERT_EQ(all.size(), 2u);
+  const std::string newest = all.rbegin()->second;
+  fs::resize_file(newest, fs::file_size(newest) / 2);
+  const auto r = train(shared().train_words + kLong + Words{"--out", run, "--resume"});
+  ASSERT_TRUE(ended(r, 0, {"damaged checkpoint", newest, "resuming at"}));
+  expect_same_as_uninterrupted(run);
+}
+
+TEST(TrainProgram, AllCheckpointsDamaged) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  fs::copy(shared().run, run, fs::copy_options::recursive);
+  const std::string only = list_checkpoints(run).begin()->second;
+  write_file_atomically(only, "");
+  // Either a refusal or a fresh start would do; neither may end in a wrong model.
+  const auto r = train(shared().train_words + kShort + Words{"--out", run, "--resume"});
+  EXPECT_NE(r.err.find(run + "/checkpoints"), std::string::npos) << r.err;
+  EXPECT_TRUE(read_file(run + "/model.safetensors") == read_file(shared().model));
+}
+
+}  // namespace
+}  // namespace pgad::test
