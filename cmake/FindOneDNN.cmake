@@ -1,0 +1,28 @@
+# oneDNN by its header and library alone: target OneDNN::OneDNN, variable OneDNN_VERSION.
+# The package's own dnnl-config.cmake wants OpenCL's development files (Debian only recommends them), although a program
+# that uses the CPU engine needs none of it.
+find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
+find_library(OneDNN_LIBRARY dnnl)
+if(OneDNN_INCLUDE_DIR)
+  file(GLOB version_headers ${OneDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version*.h)
+  set(OneDNN_VERSION "")
+  foreach(part MAJOR MINOR PATCH)
+    foreach(header ${version_headers})
+      file(STRINGS ${header} line REGEX "define DNNL_VERSION_${part} +[0-9]+" LIMIT_COUNT 1)
+      if(line)
+        string(REGEX REPLACE ".*${part} +([0-9]+).*" "\\1" number "${line}")
+        list(APPEND OneDNN_VERSION ${number})
+        break()
+      endif()
+    endforeach()
+  endforeach()
+  list(JOIN OneDNN_VERSION "." OneDNN_VERSION)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR VERSION_VAR OneDNN_VERSION)
+mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)
+if(OneDNN_FOUND AND NOT TARGET OneDNN::OneDNN)
+  add_library(OneDNN::OneDNN UNKNOWN IMPORTED)
+  set_target_properties(OneDNN::OneDNN PROPERTIES IMPORTED_LOCATION ${OneDNN_LIBRARY}
+                                                  INTERFACE_INCLUDE_DIRECTORIES ${OneDNN_INCLUDE_DIR})
+endif()
