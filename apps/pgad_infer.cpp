@@ -261,7 +261,9 @@ int info(const Options& o) {
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
             << "minibatch stddev  " << m.statistic << "\n"
             << "encoder           "
-            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n";
+            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n"
+            << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
+            << "; PGAD_ISA lowers it)\n";
   if (m.calibration) {
     const Calibration& c = *m.calibration;
     std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()

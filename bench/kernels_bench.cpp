@@ -150,15 +150,6 @@ void measure(const std::string& name, const Kernel<Args>& kernel, const Args<flo
       name, [&kernel, args] { run(kernel, exec(), args); }, args.cost(), span);
 }
 
-#ifdef PGAD_HAVE_ONEDNN
-void measure_direct(const std::string& name, void (*function)(Exec&, const Conv2dArgs<float>&),
-                    Conv2dArgs<float> args) {
-  args.prepared = nullptr;
-  measure_calls(
-      name, [function, args] { function(exec(), args); }, args.cost(), 0);
-}
-#endif
-
 void measure_maps(std::int64_t n, std::int64_t side, std::int64_t c) {
   const std::string at = str("/", n, "x", side, "x", side, "x", c);
   const std::int64_t rows = n * side * side, all = rows * c;
@@ -215,12 +206,6 @@ void measure_convolutions(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("conv2d_bias_act" + at, kConv2dBiasAct, Conv2dBiasActArgs<float>{forward, bias, 0.2f});
   measure("conv2d_dgrad" + at, kConv2dDgrad, dgrad);
   measure("conv2d_wgrad" + at, kConv2dWgrad, wgrad);
-#ifdef PGAD_HAVE_ONEDNN
-  if (!on_cpu()) return;
-  measure_direct("conv2d_direct" + at, conv2d_onednn, forward);
-  measure_direct("conv2d_dgrad_direct" + at, conv2d_dgrad_onednn, dgrad);
-  measure_direct("conv2d_wgrad_direct" + at, conv2d_wgrad_onednn, wgrad);
-#endif
 }
 
 void measure_the_rest() {

@@ -6,18 +6,18 @@
 
 namespace pgad {
 
-Exec::Exec(Device device, int threads, Implementation implementation, Precision precision)
+Exec::Exec(Device device, int threads, Implementation implementation, Precision precision, Isa isa)
     : device_(device),
       threads_(threads > 0 ? threads : omp_get_num_procs()),
       implementation_(implementation),
       precision_(precision),
+      isa_(isa),
       runtime_(make_runtime(device)),
       stats_(std::make_shared<AllocatorStats>()),
       own_pool_(std::make_shared<Pool>(stats_, runtime_)),
       pool_(own_pool_) {
   if (device.type == DeviceType::kCpu && precision != Precision::kFp32)
     throw UsageError("precision: the CPU computes in fp32 only; expected fp32");
-  omp_set_num_threads(threads_);
 }
 
 void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }

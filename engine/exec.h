@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/device.h"
+#include "engine/isa.h"
 #include "engine/prepared_weights.h"
 #include "engine/runtime.h"
 #include "engine/tensor.h"
@@ -34,10 +35,9 @@ struct RecordedCall {
 
 class Exec {
  public:
-  // threads = 0: one per core. Sets OpenMP's thread count, which oneDNN uses too. Throws Error where there is no such
-  // device.
+  // threads = 0: one per core. Throws Error where there is no such device.
   explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest,
-                Precision precision = Precision::kFp32);
+                Precision precision = Precision::kFp32, Isa isa = chosen_isa());
   Exec(const Exec&) = delete;
   Exec& operator=(const Exec&) = delete;
 
@@ -45,6 +45,7 @@ class Exec {
   int threads() const { return threads_; }
   Implementation implementation() const { return implementation_; }
   Precision precision() const { return precision_; }
+  Isa isa() const { return isa_; }  // of kernels on the CPU
   // Null for the CPU.
   const std::shared_ptr<DeviceRuntime>& runtime() const { return runtime_; }
   // What kernels are launched on: cudaStream_t or simt::Stream*.
@@ -53,7 +54,7 @@ class Exec {
   void synchronize() const {
     if (runtime_) runtime_->synchronize();
   }
-  std::string description() const { return runtime_ ? runtime_->description() : str("CPU, ", threads_, " threads"); }
+  std::string description() const { return runtime_ ? runtime_->description() : str("CPU, ", threads_, " threads, ", isa_name(isa_)); }
 
   // Uninitialised memory.
   Tensor empty(const Shape& shape, DType dtype = DType::kF32);
@@ -103,7 +104,7 @@ class Exec {
   // Gives cached blocks back to the system, e.g. when the resolution changes.
   void trim() { pool_->trim(); }
 
-  // The handles and caches of one library (e.g. oneDNN's primitives), made at first use and kept as long as the Exec.
+  // The handles and caches of one library (e.g. cuDNN's), made at first use and kept as long as the Exec.
   template <class Library>
   Library& library() {
     auto& slot = libraries_[std::type_index(typeid(Library))];
@@ -139,6 +140,7 @@ class Exec {
   int threads_;
   Implementation implementation_;
   Precision precision_;
+  Isa isa_;
   std::shared_ptr<DeviceRuntime> runtime_;
   std::shared_ptr<AllocatorStats> stats_;
   std::shared_ptr<Pool> own_pool_;

@@ -14,7 +14,7 @@ namespace pgad {
 class PreparedWeights {
  public:
   // What tells two forms of one tensor apart: the kernel's own number, and the factor applied.
-  using Form = std::tuple<int, double>;
+  using Form = std::tuple<std::int64_t, double>;
 
   // constant: no weights change as long as this exists, so preparing them is no part of a recorded step.
   explicit PreparedWeights(bool constant) : constant_(constant) {}

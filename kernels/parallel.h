@@ -1,18 +1,10 @@
 #pragma once
-// Splitting loops over the Exec's threads, and vector code for whichever x86 the program meets.
+// Splitting loops over the Exec's threads, and vector code for the Exec's instruction set.
 
 #include <algorithm>
 #include <cstdint>
 
 #include "engine/exec.h"
-
-// Compiles a function for AVX-512, AVX2 and the baseline; the loader picks. (Sanitizers run before the loader's choice
-// is possible, so they get the baseline.)
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define PGAD_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PGAD_SIMD
-#endif
 
 namespace pgad {
 
@@ -28,6 +20,50 @@ void parallel_for(const Exec& exec, std::int64_t n, std::int64_t grain, const Bo
   }
 #pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
   for (std::int64_t part = 0; part < parts; ++part) body(n * part / parts, n * (part + 1) / parts);
+}
+
+#if defined(__x86_64__)
+// Compilers take a call into the body of a caller that has all of the callee's instruction sets, and with `flatten`
+// everything that is called from there.
+template <class Body>
+__attribute__((target("avx2,fma,bmi,bmi2,lzcnt"), flatten)) void call_avx2(const Body& body, std::int64_t begin,
+                                                                           std::int64_t end) {
+  body(begin, end);
+}
+template <class Body>
+__attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt"), flatten)) void
+call_avx512(const Body& body, std::int64_t begin, std::int64_t end) {
+  body(begin, end);
+}
+#endif
+
+// parallel_for whose body, with the functions of its own file that it calls, is compiled for each instruction set.
+template <class Body>
+void vector_for(const Exec& exec, std::int64_t n, std::int64_t grain, const Body& body) {
+  parallel_for(exec, n, grain, [&](std::int64_t begin, std::int64_t end) {
+#if defined(__x86_64__)
+    if (exec.isa() == Isa::kAvx512) return call_avx512(body, begin, end);
+    if (exec.isa() == Isa::kAvx2) return call_avx2(body, begin, end);
+#endif
+    body(begin, end);
+  });
+}
+
+// value(0) + ... + value(n - 1) in sixteen interleaved sums, added up pairwise: vector code whose order of additions
+// does not depend on the width of registers or on where the values lie in memory.
+template <class T, class Value>
+inline T lane_sum(std::int64_t n, const Value& value) {
+  constexpr std::int64_t kLanes = 16;
+  T lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] += value(i + l);
+  }
+  for (std::int64_t l = 0; i + l < n; ++l) lanes[l] += value(i + l);
+  for (std::int64_t width = kLanes / 2; width > 0; width /= 2)
+    for (std::int64_t l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  return lanes[0];
 }
 
 // Elements per part below which starting a thread costs more than it saves.

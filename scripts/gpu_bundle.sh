@@ -16,7 +16,7 @@ if [[ $# -ne 1 || $1 == -* ]]; then
   exit 2
 fi
 build=${PGAD_BUILD:-$root/build/bundle}
-cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPGAD_STATIC=ON -DPGAD_ONEDNN=OFF -DPGAD_CUDA=ON \
+cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPGAD_STATIC=ON -DPGAD_CUDA=ON \
   ${PGAD_CUDA_ARCHITECTURES:+-DPGAD_CUDA_ARCHITECTURES="$PGAD_CUDA_ARCHITECTURES"} >/dev/null
 tests=(golden_test)
 for source in "$root"/tests/cuda_*_test.cpp; do

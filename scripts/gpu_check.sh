@@ -123,7 +123,7 @@ nvcc_path() { command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || echo
 part_build() {
   local missing=() program
   if [[ -z $prebuilt ]]; then
-    local options=(-DCMAKE_BUILD_TYPE=Release -DPGAD_ONEDNN=OFF -DPGAD_CUDA=AUTO)
+    local options=(-DCMAKE_BUILD_TYPE=Release -DPGAD_CUDA=AUTO)
     if [[ $device == cuda ]]; then
       local capability
       capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)

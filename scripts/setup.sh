@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what pgad needs to build and test on Debian 12, if anything is missing. Needs root (or sudo) only then.
+# Installs what pgad needs to build and test on Debian 12 or 13, if anything is missing. Needs root (or sudo) only then,
+# and the network only then.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
+packages=(g++ cmake ninja-build git libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
           libgd-dev libgtest-dev libbenchmark-dev)
 
 missing=()
@@ -11,12 +12,16 @@ for package in "${packages[@]}"; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-echo "Installing: ${missing[*]}"
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "setup.sh: need root to install: apt-get install ${missing[*]}" >&2; exit 1; }
+  if ! command -v sudo >/dev/null; then
+    echo "setup.sh: missing packages, and this user is neither root nor has sudo. As root:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
   as_root=(sudo)
 fi
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "Installing: ${missing[*]}"
+install=(env DEBIAN_FRONTEND=noninteractive apt-get)
+"${as_root[@]}" "${install[@]}" update -qq
+"${as_root[@]}" "${install[@]}" install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs all tests. With CI=true (or --all) also under AddressSanitizer and
-# UndefinedBehaviorSanitizer, CUDA's kernels under ThreadSanitizer, and without oneDNN; warnings are errors then.
+# UndefinedBehaviorSanitizer, CUDA's kernels under ThreadSanitizer, and what computes with every lesser instruction set
+# that this machine has; warnings are errors then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,9 @@ werror=OFF
 [ "$all" = true ] && werror=ON
 
 scripts/setup.sh
+
+# Tests whose results come from the kernels of the CPU.
+computes='Ops|Grad|Winograd|Search|Golden|Network|Loss|Training|Trainer|Encoder|Scorer|_program|programs_test'
 
 build() {  # build PRESET [TARGET...]
   local preset=$1
@@ -30,10 +34,15 @@ if [ "$all" = true ]; then
   run asan
   build tsan simt_test races_test
   run tsan
-  # Without oneDNN: what convolutions and products reach.
-  build no-onednn ops_test winograd_test
-  run no-onednn -R '/Ops|Winograd|^Ops'
 fi
 build release
 run release
+if [ "$all" = true ] && [ "$(uname -m)" = x86_64 ]; then
+  levels=(sse2)
+  grep -qw avx512vl /proc/cpuinfo && levels=(avx2 sse2)
+  for isa in "${levels[@]}"; do
+    echo "== instruction set $isa"
+    PGAD_ISA=$isa run release -R "$computes" -E '[Cc]uda|[Ee]mulat|on_gpu|simt'
+  done
+fi
 grep -h -E '^(emulated: |[0-9]+ kernels, )' build/release/Testing/Temporary/LastTest.log || true

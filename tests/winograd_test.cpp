@@ -1,4 +1,4 @@
-// Convolutions by Winograd's algorithm, in each of its vector versions that this machine can run, against the
+// Convolutions by Winograd's algorithm, for each instruction set that this machine has, against the
 // reference.
 
 #include "kernels/conv2d/winograd.h"
@@ -15,28 +15,7 @@
 namespace pgad::test {
 namespace {
 
-struct Version {
-  const char* name;
-  const winograd::Simd* simd;
-  bool runs;
-};
-
-class Winograd : public testing::TestWithParam<int> {
- protected:
-  Winograd() : before_(winograd::version()) {}
-  ~Winograd() override { winograd::version() = before_; }
-  static Version version(int i) {
-#if !defined(__x86_64__)
-    return {"x86", nullptr, false};
-#else
-    if (i == 0) return {"avx512", &winograd::kAvx512, __builtin_cpu_supports("x86-64-v4") != 0};
-    return {"avx2", &winograd::kAvx2, __builtin_cpu_supports("x86-64-v3") != 0};
-#endif
-  }
-
- private:
-  const winograd::Simd* before_;
-};
+class Winograd : public testing::TestWithParam<Isa> {};
 
 Tensor random(Exec& exec, const Shape& shape, std::uint64_t stream) {
   const Tensor t = exec.empty(shape);
@@ -56,15 +35,13 @@ double difference(const Tensor& a, const Tensor& b) {
 }
 
 TEST_P(Winograd, EqualsReference) {
-  const Version v = version(GetParam());
-  if (!v.runs) GTEST_SKIP() << "this machine has no " << v.name;
-  winograd::version() = v.simd;
+  if (GetParam() > machine_isa()) GTEST_SKIP() << "this machine has no " << isa_name(GetParam());
   struct Case {
     std::int64_t n, h, w, ci, co;
   };
   for (const Case& c : {Case{1, 8, 8, 16, 16}, Case{1, 9, 11, 17, 33}, Case{3, 13, 8, 40, 70}, Case{5, 16, 16, 24, 96},
                         Case{2, 17, 33, 129, 20}, Case{2, 32, 32, 64, 64}}) {
-    Exec exec({}, 2), reference({}, 2, Implementation::kReference);
+    Exec exec({}, 2, Implementation::kFastest, Precision::kFp32, GetParam()), reference({}, 2, Implementation::kReference);
     exec.guard_memory();
     const Tensor x = random(exec, {c.n, c.h, c.w, c.ci}, 1), w = random(exec, {c.co, 3, 3, c.ci}, 2);
     const Tensor y = random(exec, {c.n, c.h, c.w, c.co}, 3), bias = random(exec, {c.co}, 4);
@@ -95,7 +72,7 @@ TEST_P(Winograd, EqualsReference) {
         args.prepared = prepared.data<float>();
       }
       compute(exec);
-      EXPECT_LT(difference(got, want), 5e-6) << v.name << " " << what << " " << args.label();
+      EXPECT_LT(difference(got, want), 5e-6) << isa_name(GetParam()) << " " << what << " " << args.label();
     };
     compare("conv2d", x, w, {c.n, c.h, c.w, c.co}, 0);
     compare("conv2d_bias_act", x, w, {c.n, c.h, c.w, c.co}, 1);
@@ -107,10 +84,8 @@ TEST_P(Winograd, EqualsReference) {
 
 // A tile's result does not depend on the tiles beside it, or scores would depend on the batch.
 TEST_P(Winograd, SameBitsInAnyBatch) {
-  const Version v = version(GetParam());
-  if (!v.runs) GTEST_SKIP() << "this machine has no " << v.name;
-  winograd::version() = v.simd;
-  Exec exec({}, 2);
+  if (GetParam() > machine_isa()) GTEST_SKIP() << "this machine has no " << isa_name(GetParam());
+  Exec exec({}, 2, Implementation::kFastest, Precision::kFp32, GetParam());
   constexpr std::int64_t n = 5, side = 12, c = 24;
   const Tensor x = random(exec, {n, side, side, c}, 1), w = random(exec, {c, 3, 3, c}, 2);
   const Tensor all = exec.empty(x.shape()), one = exec.empty({1, side, side, c});
@@ -131,10 +106,8 @@ TEST_P(Winograd, SameBitsInAnyBatch) {
 
 // Root mean square errors against double, at 128 channels. docs/performance.md quotes what this test prints.
 TEST_P(Winograd, ErrorIsAboutTwiceTheDirectAlgorithms) {
-  const Version v = version(GetParam());
-  if (!v.runs) GTEST_SKIP() << "this machine has no " << v.name;
-  winograd::version() = v.simd;
-  Exec exec({}, 2);
+  if (GetParam() > machine_isa()) GTEST_SKIP() << "this machine has no " << isa_name(GetParam());
+  Exec exec({}, 2, Implementation::kFastest, Precision::kFp32, GetParam());
   constexpr std::int64_t side = 16, c = 128;
   const Tensor x = random(exec, {1, side, side, c}, 1), w = random(exec, {c, 3, 3, c}, 2);
   const auto widened = [&](const Tensor& t) {
@@ -155,19 +128,22 @@ TEST_P(Winograd, ErrorIsAboutTwiceTheDirectAlgorithms) {
     }
     return std::sqrt(square / size);
   };
-  conv2d_loops(exec, args);
+  const Tensor weights = exec.empty({direct_weight_floats(args, false)});
+  direct_weights(exec, args, false, weights.data<float>());
+  args.prepared = weights.data<float>();
+  conv2d_direct(exec, args, nullptr, 1.f);
   const double direct = error();
   const Tensor prepared = exec.empty({conv2d_prepared_floats(exec, args, false)});
   run(kConv2dPrepare, exec, Conv2dPrepareArgs<float>{args, false, prepared.data<float>()});
   args.prepared = prepared.data<float>();
   run(kConv2d, exec, args);
   const double ours = error();
-  std::cout << v.name << ": relative error " << ours << ", direct " << direct << "\n";
+  std::cout << isa_name(GetParam()) << ": relative error " << ours << ", direct " << direct << "\n";
   EXPECT_LT(ours, 3 * direct);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, Winograd, testing::Values(0, 1),
-                         [](const auto& v) { return std::string(v.param == 0 ? "avx512" : "avx2"); });
+INSTANTIATE_TEST_SUITE_P(Isas, Winograd, testing::Values(Isa::kBaseline, Isa::kAvx2, Isa::kAvx512),
+                         [](const auto& v) { return std::string(isa_name(v.param)); });
 
 }  // namespace
 }  // namespace pgad::test

@@ -15,7 +15,8 @@ namespace {
 Tensor prepare(Exec& exec, Conv2dArgs<float> args, const Tensor& w, bool adjoint) {
   const std::int64_t floats = conv2d_prepared_floats(exec, args, adjoint);
   if (floats == 0) return {};
-  const PreparedWeights::Form form = {adjoint ? 1 : 0, args.alpha};
+  // The algorithms' forms differ in length.
+  const PreparedWeights::Form form = {2 * floats + adjoint, args.alpha};
   PreparedWeights* const store = exec.prepared_weights();
   if (store != nullptr)
     if (const Tensor* kept = store->find(w, form)) return *kept;
@@ -178,17 +179,6 @@ Var wgrad(const Var& x, const Var& dy, std::int64_t k, double alpha, bool upsamp
   return apply(std::make_shared<WgradOp>(k, alpha, upsampled), {x, dy});
 }
 
-// Whether the kernels can double x on reading.
-bool reads_upsampled(const Var& x, const Var& w) {
-  bool result = false;
-  with_element_type(x.dtype(), [&]<class T>(T) {
-    const Shape s = doubled(x.shape(), true);
-    result = conv2d_reads_upsampled(
-        x.exec(), Conv2dArgs<T>{s[0], s[1], s[2], s[3], w.shape()[0], w.shape()[1], T(1), nullptr, nullptr, nullptr});
-  });
-  return result;
-}
-
 }  // namespace
 
 Var conv2d(const Var& x, const Var& w, double alpha) { return apply(std::make_shared<ConvOp>(alpha), {x, w}); }
@@ -199,7 +189,6 @@ Var conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double a
   return apply(std::make_shared<ConvBiasActOp>(alpha, slope, false, true), {x, w, b});
 }
 Var upsample2x_conv2d_bias_act_pixelnorm(const Var& x, const Var& w, const Var& b, double alpha, double slope) {
-  if (!reads_upsampled(x, w)) return conv2d_bias_act_pixelnorm(upsample2x(x), w, b, alpha, slope);
   return apply(std::make_shared<ConvBiasActOp>(alpha, slope, true, true), {x, w, b});
 }
 Var conv2d_dgrad(const Var& dy, const Var& w, double alpha) { return apply(std::make_shared<DgradOp>(alpha), {dy, w}); }

@@ -6,7 +6,7 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void step(std::int64_t n, float* w, const float* g, float* m, float* v, const float* rate, float beta1,
+inline void step(std::int64_t n, float* w, const float* g, float* m, float* v, const float* rate, float beta1,
                     float beta2, float epsilon) {
   const float lr = rate[0], c1 = rate[1], c2 = rate[2];
 #pragma omp simd
@@ -17,16 +17,14 @@ PGAD_SIMD void step(std::int64_t n, float* w, const float* g, float* m, float* v
   }
 }
 
-PGAD_SIMD void average(std::int64_t n, float* ema, const float* w, float t) {
+inline void average(std::int64_t n, float* ema, const float* w, float t) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) ema[i] = (1.f - t) * ema[i] + t * w[i];
 }
 
-PGAD_SIMD double square_sum(const float* x, std::int64_t n) {
-  double s = 0;
-#pragma omp simd reduction(+ : s)
-  for (std::int64_t i = 0; i < n; ++i) s += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return s;
+inline double square_sum(const float* x, std::int64_t n) {
+  return lane_sum<double>(
+      n, [&](std::int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
 }
 
 // body(tensor, begin, end) for every tensor's elements, the large ones shared by the threads.
@@ -34,7 +32,7 @@ template <class Tensor, class Body>
 void for_tensors(Exec& exec, int count, const std::array<Tensor, kTensorsPerCall>& tensors, const Body& body) {
   for (int k = 0; k < count; ++k) {
     const Tensor& t = tensors[static_cast<std::size_t>(k)];
-    parallel_for(exec, t.n, kGrain, [&](std::int64_t begin, std::int64_t end) { body(t, begin, end); });
+    vector_for(exec, t.n, kGrain, [&](std::int64_t begin, std::int64_t end) { body(t, begin, end); });
   }
 }
 
@@ -58,7 +56,7 @@ void squared_norm_cpu(Exec& exec, const SquaredNormArgs<float>& s) {
   for (int k = 0; k < s.count; ++k) {
     const NormTensor<float>& t = s.tensors[static_cast<std::size_t>(k)];
     const std::int64_t chunks = (t.n + kNormChunk - 1) / kNormChunk;
-    parallel_for(exec, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+    vector_for(exec, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t c = begin; c < end; ++c)
         s.partial[c] = static_cast<float>(square_sum(t.x + c * kNormChunk, std::min(kNormChunk, t.n - c * kNormChunk)));
     });

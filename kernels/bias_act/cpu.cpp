@@ -4,7 +4,7 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void rows_with_bias(const float* x, const float* b, float* y, std::int64_t rows, std::int64_t c,
+inline void rows_with_bias(const float* x, const float* b, float* y, std::int64_t rows, std::int64_t c,
                               float slope) {
   for (std::int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
@@ -15,12 +15,12 @@ PGAD_SIMD void rows_with_bias(const float* x, const float* b, float* y, std::int
   }
 }
 
-PGAD_SIMD void without_bias(const float* x, float* y, std::int64_t n, float slope) {
+inline void without_bias(const float* x, float* y, std::int64_t n, float slope) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] > 0.f ? x[i] : slope * x[i];
 }
 
-PGAD_SIMD void grad(const float* dy, const float* y, float* out, std::int64_t n, float slope) {
+inline void grad(const float* dy, const float* y, float* out, std::int64_t n, float slope) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = y[i] > 0.f ? dy[i] : slope * dy[i];
 }
@@ -28,7 +28,7 @@ PGAD_SIMD void grad(const float* dy, const float* y, float* out, std::int64_t n,
 }  // namespace
 
 void bias_act_cpu(Exec& exec, const BiasActArgs<float>& s) {
-  parallel_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t at = begin * s.c;
     if (s.b)
       rows_with_bias(s.x + at, s.b, s.y + at, end - begin, s.c, s.slope);
@@ -38,7 +38,7 @@ void bias_act_cpu(Exec& exec, const BiasActArgs<float>& s) {
 }
 
 void act_grad_cpu(Exec& exec, const ActGradArgs<float>& s) {
-  parallel_for(exec, s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     grad(s.dy + begin, s.y + begin, s.out + begin, end - begin, s.slope);
   });
 }

@@ -18,8 +18,7 @@ struct Conv2dArgs {
   const T* a;  // conv2d: x    dgrad: dy   wgrad: x
   const T* b;  // conv2d: w    dgrad: w    wgrad: dy
   T* out;      // conv2d: y    dgrad: dx   wgrad: dw
-  // conv2d, wgrad: x has half the height and width and is doubled (nearest neighbour) on reading. Where
-  // conv2d_reads_upsampled() says so.
+  // conv2d, wgrad: x has half the height and width and is doubled (nearest neighbour) on reading.
   bool upsampled = false;
   const T* prepared = nullptr;  // conv2d, dgrad: w as kConv2dPrepare made it, where conv2d_prepared_floats() is not 0
   Cost cost() const {           // of the direct algorithm
@@ -58,9 +57,6 @@ struct Conv2dPrepareArgs {
   }
 };
 extern const Kernel<Conv2dPrepareArgs> kConv2dPrepare;
-// Whether conv2d, conv2d_bias_act and conv2d_wgrad of this shape can read a half-size x.
-bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args);
-bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<double>& args);
 // Floats that it writes; 0: the weights are used as they are.
 std::int64_t conv2d_prepared_floats(const Exec& exec, const Conv2dArgs<float>& args, bool adjoint);
 

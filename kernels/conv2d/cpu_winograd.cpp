@@ -6,20 +6,10 @@
 #include "kernels/conv2d/impl.h"
 #include "kernels/conv2d/winograd.h"
 #include "kernels/parallel.h"
+#include "kernels/simd.h"
 #include "kernels/workspace.h"
 
 namespace pgad {
-
-const winograd::Simd*& winograd::version() {
-#if defined(__x86_64__)
-  static const Simd* chosen = __builtin_cpu_supports("x86-64-v4")   ? &kAvx512
-                              : __builtin_cpu_supports("x86-64-v3") ? &kAvx2
-                                                                    : nullptr;
-#else
-  static const Simd* chosen = nullptr;
-#endif
-  return chosen;
-}
 
 namespace {
 
@@ -56,7 +46,7 @@ void with_lines(Exec& exec, std::int64_t n, std::int64_t grain, std::int64_t use
 // y = a(conv(x) + bias) with transformed weights u [36][in.c][padded(out.c)].
 void convolve(Exec& exec, const Tiling& in, const Tiling& out, const float* x, const float* u, const float* bias,
               float slope, float* y) {
-  const Simd& f = *version();
+  const Simd& f = simd_for(exec.isa());
   const std::int64_t tiles = in.count(), parts = std::min<std::int64_t>(exec.threads(), tiles);
   const std::int64_t chunk = std::min(chunk_for(padded(in.c) + padded(out.c)), (tiles + parts - 1) / parts);
   const std::int64_t input_floats = floats_of(chunk, in.c), share = input_floats + floats_of(chunk, out.c);
@@ -69,11 +59,11 @@ void convolve(Exec& exec, const Tiling& in, const Tiling& out, const float* x, c
       const std::int64_t end = tiles * (part + 1) / parts;
       for (std::int64_t first = tiles * part / parts; first < end; first += chunk) {
         const std::int64_t count = std::min(chunk, end - first);
-        f.input(x, in, first, count, v);
+        f.winograd.input(x, in, first, count, v);
         for (int e = 0; e < kElements; ++e)
           f.multiply(v.data + e * v.element, v.tile, 1, u + e * in.c * columns, columns, m.data + e * m.element, m.tile,
                      count, columns, in.c, false);
-        f.output(m, out, first, count, bias, slope, y);
+        f.winograd.output(m, out, first, count, bias, slope, y);
       }
     }
   });
@@ -83,7 +73,7 @@ void convolve(Exec& exec, const Tiling& in, const Tiling& out, const float* x, c
 
 bool winograd_serves(const Conv2dArgs<float>& s) {
   // Depends on nothing but an image's shape: the same image must have the same result in any batch.
-  return version() != nullptr && s.k == 3 && s.h >= 8 && s.w >= 8 && s.ci >= kPad && s.co >= kPad;
+  return s.k == 3 && s.h >= 8 && s.w >= 8 && s.ci >= kPad && s.co >= kPad;
 }
 
 std::int64_t winograd_weight_floats(const Conv2dArgs<float>& s, bool adjoint) {
@@ -95,7 +85,7 @@ void winograd_weights(Exec& exec, const Conv2dArgs<float>& s, bool adjoint, floa
     const std::int64_t row = padded(s.ci);
     parallel_for(exec, s.co, std::max<std::int64_t>(1, 512 / s.ci), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) {
-        version()->filters(s.b + o * 9 * s.ci, s.ci, s.ci, true, s.alpha, u + o * row, s.co * row);
+        simd_for(exec.isa()).winograd.filters(s.b + o * 9 * s.ci, s.ci, s.ci, true, s.alpha, u + o * row, s.co * row);
         for (int e = 0; e < kElements; ++e)
           for (std::int64_t c = s.ci; c < row; ++c) u[(e * s.co + o) * row + c] = 0.f;
       }
@@ -108,7 +98,7 @@ void winograd_weights(Exec& exec, const Conv2dArgs<float>& s, bool adjoint, floa
   with_lines(exec, blocks, grain, 0, kElements * kPad * s.ci, [&](std::int64_t block, float* lines) {
     const std::int64_t first = block * kPad, count = std::min(kPad, s.co - first);
     for (std::int64_t o = 0; o < count; ++o)
-      version()->filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines + o * s.ci, kPad * s.ci);
+      simd_for(exec.isa()).winograd.filters(s.b + (first + o) * 9 * s.ci, s.ci, s.ci, false, s.alpha, lines + o * s.ci, kPad * s.ci);
     for (std::int64_t e = 0; e < kElements; ++e)
       for (std::int64_t c = 0; c < s.ci; ++c)
         for (std::int64_t o = 0; o < kPad; ++o)
@@ -125,7 +115,7 @@ void conv2d_dgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
 }
 
 void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
-  const Simd& f = *version();
+  const Simd& f = simd_for(exec.isa());
   const Tiling in{s.n, s.h, s.w, s.ci, s.upsampled}, out{s.n, s.h, s.w, s.co};
   const std::int64_t tiles = in.count(), parts = std::min<std::int64_t>(exec.threads(), tiles);
   const std::int64_t chunk = std::min(2 * chunk_for(padded(s.ci) + padded(s.co)), (tiles + parts - 1) / parts);
@@ -141,8 +131,8 @@ void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
       const std::int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
       for (std::int64_t first = begin; first < end; first += chunk) {
         const std::int64_t count = std::min(chunk, end - first);
-        f.input(s.a, in, first, count, v);
-        f.output_adjoint(s.b, out, first, count, m);
+        f.winograd.input(s.a, in, first, count, v);
+        f.winograd.output_adjoint(s.b, out, first, count, m);
         for (int e = 0; e < kElements; ++e)
           f.multiply(v.data + e * v.element, 1, v.tile, m.data + e * m.element, m.tile,
                      sums_of(part) + e * s.ci * columns, columns, s.ci, columns, count, first > begin);
@@ -161,7 +151,7 @@ void conv2d_wgrad_winograd(Exec& exec, const Conv2dArgs<float>& s) {
         for (std::int64_t o = 0; o < s.co; ++o) line[o] += other[o];
       }
     }
-    f.filter_gradients(lines, s.co, s.co, s.alpha, gradients, s.co);
+    f.winograd.filter_gradients(lines, s.co, s.co, s.alpha, gradients, s.co);
     for (std::int64_t o = 0; o < s.co; ++o)
       for (std::int64_t k = 0; k < 9; ++k) s.out[(o * 9 + k) * s.ci + c] = gradients[k * s.co + o];
   });

@@ -7,25 +7,19 @@ void conv2d_bias_act_cpu(Exec&, const Conv2dBiasActArgs<float>&);
 void conv2d_dgrad_cpu(Exec&, const Conv2dArgs<float>&);
 void conv2d_wgrad_cpu(Exec&, const Conv2dArgs<float>&);
 void conv2d_prepare_cpu(Exec&, const Conv2dPrepareArgs<float>&);
-// Loops of our own, for builds without oneDNN.
-void conv2d_loops(Exec&, const Conv2dArgs<float>&);
-void conv2d_dgrad_loops(Exec&, const Conv2dArgs<float>&);
-void conv2d_wgrad_loops(Exec&, const Conv2dArgs<float>&);
-void conv2d_bias_act_loops(Exec&, const Conv2dBiasActArgs<float>&);
+// The direct algorithm, for every shape. bias null: neither bias nor activation.
+std::int64_t direct_weight_floats(const Conv2dArgs<float>&, bool adjoint);
+void direct_weights(Exec&, const Conv2dArgs<float>&, bool adjoint, float* u);
+void conv2d_direct(Exec&, const Conv2dArgs<float>&, const float* bias, float slope);
+void conv2d_dgrad_direct(Exec&, const Conv2dArgs<float>&);
+void conv2d_wgrad_direct(Exec&, const Conv2dArgs<float>&);
 // Winograd's algorithm (winograd.h), for the shapes that it serves better than the direct one.
 bool winograd_serves(const Conv2dArgs<float>&);
 std::int64_t winograd_weight_floats(const Conv2dArgs<float>&, bool adjoint);
 void winograd_weights(Exec&, const Conv2dArgs<float>&, bool adjoint, float* u);
-// bias null: neither bias nor activation.
 void conv2d_winograd(Exec&, const Conv2dArgs<float>&, const float* bias, float slope);
 void conv2d_dgrad_winograd(Exec&, const Conv2dArgs<float>&);
 void conv2d_wgrad_winograd(Exec&, const Conv2dArgs<float>&);
-#ifdef PGAD_HAVE_ONEDNN
-void conv2d_onednn(Exec&, const Conv2dArgs<float>&);
-void conv2d_dgrad_onednn(Exec&, const Conv2dArgs<float>&);
-void conv2d_wgrad_onednn(Exec&, const Conv2dArgs<float>&);
-void conv2d_bias_act_onednn(Exec&, const Conv2dBiasActArgs<float>&);
-#endif
 // By cuDNN (builds with CUDA). False: it is not installed, or has nothing for this.
 enum class ConvPass { kForward, kDgrad, kWgrad };
 bool conv2d_cudnn(Exec&, const Conv2dArgs<float>&, ConvPass);

@@ -85,18 +85,6 @@ void conv2d_bias_act_ref(Exec& exec, const Conv2dBiasActArgs<T>& s) {
 template <class T>
 void conv2d_prepare_ref(Exec&, const Conv2dPrepareArgs<T>&) {}
 
-std::int64_t conv2d_prepared_floats(const Exec& exec, const Conv2dArgs<float>& args, bool adjoint) {
-  const bool on_cpu = exec.device().type == DeviceType::kCpu;  // the GPU's kernels take weights as they are
-  const bool winograd = on_cpu && exec.implementation() == Implementation::kFastest && winograd_serves(args);
-  return winograd ? winograd_weight_floats(args, adjoint) : 0;
-}
-
-bool conv2d_reads_upsampled(const Exec& exec, const Conv2dArgs<float>& args) {
-  return exec.device().type != DeviceType::kCpu || exec.implementation() == Implementation::kReference ||
-         winograd_serves(args);
-}
-bool conv2d_reads_upsampled(const Exec&, const Conv2dArgs<double>&) { return true; }
-
 const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<double>, conv2d_cpu,
                                     PGAD_CHOSEN_COLUMNS(conv2d_chosen, conv2d_cuda)};
 const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,

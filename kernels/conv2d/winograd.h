@@ -10,8 +10,8 @@
 // The gradients are the adjoints of the same three maps: dgrad is a convolution with mirrored, transposed weights, and
 // wgrad is dw = G^T [sum_tiles (B^T D B) o (A dY A^T)] G.
 //
-// This header declares the pieces for one thread; cpu_winograd.cpp puts them together. They are compiled twice, for
-// AVX-512 and for AVX2, from winograd_simd.inc.
+// This header declares the pieces for one thread; cpu_winograd.cpp puts them together. They are compiled once per
+// instruction set from winograd_simd.inc (kernels/simd.h).
 
 #include <cstdint>
 
@@ -19,9 +19,6 @@ namespace pgad::winograd {
 
 inline constexpr int kTile = 4;           // side of an output tile, pixels
 inline constexpr int kElements = 36;      // of a transformed tile
-inline constexpr std::int64_t kPad = 16;  // channel counts in transformed memory are multiples of this
-
-static inline std::int64_t padded(std::int64_t channels) { return (channels + kPad - 1) / kPad * kPad; }
 
 // Images [n][h][w][c] cut into tiles: row by row, image by image. At the right and lower edge tiles may stick out.
 // upsampled: in memory they have half the height and width.
@@ -39,9 +36,10 @@ struct Transformed {
   std::int64_t element, tile;
 };
 
-struct Simd {
+// One thread's pieces; kernels/simd.h has them for each instruction set.
+struct Transforms {
   // v = B^T D B of tiles [first, first + count); pixels outside the image are 0. Channels behind c up to padded(c)
-  // become 0.
+  // become 0 (kernels/simd.h).
   void (*input)(const float* x, const Tiling& tiling, std::int64_t first, std::int64_t count, const Transformed& v);
   // y = a(A^T m A + bias), a the leaky ReLU; bias may be null (then there is no activation).
   void (*output)(const Transformed& m, const Tiling& tiling, std::int64_t first, std::int64_t count, const float* bias,
@@ -49,10 +47,6 @@ struct Simd {
   // e = A dY A^T; pixels outside the image are 0.
   void (*output_adjoint)(const float* dy, const Tiling& tiling, std::int64_t first, std::int64_t count,
                          const Transformed& e);
-  // c[rows][columns] (+)= a[rows][k] b[k][columns]; columns a multiple of kPad. a's element (r, i) lies at
-  // a[r * a_row + i * a_k]; rows of b and c are b_row and c_row floats apart.
-  void (*multiply)(const float* a, std::int64_t a_row, std::int64_t a_k, const float* b, std::int64_t b_row, float* c,
-                   std::int64_t c_row, std::int64_t rows, std::int64_t columns, std::int64_t k, bool accumulate);
   // u = alpha G w G^T of n filters side by side: tap k of filter i is w[k * w_step + i] (mirrored: tap 8 - k), element
   // e becomes u[e * u_step + i].
   void (*filters)(const float* w, std::int64_t w_step, std::int64_t n, bool mirrored, float alpha, float* u,
@@ -61,10 +55,5 @@ struct Simd {
   void (*filter_gradients)(const float* u, std::int64_t u_step, std::int64_t n, float alpha, float* dw,
                            std::int64_t w_step);
 };
-
-extern const Simd kAvx512, kAvx2;
-
-// The version for this machine; null where there is none (then convolutions are direct). Tests set it.
-const Simd*& version();
 
 }  // namespace pgad::winograd

@@ -6,27 +6,27 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void affine(std::int64_t n, const float* x, float* out, float a, float b) {
+inline void affine(std::int64_t n, const float* x, float* out, float a, float b) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = a * x[i] + b;
 }
-PGAD_SIMD void absolute(std::int64_t n, const float* x, float* out) {
+inline void absolute(std::int64_t n, const float* x, float* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = std::fabs(x[i]);
 }
-PGAD_SIMD void sign(std::int64_t n, const float* x, float* out) {
+inline void sign(std::int64_t n, const float* x, float* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = (x[i] > 0.f ? 1.f : 0.f) - (x[i] < 0.f ? 1.f : 0.f);
 }
-PGAD_SIMD void square(std::int64_t n, const float* x, float* out) {
+inline void square(std::int64_t n, const float* x, float* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = x[i] * x[i];
 }
-PGAD_SIMD void axpby(std::int64_t n, const float* x, const float* y, float* out, float a, float b) {
+inline void axpby(std::int64_t n, const float* x, const float* y, float* out, float a, float b) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = a * x[i] + b * y[i];
 }
-PGAD_SIMD void multiply(std::int64_t n, const float* x, const float* y, float* out) {
+inline void multiply(std::int64_t n, const float* x, const float* y, float* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = x[i] * y[i];
 }
@@ -36,7 +36,7 @@ constexpr std::int64_t kPiece = 1024;
 }  // namespace
 
 void unary_cpu(Exec& exec, const UnaryArgs<float>& p) {
-  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t n = end - begin;
     const float* x = p.x + begin;
     float* out = p.out + begin;
@@ -56,7 +56,7 @@ void unary_cpu(Exec& exec, const UnaryArgs<float>& p) {
 }
 
 void binary_cpu(Exec& exec, const BinaryArgs<float>& p) {
-  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t n = end - begin;
     if (p.op == Binary::kMul) return multiply(n, p.x + begin, p.y + begin, p.out + begin);
     axpby(n, p.x + begin, p.y + begin, p.out + begin, p.a, p.b);
@@ -65,13 +65,13 @@ void binary_cpu(Exec& exec, const BinaryArgs<float>& p) {
 
 void scale_by_cpu(Exec& exec, const ScaleByArgs<float>& p) {
   const float factor = p.c0 + p.c1 * p.t[0];
-  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     affine(end - begin, p.x + begin, p.out + begin, factor, 0.f);
   });
 }
 
 void fill_cpu(Exec& exec, const FillArgs<float>& p) {
-  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     if (p.n < kStreamed) {
       std::fill(p.out + begin, p.out + end, p.value);
       return;

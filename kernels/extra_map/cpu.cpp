@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::int64_t kStreamedPiece = 2048;  // elements made in the first-level cache before they are streamed out
 
-PGAD_SIMD void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t rows,
+inline void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t rows,
                          std::int64_t c) {
   for (std::int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
@@ -21,7 +21,7 @@ PGAD_SIMD void copy_rows(const float* x, std::int64_t x_row, float* y, std::int6
 template <class Make>
 void write_rows(Exec& exec, std::int64_t rows, std::int64_t width, float* out, const Make& make) {
   const bool streamed = rows * width >= kStreamed && width <= kStreamedPiece;
-  parallel_for(exec, rows, std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, rows, std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t begin, std::int64_t end) {
     if (!streamed) return make(begin, end - begin, out + begin * width);
     alignas(64) float piece[kStreamedPiece];
     const std::int64_t step = kStreamedPiece / width;
@@ -59,7 +59,7 @@ void sum_map_cpu(Exec& exec, const SumMapArgs<float>& p) {
   const std::int64_t width = p.c + 1, samples = p.n / p.m, rows = samples * p.pixels;
   for (std::int64_t j = 0; j < p.m; ++j) {
     double sums[kParts];
-    parallel_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / rows), [&](std::int64_t b, std::int64_t e) {
+    vector_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / rows), [&](std::int64_t b, std::int64_t e) {
       for (std::int64_t part = b; part < e; ++part) {
         sums[part] = 0;
         for (std::int64_t r = rows * part / kParts; r < rows * (part + 1) / kParts;) {

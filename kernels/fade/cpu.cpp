@@ -4,7 +4,7 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void fade(std::int64_t n, const float* a, const float* b, float* out, float t) {
+inline void fade(std::int64_t n, const float* a, const float* b, float* out, float t) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) out[i] = (1.f - t) * a[i] + t * b[i];
 }
@@ -12,7 +12,7 @@ PGAD_SIMD void fade(std::int64_t n, const float* a, const float* b, float* out, 
 }  // namespace
 
 void fade_cpu(Exec& exec, const FadeArgs<float>& p) {
-  parallel_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     fade(end - begin, p.a + begin, p.b + begin, p.out + begin, p.t[0]);
   });
 }

@@ -9,20 +9,17 @@ namespace {
 constexpr std::int64_t kDistancePiece =
     4096;  // elements added up in a fixed order; a constant, so threads don't change sums
 
-PGAD_SIMD double distance(const float* x, const float* y, float* dx, std::int64_t n, float beta) {
-  double s = 0;
-#pragma omp simd reduction(+ : s)
-  for (std::int64_t i = 0; i < n; ++i) {
-    s += std::fabs(x[i] - y[i]);
+inline double distance(const float* x, const float* y, float* dx, std::int64_t n, float beta) {
+  return lane_sum<double>(n, [&](std::int64_t i) {
     dx[i] = beta * ((x[i] > y[i] ? 1.f : 0.f) - (x[i] < y[i] ? 1.f : 0.f));
-  }
-  return s;
+    return static_cast<double>(std::fabs(x[i] - y[i]));
+  });
 }
 
 }  // namespace
 
 void l1_cpu(Exec& exec, const L1Args<float>& p) {
-  parallel_for(exec, p.n, std::max<std::int64_t>(1, kGrain / p.m), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n, std::max<std::int64_t>(1, kGrain / p.m), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {
       double sum = 0;
       for (std::int64_t j = 0; j < p.m; j += kDistancePiece) {

@@ -2,10 +2,7 @@
 #include "kernels/matmul/matmul.h"
 
 namespace pgad {
-void matmul_loops(Exec&, const MatmulArgs<float>&);
-#ifdef PGAD_HAVE_ONEDNN
-void matmul_onednn(Exec&, const MatmulArgs<float>&);
-#endif
+void matmul_cpu(Exec&, const MatmulArgs<float>&);
 // By cuBLAS (builds with CUDA). False: it is not installed.
 bool matmul_cublas(Exec&, const MatmulArgs<float>&);
 // Ours or cuBLAS's.

@@ -14,12 +14,7 @@ void matmul_ref(Exec&, const MatmulArgs<T>& s) {
     }
 }
 
-#ifdef PGAD_HAVE_ONEDNN
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_onednn,
+const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_cpu,
                                     PGAD_CHOSEN_COLUMNS(matmul_chosen, matmul_cuda)};
-#else
-const Kernel<MatmulArgs> kMatmul = {"matmul", matmul_ref<float>, matmul_ref<double>, matmul_loops,
-                                    PGAD_CHOSEN_COLUMNS(matmul_chosen, matmul_cuda)};
-#endif
 
 }  // namespace pgad

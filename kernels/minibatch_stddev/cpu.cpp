@@ -33,13 +33,13 @@ inline __attribute__((always_inline)) void moments_of(const float* x, std::int64
     stddev[p] = std::sqrt(v[p] * inverse + static_cast<float>(kMinibatchStddevEpsilon));
   }
 }
-PGAD_SIMD void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean,
+inline void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean,
                        float* stddev) {
   n == kBlock ? moments_of(x, g, stride, kBlock, mean, stddev) : moments_of(x, g, stride, n, mean, stddev);
 }
 
 // Sum of n positions' standard deviations.
-PGAD_SIMD double sum_stddev(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n) {
+inline double sum_stddev(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n) {
   double lanes[kBlock] = {};
   float mean[kBlock], stddev[kBlock];
   std::int64_t p = 0;
@@ -53,12 +53,12 @@ PGAD_SIMD double sum_stddev(const float* x, std::int64_t g, std::int64_t stride,
   return std::accumulate(lanes, lanes + kBlock, 0.0);
 }
 
-PGAD_SIMD void pull_back(const float* x, const float* mean, const float* scale, float* dx, std::int64_t n) {
+inline void pull_back(const float* x, const float* mean, const float* scale, float* dx, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t p = 0; p < n; ++p) dx[p] = scale[p] * (x[p] - mean[p]);
 }
 
-PGAD_SIMD void divide(float factor, const float* by, float* out, std::int64_t n) {
+inline void divide(float factor, const float* by, float* out, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t p = 0; p < n; ++p) out[p] = factor / by[p];
 }
@@ -67,7 +67,7 @@ PGAD_SIMD void divide(float factor, const float* by, float* out, std::int64_t n)
 constexpr std::int64_t kParts = 32;
 template <class Body>
 void for_parts(Exec& exec, std::int64_t g, std::int64_t p, const Body& body) {
-  parallel_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / (g * p)), [&](std::int64_t b, std::int64_t e) {
+  vector_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / (g * p)), [&](std::int64_t b, std::int64_t e) {
     for (std::int64_t part = b; part < e; ++part) {
       const std::int64_t first = p * part / kParts;
       body(part, first, p * (part + 1) / kParts - first);

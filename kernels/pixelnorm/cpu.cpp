@@ -6,11 +6,9 @@
 namespace pgad {
 namespace {
 
-PGAD_SIMD void normalise(const float* x, float* y, float* factor, std::int64_t rows, std::int64_t c) {
+inline void normalise(const float* x, float* y, float* factor, std::int64_t rows, std::int64_t c) {
   for (std::int64_t row = 0; row < rows; ++row, x += c, y += c) {
-    float square = 0;
-#pragma omp simd reduction(+ : square)
-    for (std::int64_t i = 0; i < c; ++i) square += x[i] * x[i];
+    const float square = lane_sum<float>(c, [&](std::int64_t i) { return x[i] * x[i]; });
     const float r = 1.f / std::sqrt(square / static_cast<float>(c) + static_cast<float>(kPixelnormEpsilon));
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) y[i] = x[i] * r;
@@ -18,14 +16,10 @@ PGAD_SIMD void normalise(const float* x, float* y, float* factor, std::int64_t r
   }
 }
 
-PGAD_SIMD void pull_back(const float* x, const float* dy, float* dx, std::int64_t rows, std::int64_t c) {
+inline void pull_back(const float* x, const float* dy, float* dx, std::int64_t rows, std::int64_t c) {
   for (std::int64_t row = 0; row < rows; ++row, x += c, dy += c, dx += c) {
-    float square = 0, dot = 0;
-#pragma omp simd reduction(+ : square, dot)
-    for (std::int64_t i = 0; i < c; ++i) {
-      square += x[i] * x[i];
-      dot += x[i] * dy[i];
-    }
+    const float square = lane_sum<float>(c, [&](std::int64_t i) { return x[i] * x[i]; });
+    const float dot = lane_sum<float>(c, [&](std::int64_t i) { return x[i] * dy[i]; });
     const float count = static_cast<float>(c);
     const float r = 1.f / std::sqrt(square / count + static_cast<float>(kPixelnormEpsilon));
     const float along = r * r * r * (dot / count);
@@ -34,12 +28,10 @@ PGAD_SIMD void pull_back(const float* x, const float* dy, float* dx, std::int64_
   }
 }
 
-PGAD_SIMD void pull_back_through_act(const float* y, const float* factor, const float* dy, float* dx, std::int64_t rows,
+inline void pull_back_through_act(const float* y, const float* factor, const float* dy, float* dx, std::int64_t rows,
                                      std::int64_t c, float slope) {
   for (std::int64_t row = 0; row < rows; ++row, y += c, dy += c, dx += c) {
-    float dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < c; ++i) dot += y[i] * dy[i];
+    const float dot = lane_sum<float>(c, [&](std::int64_t i) { return y[i] * dy[i]; });
     const float mean = dot / static_cast<float>(c), r = factor[row], leak = slope * r;
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) dx[i] = (y[i] > 0.f ? r : leak) * (dy[i] - y[i] * mean);
@@ -49,20 +41,20 @@ PGAD_SIMD void pull_back_through_act(const float* y, const float* factor, const 
 }  // namespace
 
 void pixelnorm_cpu(Exec& exec, const PixelnormArgs<float>& s) {
-  parallel_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
     normalise(s.x + begin * s.c, s.y + begin * s.c, s.r == nullptr ? nullptr : s.r + begin, end - begin, s.c);
   });
 }
 
 void pixelnorm_vjp_cpu(Exec& exec, const PixelnormVjpArgs<float>& s) {
-  parallel_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t at = begin * s.c;
     pull_back(s.x + at, s.dy + at, s.dx + at, end - begin, s.c);
   });
 }
 
 void pixelnorm_act_vjp_cpu(Exec& exec, const PixelnormActVjpArgs<float>& s) {
-  parallel_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, s.rows, kGrain / s.c, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t at = begin * s.c;
     pull_back_through_act(s.y + at, s.r + begin, s.dy + at, s.dx + at, end - begin, s.c, s.slope);
   });

@@ -32,16 +32,13 @@ Runs merge(const ReductionArgs<float>& p) {
 
 constexpr std::int64_t kPiece = 4096;  // elements added up in a fixed order; a constant, so threads don't change sums
 
-PGAD_SIMD double sum_contiguous(const float* x, std::int64_t n) {
-  double s = 0;
-#pragma omp simd reduction(+ : s)
-  for (std::int64_t i = 0; i < n; ++i) s += x[i];
-  return s;
+inline double sum_contiguous(const float* x, std::int64_t n) {
+  return lane_sum<double>(n, [&](std::int64_t i) { return static_cast<double>(x[i]); });
 }
 
 // sums[c] += over rows of x[row][c], for one block of at most kColumns columns.
 constexpr std::int64_t kColumns = 64;
-PGAD_SIMD void sum_columns(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* sums) {
+inline void sum_columns(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* sums) {
   if (columns == kColumns) {  // rows read whole, the sums in registers
     double block[kColumns] = {};
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -58,12 +55,12 @@ PGAD_SIMD void sum_columns(const float* x, std::int64_t rows, std::int64_t strid
   }
 }
 
-PGAD_SIMD void fill(float* y, std::int64_t n, float value) {
+inline void fill(float* y, std::int64_t n, float value) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = value;
 }
 
-PGAD_SIMD void scale(float* y, const float* x, std::int64_t n, float alpha) {
+inline void scale(float* y, const float* x, std::int64_t n, float alpha) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = alpha * x[i];
 }
@@ -76,7 +73,7 @@ void sum_cpu(Exec& exec, const ReductionArgs<float>& p) {
   if (r.inner == 1) {  // each output adds up one contiguous run
     const std::int64_t pieces = (r.reduced + kPiece - 1) / kPiece;
     if (r.outer > 1 || pieces == 1) {
-      parallel_for(exec, r.outer, std::max<std::int64_t>(1, kGrain / r.reduced), [&](std::int64_t b, std::int64_t e) {
+      vector_for(exec, r.outer, std::max<std::int64_t>(1, kGrain / r.reduced), [&](std::int64_t b, std::int64_t e) {
         for (std::int64_t o = b; o < e; ++o) {
           double s = 0;
           for (std::int64_t i = 0; i < r.reduced; i += kPiece)
@@ -89,7 +86,7 @@ void sum_cpu(Exec& exec, const ReductionArgs<float>& p) {
     // One long run: partial sums of fixed pieces, added up in order.
     constexpr std::int64_t kParts = 64;
     double partial[kParts] = {};
-    parallel_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / r.reduced),
+    vector_for(exec, kParts, std::max<std::int64_t>(1, kGrain * kParts / r.reduced),
                  [&](std::int64_t b, std::int64_t e) {
                    for (std::int64_t part = b; part < e; ++part) {
                      const std::int64_t begin = r.reduced * part / kParts, end = r.reduced * (part + 1) / kParts;
@@ -110,7 +107,7 @@ void sum_cpu(Exec& exec, const ReductionArgs<float>& p) {
     for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t first = block * kColumns, columns = std::min(kColumns, r.inner - first);
       double sums[kBands][kColumns] = {};
-      parallel_for(exec, bands, std::max<std::int64_t>(1, kGrain * bands / (r.reduced * columns)),
+      vector_for(exec, bands, std::max<std::int64_t>(1, kGrain * bands / (r.reduced * columns)),
                    [&](std::int64_t b, std::int64_t e) {
                      for (std::int64_t band = b; band < e; ++band) {
                        const std::int64_t begin = r.reduced * band / bands, end = r.reduced * (band + 1) / bands;
@@ -130,7 +127,7 @@ void broadcast_cpu(Exec& exec, const ReductionArgs<float>& p) {
   const Runs r = merge(p);
   if (!r.simple) return broadcast_ref<float>(exec, p);
   const std::int64_t rows = r.outer * r.reduced;
-  parallel_for(exec, rows, std::max<std::int64_t>(1, kGrain / r.inner), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, rows, std::max<std::int64_t>(1, kGrain / r.inner), [&](std::int64_t begin, std::int64_t end) {
     if (r.inner == 1) {
       for (std::int64_t row = begin; row < end;) {  // runs of one source value
         const std::int64_t stop = std::min(end, (row / r.reduced + 1) * r.reduced);

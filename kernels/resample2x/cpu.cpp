@@ -7,7 +7,7 @@ namespace pgad {
 namespace {
 
 // n pixels of a small row [n][c], each twice: [2n][c].
-PGAD_SIMD void double_pixels(const float* x, float* y, std::int64_t n, std::int64_t c, float alpha) {
+inline void double_pixels(const float* x, float* y, std::int64_t n, std::int64_t c, float alpha) {
   for (std::int64_t j = 0; j < n; ++j) {
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) {
@@ -33,7 +33,7 @@ void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, floa
     }
 }
 
-PGAD_SIMD void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
+inline void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha) {
   const float* below = x + 2 * w * c;
   for (std::int64_t j = 0; j < w; ++j) {
     const std::int64_t left = 2 * j * c, right = left + c;
@@ -48,7 +48,7 @@ PGAD_SIMD void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c
 void upsample2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
   const std::int64_t small = p.w * p.c;
   const bool streamed = 4 * p.n * p.h * small >= kStreamed && p.c % 16 == 0;  // whole lines
-  parallel_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r)
       upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha, streamed);
     stream_fence();
@@ -57,7 +57,7 @@ void upsample2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
 
 void sum_pool2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
   const std::int64_t small = p.w * p.c;
-  parallel_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) pool_row(p.x + 4 * r * small, p.y + r * small, p.w, p.c, p.alpha);
   });
 }

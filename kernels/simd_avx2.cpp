@@ -1,0 +1,16 @@
+#include "kernels/simd.h"
+
+namespace pgad {
+namespace {
+// 16 registers: 12 sums, a row of b, a's element.
+constexpr int kWidth = 8, kRows = 6, kBlocks = 2, kRowsOfTwo = 6, kDotRows = 4, kDotColumns = 2;
+}  // namespace
+}  // namespace pgad
+
+#include "kernels/gemm_simd.inc"
+#include "kernels/conv2d/winograd_simd.inc"
+
+namespace pgad {
+extern const Simd kSimdAvx2;
+const Simd kSimdAvx2 = {multiply, dots, finish, scale, winograd::kTransforms};
+}  // namespace pgad

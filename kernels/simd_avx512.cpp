@@ -1,0 +1,16 @@
+#include "kernels/simd.h"
+
+namespace pgad {
+namespace {
+// 32 registers: 24 sums, a row of b, and a's element from memory.
+constexpr int kWidth = 16, kRows = 6, kBlocks = 4, kRowsOfTwo = 12, kDotRows = 4, kDotColumns = 4;
+}  // namespace
+}  // namespace pgad
+
+#include "kernels/gemm_simd.inc"
+#include "kernels/conv2d/winograd_simd.inc"
+
+namespace pgad {
+extern const Simd kSimdAvx512;
+const Simd kSimdAvx512 = {multiply, dots, finish, scale, winograd::kTransforms};
+}  // namespace pgad
