@@ -41,7 +41,8 @@ TEST_P(Winograd, EqualsReference) {
   };
   for (const Case& c : {Case{1, 8, 8, 16, 16}, Case{1, 9, 11, 17, 33}, Case{3, 13, 8, 40, 70}, Case{5, 16, 16, 24, 96},
                         Case{2, 17, 33, 129, 20}, Case{2, 32, 32, 64, 64}}) {
-    Exec exec({}, 2, Implementation::kFastest, Precision::kFp32, GetParam()), reference({}, 2, Implementation::kReference);
+    Exec exec({}, 2, Implementation::kFastest, Precision::kFp32, GetParam()),
+        reference({}, 2, Implementation::kReference);
     exec.guard_memory();
     const Tensor x = random(exec, {c.n, c.h, c.w, c.ci}, 1), w = random(exec, {c.co, 3, 3, c.ci}, 2);
     const Tensor y = random(exec, {c.n, c.h, c.w, c.co}, 3), bias = random(exec, {c.co}, 4);

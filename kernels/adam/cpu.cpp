@@ -7,7 +7,7 @@ namespace pgad {
 namespace {
 
 inline void step(std::int64_t n, float* w, const float* g, float* m, float* v, const float* rate, float beta1,
-                    float beta2, float epsilon) {
+                 float beta2, float epsilon) {
   const float lr = rate[0], c1 = rate[1], c2 = rate[2];
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) {
@@ -23,8 +23,7 @@ inline void average(std::int64_t n, float* ema, const float* w, float t) {
 }
 
 inline double square_sum(const float* x, std::int64_t n) {
-  return lane_sum<double>(
-      n, [&](std::int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
+  return lane_sum<double>(n, [&](std::int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
 }
 
 // body(tensor, begin, end) for every tensor's elements, the large ones shared by the threads.

@@ -17,7 +17,7 @@ constexpr std::int64_t kThin = 8;
 bool thin(std::int64_t out) { return out < kThin; }
 
 // Terms of a long sum added up in one go. A constant, or the order of additions would depend on something.
-constexpr std::int64_t kDepth = 512;
+constexpr std::int64_t kConvDepth = 512;
 
 // What is read around each pixel.
 struct Neighbourhood {
@@ -59,7 +59,7 @@ struct Neighbourhood {
 };
 
 // Pixels whose neighbourhoods and results take a quarter of a megabyte together.
-std::int64_t chunk_for(std::int64_t floats_per_pixel) {
+std::int64_t direct_chunk(std::int64_t floats_per_pixel) {
   return std::max<std::int64_t>(12, 256 * 1024 / 4 / floats_per_pixel / 12 * 12);
 }
 
@@ -69,7 +69,7 @@ void convolve(Exec& exec, const Neighbourhood& in, std::int64_t pixels, std::int
   const Simd& f = simd_for(exec.isa());
   const std::int64_t size = in.size(), columns = thin(out) ? out : padded(out);
   const std::int64_t parts = std::clamp<std::int64_t>(pixels * size * out / 32768, 1, exec.threads());
-  const std::int64_t chunk = std::min(chunk_for(size + columns), (pixels + parts - 1) / parts);
+  const std::int64_t chunk = std::min(direct_chunk(size + columns), (pixels + parts - 1) / parts);
   const std::int64_t gathered = in.plain() ? 0 : padded(chunk * size), share = gathered + padded(chunk * columns);
   float* memory = exec.library<Workspace>().get(share * parts);
   parallel_for(exec, parts, 1, [&](std::int64_t part, std::int64_t last_part) {
@@ -87,9 +87,9 @@ void convolve(Exec& exec, const Neighbourhood& in, std::int64_t pixels, std::int
         if (thin(out))
           f.dots(a, size, weights, size, sums, columns, count, out, size, 1.f);
         else
-          for (std::int64_t i = 0; i < size; i += kDepth)
+          for (std::int64_t i = 0; i < size; i += kConvDepth)
             f.multiply(a + i, size, 1, weights + i * columns, columns, sums, columns, count, columns,
-                       std::min(kDepth, size - i), i > 0);
+                       std::min(kConvDepth, size - i), i > 0);
         f.finish(sums, columns, bias, slope, y + first * out, count, out);
       }
     }
@@ -139,7 +139,7 @@ void conv2d_wgrad_direct(Exec& exec, const Conv2dArgs<float>& s) {
   const bool gather = turned ? !in.plain() : !in.plain() || columns != width, copy = turned && columns != width;
   const std::int64_t x_row = turned ? size : columns;
   const std::int64_t parts = std::clamp<std::int64_t>(pixels * size * s.co / 65536, 1, exec.threads());
-  const std::int64_t chunk = std::min(chunk_for(size + s.co), (pixels + parts - 1) / parts);
+  const std::int64_t chunk = std::min(direct_chunk(size + s.co), (pixels + parts - 1) / parts);
   const std::int64_t gathered = gather ? padded(chunk * x_row) : 0, copied = copy ? padded(chunk * columns) : 0;
   const std::int64_t share = gathered + copied + rows * columns;
   float* memory = exec.library<Workspace>().get(share * parts);

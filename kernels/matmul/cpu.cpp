@@ -12,16 +12,16 @@ namespace pgad {
 namespace {
 
 // Rows of b that stay in a second-level cache while all rows of a pass them. A constant: it orders the sums.
-constexpr std::int64_t kDepth = 256;
-constexpr std::int64_t kBand = 64;  // columns
+constexpr std::int64_t kMatmulDepth = 256;
+constexpr std::int64_t kMatmulBand = 64;  // columns
 
 // c[:, first..first + count) of a b, count a multiple of kPad.
 void multiply(const Simd& f, const MatmulArgs<float>& s, const float* b, std::int64_t b_row, float* c,
               std::int64_t c_row, std::int64_t rows_begin, std::int64_t rows_end, std::int64_t columns) {
   const std::int64_t a_row = s.ta ? 1 : s.k, a_k = s.ta ? s.m : 1;
-  for (std::int64_t l = 0; l < s.k; l += kDepth)
+  for (std::int64_t l = 0; l < s.k; l += kMatmulDepth)
     f.multiply(s.a + rows_begin * a_row + l * a_k, a_row, a_k, b + l * b_row, b_row, c + rows_begin * c_row, c_row,
-               rows_end - rows_begin, columns, std::min(kDepth, s.k - l), l > 0);
+               rows_end - rows_begin, columns, std::min(kMatmulDepth, s.k - l), l > 0);
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ void matmul_cpu(Exec& exec, const MatmulArgs<float>& s) {
     return;
   }
   const float* b = s.b;
-  const std::int64_t whole = s.n / kPad * kPad, rest = s.n - whole, bands = (whole + kBand - 1) / kBand;
+  const std::int64_t whole = s.n / kPad * kPad, rest = s.n - whole, bands = (whole + kMatmulBand - 1) / kMatmulBand;
   const std::int64_t transposed = s.tb ? padded(s.k * s.n) : 0, panel = rest > 0 ? s.k * kPad : 0;
   float* memory = exec.library<Workspace>().get(transposed + panel + s.m * kPad);
   if (s.tb) {
@@ -48,11 +48,12 @@ void matmul_cpu(Exec& exec, const MatmulArgs<float>& s) {
     if (s.alpha != 1.f) f.scale(s.c + row * s.n + first, columns, s.alpha);
   };
   if (bands >= exec.threads()) {
-    parallel_for(exec, bands, std::max<std::int64_t>(1, grain / kBand), [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t first = begin * kBand, columns = std::min(end * kBand, whole) - first;
-      multiply(f, s, b + first, s.n, s.c + first, s.n, 0, s.m, columns);
-      for (std::int64_t i = 0; i < s.m; ++i) scale(i, first, columns);
-    });
+    parallel_for(exec, bands, std::max<std::int64_t>(1, grain / kMatmulBand),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   const std::int64_t first = begin * kMatmulBand, columns = std::min(end * kMatmulBand, whole) - first;
+                   multiply(f, s, b + first, s.n, s.c + first, s.n, 0, s.m, columns);
+                   for (std::int64_t i = 0; i < s.m; ++i) scale(i, first, columns);
+                 });
   } else if (whole > 0) {
     const std::int64_t rows = std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(1, whole * s.k));
     parallel_for(exec, s.m, rows, [&](std::int64_t begin, std::int64_t end) {
