@@ -7,8 +7,10 @@ constexpr int kWidth = 8, kRows = 6, kBlocks = 2, kRowsOfTwo = 6, kDotRows = 4, 
 }  // namespace
 }  // namespace pgad
 
-#include "kernels/conv2d/winograd_simd.inc"
 #include "kernels/gemm_simd.inc"
+
+// Behind the vectors of the first:
+#include "kernels/conv2d/winograd_simd.inc"
 
 namespace pgad {
 extern const Simd kSimdAvx2;
