@@ -1,5 +1,6 @@
 #include "autograd/var.h"
 
+#include <atomic>
 #include <utility>
 
 #include "autograd/op.h"
@@ -8,7 +9,8 @@ namespace pgad {
 namespace {
 
 thread_local bool history_on = true;
-thread_local std::uint64_t next_id = 0;
+// One for all threads: a graph may be built by several, and its ids must grow with creation all the same.
+std::atomic<std::uint64_t> next_id = 0;
 
 }  // namespace
 

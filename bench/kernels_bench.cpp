@@ -217,7 +217,7 @@ void measure_the_rest() {
   float* loss = filled(n);
   measure("latent_step/16x512", kLatentStep,
           LatentStepArgs<float>{n, d, filled(n * d), filled(n * d), filled(n * d), filled(n * d), loss, filled(n),
-                                filled(n * d), filled(3 * n), 0.9f, 0.999f, 1e-8f});
+                                filled(n * d), filled(4 * n), 0.9f, 0.999f, 1e-8f});
 }
 
 }  // namespace

@@ -422,12 +422,16 @@ TEST_F(CudaKernels, LatentStep) {
   for (const auto [n_, d_] : {RowsCase{1, 1}, RowsCase{3, 7}, RowsCase{5, 512}, RowsCase{70, 3}, RowsCase{2, 300}}) {
     const std::int64_t n = n_, d = d_, size = 37;
     Arrays arrays = {normal(n * d, 0),    normal(n * d, 1),    normal(n * d, 2),  positive(n * d, 3),
-                     normal(n, 4),        normal(n, 5),        normal(n * d, 6),  positive(3 * n, 7),
+                     normal(n, 4),        normal(n, 5),        normal(n * d, 6),  positive(4 * n, 7),
                      normal(n * size, 8), normal(n * size, 9), normal(n * 4, 10), normal(n * 4, 11)};
     if (n > 2) {
       arrays[1][0] = std::nanf("");  // the first image's gradient
       arrays[4][1] = std::nanf("");  // the second's loss
       arrays[1][static_cast<std::size_t>(2 * d)] = std::numeric_limits<float>::infinity();
+    }
+    for (std::int64_t over = 3; over < n; over += 3) {  // images whose search is over, though their loss is better
+      arrays[7][static_cast<std::size_t>(4 * over + 3)] = 0;
+      arrays[4][static_cast<std::size_t>(over)] = arrays[5][static_cast<std::size_t>(over)] - 1;
     }
     expect_equal(
         "latent_step " + std::to_string(n) + "x" + std::to_string(d), arrays, 2e-6, [&](Exec& exec, const Pointers& p) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "autograd/op.h"
 #include "kernels/l1/l1.h"
 #include "tests/gradcheck.h"
@@ -397,6 +399,21 @@ TEST(Grad, GradientInAnInnerValue) {  // targets may depend on each other
   const auto g = grad(mul(x, y), both);
   EXPECT_NEAR(g[0].item(), 27.0, 1e-12);  // total derivative of x^3
   EXPECT_NEAR(g[1].item(), 3.0, 1e-12);
+}
+
+// A graph may be built by several threads, one after the other: here the leaf by one that made many nodes before.
+TEST(Grad, OfLeavesMadeOnAnotherThread) {
+  Exec exec;
+  Var x;
+  std::thread([&] {
+    for (int i = 0; i < 1000; ++i) x = Var(exec, exec.from<double>(std::vector<double>{2.0}, {1}), true);
+  }).join();
+  std::thread([&] {
+    const Var xs[] = {x};
+    const Var first = grad(mul(square(x), x), xs, true)[0];
+    EXPECT_NEAR(first.item(), 12.0, 1e-12);
+    EXPECT_NEAR(grad(first, xs)[0].item(), 12.0, 1e-12);
+  }).join();
 }
 
 TEST(Grad, ErrorsNameWhatIsWrong) {

@@ -93,7 +93,7 @@ TEST_F(Races, OptimizerAndSearch) {
   run(kEma, exec, EmaArgs<float>{1, {{{n, m.data<float>(), w.data<float>()}}}, gate.data<float>()});
   const Tensor z = tensor({images, d}), zg = tensor({images, d}), zm = tensor({images, d}),
                zv = exec.zeros({images, d}), loss = tensor({images}), best = tensor({images}),
-               best_z = tensor({images, d}), rates = tensor({images, 3});
+               best_z = tensor({images, d}), rates = tensor({images, 4});
   run(kLatentStep, exec,
       LatentStepArgs<float>{images, d, z.data<float>(), zg.data<float>(), zm.data<float>(), zv.data<float>(),
                             loss.data<float>(), best.data<float>(), best_z.data<float>(), rates.data<float>(), 0.9f,

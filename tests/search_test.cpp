@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <tuple>
 
-#include "apps/inspection/latent_search.h"
+#include "apps/data/image.h"
+#include "apps/inspection/scorer.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "kernels/latent_step/latent_step.h"
+#include "tests/temp_dir.h"
 
 namespace pgad::test {
 namespace {
@@ -202,23 +206,26 @@ TEST(Search, KeepsTheBestAndIgnoresWhatIsNotFinite) {
   const auto t = [&](std::vector<float> v, Shape shape) { return exec.from<float>(v, shape); };
   const Tensor z = t({1, 1, 1, -1}, {2, 2}), g = t({1, 0, std::nanf(""), 0}, {2, 2}), m = exec.zeros({2, 2}),
                v = exec.zeros({2, 2}), loss = t({2, std::nanf("")}, {2}), best_loss = t({3, 3}, {2}),
-               best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000, 0.5f, 10, 1000}, {2, 3}),
+               best_z = exec.zeros({2, 2}), rate = t({0.5f, 10, 1000, 1, 0.5f, 10, 1000, 1}, {2, 4}),
                now = t({1, 2, 3, 4}, {2, 2}), best = exec.zeros({2, 2});
-  run(kLatentStep, exec,
-      LatentStepArgs<float>{2,
-                            2,
-                            z.data<float>(),
-                            g.data<float>(),
-                            m.data<float>(),
-                            v.data<float>(),
-                            loss.data<float>(),
-                            best_loss.data<float>(),
-                            best_z.data<float>(),
-                            rate.data<float>(),
-                            .9f,
-                            .999f,
-                            1e-8f,
-                            {{{2, now.data<float>(), best.data<float>()}}}});
+  const auto step = [&] {
+    run(kLatentStep, exec,
+        LatentStepArgs<float>{2,
+                              2,
+                              z.data<float>(),
+                              g.data<float>(),
+                              m.data<float>(),
+                              v.data<float>(),
+                              loss.data<float>(),
+                              best_loss.data<float>(),
+                              best_z.data<float>(),
+                              rate.data<float>(),
+                              .9f,
+                              .999f,
+                              1e-8f,
+                              {{{2, now.data<float>(), best.data<float>()}}}});
+  };
+  step();
   EXPECT_EQ(best_loss.data<float>()[0], 2);
   EXPECT_EQ(best_z.data<float>()[0], 1);
   EXPECT_EQ(best.data<float>()[1], 2);  // what belongs to z is kept with it
@@ -226,6 +233,69 @@ TEST(Search, KeepsTheBestAndIgnoresWhatIsNotFinite) {
   EXPECT_EQ(best_loss.data<float>()[1], 3);  // NaN is not better
   EXPECT_EQ(z.data<float>()[2], 1);          // and moves nothing
   EXPECT_LT(z.data<float>()[0], z.data<float>()[1]);
+
+  // An image whose search is over: a better loss changes nothing.
+  const std::vector<Tensor> all = {z, m, v, best_loss, best_z, best};
+  std::vector<std::vector<float>> before;
+  for (const Tensor& a : all) before.push_back(exec.read<float>(a));
+  rate.data<float>()[3] = rate.data<float>()[7] = 0;
+  loss.data<float>()[0] = loss.data<float>()[1] = 1;
+  step();
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(exec.read<float>(all[i]), before[i]) << i;
+}
+
+// What a search has found stays when it has ended, whatever its neighbours still do.
+TEST(Search, AnEndedSlotIsFrozen) {
+  Rig rig;
+  rig.scoring.steps = 200;
+  rig.scoring.patience = 1;
+  LatentSearch s(rig.exec, rig.model(), rig.scoring, 7);
+  for (int i = 0; i < 7; ++i) Rig::draw(i, s.image(i));
+  std::vector<SearchScores> scores(7);
+  std::vector<std::vector<float>> latents(7), images(7);
+  std::vector<int> all = {0, 1, 2, 3, 4, 5, 6};
+  s.begin(all);
+  int frozen_steps = 0;
+  while (s.active() > 0) {
+    frozen_steps += 7 - s.active();
+    for (const int slot : s.step()) {
+      const auto i = static_cast<std::size_t>(slot);
+      scores[i] = s.scores(slot);
+      latents[i] = s.best_latent(slot);
+      images[i] = s.reconstruction(slot);
+    }
+  }
+  EXPECT_GT(frozen_steps, 10);
+  for (int slot = 0; slot < 7; ++slot) {
+    const auto i = static_cast<std::size_t>(slot);
+    expect_equal(s.scores(slot), scores[i], 0);
+    EXPECT_EQ(s.best_latent(slot), latents[i]) << slot;
+    EXPECT_EQ(s.reconstruction(slot), images[i]) << slot;
+  }
+}
+
+// A restart begins far from what earlier ones have found: it is done when it no longer gets better itself.
+TEST(Search, EachRestartIsJudgedByItself) {
+  Rig rig;
+  rig.scoring.steps = 200;
+  rig.scoring.patience = 5;
+  struct Searched {
+    int steps;
+    float paper;
+  };
+  const auto search = [&](int restarts, int image) {
+    rig.scoring.restarts = restarts;
+    LatentSearch s(rig.exec, rig.model(), rig.scoring, 1);
+    Rig::draw(image, s.image(0));
+    s.run();
+    return Searched{s.steps_taken(0), s.scores(0).paper};
+  };
+  for (int image = 0; image < 4; ++image) {
+    const Searched one = search(1, image), four = search(4, image);
+    EXPECT_LT(one.steps, 201) << "did not converge";
+    EXPECT_GT(four.steps - one.steps, 3 * 4 * rig.scoring.patience) << image;
+    EXPECT_LE(four.paper, one.paper) << image;
+  }
 }
 
 // Seven images through two slots, each replaced as soon as it has converged, and each alone.
@@ -265,6 +335,98 @@ TEST(Search, RefillingChangesNoResult) {
     expect_equal(refilled[static_cast<std::size_t>(i)], alone.scores(0));
     EXPECT_EQ(steps[static_cast<std::size_t>(i)], alone.steps_taken(0)) << i;
     EXPECT_LT(alone.steps_taken(0), 2 * 61) << "none converged early";
+  }
+}
+
+// Restarts of a search from the encoder are random ones, with their patience: by default they take all their steps.
+TEST(Search, RestartsBehindAnEncoderTakeAllTheirSteps) {
+  Rig rig;
+  const Encoder encoder(rig.exec, rig.network, 4, 3);
+  SearchModel model = rig.model();
+  model.encoder = &encoder;
+  const auto steps = [&](int restarts) {
+    rig.scoring.restarts = restarts;
+    LatentSearch s(rig.exec, model, rig.scoring, 1);
+    Rig::draw(1, s.image(0));
+    s.run();
+    return s.steps_taken(0);
+  };
+  EXPECT_EQ(steps(3), steps(1) + 2 * (rig.scoring.steps + 1));
+}
+
+TEST(Search, GivenUpSearchesAreOver) {
+  Rig rig;
+  LatentSearch s(rig.exec, rig.model(), rig.scoring, 2);
+  for (int i = 0; i < 2; ++i) Rig::draw(i, s.image(i));
+  const int both[] = {0, 1}, second[] = {1};
+  s.begin(both);
+  s.step();
+  s.abandon();
+  EXPECT_EQ(s.active(), 0);
+  s.begin(second);
+  EXPECT_EQ(s.active(), 1);
+  std::vector<int> ended;
+  while (s.active() > 0)
+    for (const int slot : s.step()) ended.push_back(slot);
+  EXPECT_EQ(ended, std::vector<int>{1});
+}
+
+// A Scorer whose last use was cut short, by a sink that throws or by a stop, knows nothing of it.
+TEST(Search, AScorerCutShortServesAgain) {
+  const TempDir dir;
+  Rig rig(8);
+  rig.scoring.steps = 10;
+  rig.scoring.batch = 2;
+  Model model;
+  model.config.network = rig.network;
+  model.preprocessing.resolution = 8;
+  model.preprocessing.channels = 1;
+  model.level = 3;
+  model.g = std::make_unique<Generator>(rig.exec, rig.network, 1);
+  model.d = std::make_unique<Discriminator>(rig.exec, rig.network, 1);
+  std::vector<Sample> good, bad;
+  for (int i = 0; i < 4; ++i) {
+    const std::string name = str(i, ".png");
+    write_png(dir / name, Image{8, 8, 1, std::vector<float>(64, static_cast<float>(i) / 4)});
+    for (auto [list, file] : {std::pair{&good, name}, {&bad, "no-" + name}}) {
+      Sample sample;
+      sample.name = file;
+      sample.path = dir / file;
+      list->push_back(sample);
+    }
+  }
+  Scorer scorer(rig.exec, model, rig.scoring);
+  const auto score = [&](Scorer& s, const std::vector<Sample>& samples) {
+    std::vector<ScoredImage> images;
+    s.score(samples, ImageSource(), [&](ScoredImage image) { images.push_back(std::move(image)); });
+    return images;
+  };
+  const auto cut_short = [&](int way) {
+    std::atomic<bool> stop = false;
+    if (way == 0)
+      EXPECT_THROW(scorer.score(
+                       good, ImageSource(), [](ScoredImage) {}, [](double) { throw Error("no more"); }),
+                   Error);
+    else if (way == 1)
+      scorer.score(
+          good, ImageSource(), [](ScoredImage) {}, [&](double) { stop = true; }, &stop);
+    else
+      scorer.mean_critic(good, ImageSource());
+  };
+  for (int way = 0; way < 3; ++way) {
+    cut_short(way);
+    // With as many slots as before, of which only the first is taken up.
+    const std::vector<Sample> samples = way < 2 ? std::vector<Sample>{good[0], bad[0]} : std::vector<Sample>{bad[1]};
+    const auto again = score(scorer, samples);
+    Scorer fresh(rig.exec, model, rig.scoring);
+    const auto expected = score(fresh, samples);
+    ASSERT_EQ(again.size(), expected.size());
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      EXPECT_EQ(again[i].sample.name, samples[i].name);
+      EXPECT_EQ(again[i].error, expected[i].error);
+      EXPECT_EQ(again[i].steps, expected[i].steps);
+      EXPECT_TRUE(std::ranges::equal(again[i].terms, expected[i].terms)) << way;
+    }
   }
 }
 

@@ -368,8 +368,8 @@ std::vector<Field> make_fields() {
             "where the first search begins; auto: at the encoder's z where the model has one"),
       field(
           kScoring, "patience", PGAD_MEMBER(scoring.patience), "a whole number >= -1", [](int v) { return v >= -1; },
-          "a search whose loss has not fallen by .2 % in so many steps ends; 0: all steps are taken; -1: 10 where the "
-          "search starts from an encoder, else 0"),
+          "a search whose loss has not fallen by .2 % in so many steps ends; 0: all steps are taken; -1: 10 from an "
+          "encoder's start, 0 from a random one, restarts included"),
       field(kScoring, "z-lr", PGAD_MEMBER(scoring.z_lr), "a number > 0", kPositive, "learning rate of the search"),
       field(kScoring, "z-lr-schedule", PGAD_MEMBER(scoring.z_lr_schedule), "constant or cosine",
             one_of("constant", "cosine"), "z-lr over the steps: constant, or falling to 0"),

@@ -33,19 +33,18 @@ int search_patience(const ScoringConfig& scoring, bool from_encoder) {
 LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch)
     : exec_(exec), model_(model), scoring_(scoring), batch_(batch), adam_{0.9, 0.999, 1e-8} {
   if (scoring.start == "random") model_.encoder = nullptr;
-  patience_ = search_patience(scoring, model_.encoder != nullptr);
   const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent(), c = model.network.channels;
   const std::int64_t s = std::int64_t{1} << model.level;
   images_ = Mirror(exec, {n, side, side, c});
   z_ = exec.from<float>(std::vector<float>(static_cast<std::size_t>(n * d), 1.f), {n, d});  // also in unused slots
   for (Tensor* t : {&m_, &v_, &best_z_}) *t = exec.zeros({n, d});
-  for (Tensor* t : {&best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
-  best_loss_ = Mirror(exec, {n});
+  for (Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
   best_image_ = exec.zeros({n, s, s, c});
-  rate_ = Mirror(exec, {n, 3});
+  rate_ = Mirror(exec, {n, 4});
   statistic_ = constant(exec, model.statistic);
   if (model.old_weight > 0) old_weight_ = constant(exec, model.old_weight);
   slots_.resize(static_cast<std::size_t>(batch));
+  losses_.resize(static_cast<std::size_t>(batch));
   ended_.reserve(static_cast<std::size_t>(batch));
 }
 
@@ -117,7 +116,7 @@ void LatentSearch::begin(std::span<const int> slots) {
     s = Slot{};
     s.searching = true;
     const float infinity = std::numeric_limits<float>::infinity();
-    const Tensor* const losses[] = {&best_loss_.tensor(), &best_residual_, &best_feature_, &best_latent_critic_};
+    const Tensor* const losses[] = {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_};
     for (const Tensor* t : losses) exec_.upload<float>({&infinity, 1}, *t, slot);
     start(slot, 0);
   }
@@ -153,10 +152,10 @@ void LatentSearch::start(int slot, int restart) {
 
 void LatentSearch::set_rate(int slot) {
   const Slot& s = slots_[static_cast<std::size_t>(slot)];
-  float* rate = rate_.host().data() + 3 * slot;
+  float* rate = rate_.host().data() + 4 * slot;
   // The last step moves nothing: it gives the last z its chance to be the best.
   double lr = 0;
-  if (s.searching && s.step < scoring_.steps) {
+  if (s.step < scoring_.steps) {
     const double progress = static_cast<double>(s.step) / scoring_.steps;
     lr = scoring_.z_lr * (scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
   }
@@ -164,20 +163,21 @@ void LatentSearch::set_rate(int slot) {
   rate[0] = r.lr;
   rate[1] = r.correction1;
   rate[2] = r.correction2;
+  rate[3] = s.searching ? 1.f : 0.f;
 }
 
 bool LatentSearch::advance(int slot) {
   Slot& s = slots_[static_cast<std::size_t>(slot)];
   ++s.step;
   ++s.taken;
-  const float best = patience_ > 0 ? best_loss_.host()[static_cast<std::size_t>(slot)] : 0.f;
-  if (best < s.record * (1 - kNoticeable) || s.step == 1) {
-    s.record = best;
-    s.idle = 0;
-  } else {
-    ++s.idle;
+  bool converged = false;
+  if (const int patience = this->patience(s); patience > 0) {
+    const float loss = losses_[static_cast<std::size_t>(slot)];
+    const bool fell = loss < s.record * (1 - kNoticeable);
+    if (fell) s.record = loss;
+    s.idle = fell ? 0 : s.idle + 1;
+    converged = s.idle >= patience;
   }
-  const bool converged = patience_ > 0 && s.idle >= patience_;
   if (s.step <= scoring_.steps && !converged) return true;
   if (s.restart + 1 < scoring_.restarts) {
     start(slot, s.restart + 1);
@@ -199,6 +199,7 @@ std::span<const int> LatentSearch::step() {
         exec_,
         [this] {
           const Terms t = terms(Var(exec_, z_, /*requires_grad=*/true));
+          loss_ = t.paper;
           LatentStepArgs<float> args{z_.dim(0),
                                      z_.dim(1),
                                      z_.data<float>(),
@@ -206,7 +207,7 @@ std::span<const int> LatentSearch::step() {
                                      m_.data<float>(),
                                      v_.data<float>(),
                                      t.paper.data<float>(),
-                                     best_loss_.tensor().data<float>(),
+                                     best_loss_.data<float>(),
                                      best_z_.data<float>(),
                                      rate_.tensor().data<float>(),
                                      static_cast<float>(adam_.beta1),
@@ -223,11 +224,18 @@ std::span<const int> LatentSearch::step() {
         },
         &*query_graph_);
   }
-  if (patience_ > 0) best_loss_.download();  // else the host need not wait for the step
+  // Else the host need not wait for the step.
+  if (std::ranges::any_of(slots_, [&](const Slot& s) { return s.searching && patience(s) > 0; }))
+    exec_.download<float>(loss_, 0, losses_);
   ended_.clear();
   for (int slot = 0; slot < batch_; ++slot)
     if (slots_[static_cast<std::size_t>(slot)].searching && !advance(slot)) ended_.push_back(slot);
   return ended_;
+}
+
+void LatentSearch::abandon() {
+  for (Slot& s : slots_) s.searching = false;
+  active_ = 0;
 }
 
 double LatentSearch::progress(int slot) const {
@@ -247,8 +255,8 @@ void LatentSearch::run(const std::function<void()>& on_step) {
 }
 
 SearchScores LatentSearch::scores(int slot) const {
-  return {at(best_residual_, slot), at(best_feature_, slot), at(best_latent_critic_, slot),
-          at(best_loss_.tensor(), slot), at(query_critic_.value(), slot)};
+  return {at(best_residual_, slot), at(best_feature_, slot), at(best_latent_critic_, slot), at(best_loss_, slot),
+          at(query_critic_.value(), slot)};
 }
 
 std::vector<float> LatentSearch::row(const Tensor& t, int slot) const {

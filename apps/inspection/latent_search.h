@@ -33,8 +33,8 @@ struct SearchModel {
   const Encoder* encoder = nullptr;  // gives the first start; null: random starts only
 };
 
-// Steps without improvement after which a search ends; 0: never. Where scoring.patience is -1: 10 for searches from an
-// encoder's start, 0 for random ones (measured: docs/performance.md).
+// Steps without improvement after which a search (of several: this restart) ends; 0: never. Where scoring.patience is
+// -1: 10 from an encoder's start, 0 from a random one (measured: docs/performance.md).
 int search_patience(const ScoringConfig& scoring, bool from_encoder);
 
 // Per image. Formulas: eq 2, 3, 24, 25 with the reduction of the configuration.
@@ -58,6 +58,8 @@ class LatentSearch {
   void begin(std::span<const int> slots);
   // One step of all slots. Returns those whose search has just ended, valid until the next call.
   std::span<const int> step();
+  // Ends all searches under way, without a result.
+  void abandon();
   int active() const { return active_; }  // slots that still search
   double progress(int slot) const;        // share of its search that is done, in [0, 1]
   int steps_taken(int slot) const { return slots_[static_cast<std::size_t>(slot)].taken; }
@@ -83,8 +85,9 @@ class LatentSearch {
     bool searching = false;
     int restart = 0, step = 0;  // of the current restart
     int taken = 0;              // steps of all restarts
-    int idle = 0;               // steps since the best loss fell noticeably
-    float record = 0;           // the best loss then
+    // Of the current restart, which is judged by itself: earlier ones may have come closer from elsewhere.
+    int idle = 0;      // steps since its best loss fell noticeably
+    float record = 0;  // that loss then
   };
   struct Terms {
     Tensor image, residual, feature, latent_critic, paper;  // [n,...], [n] each
@@ -101,19 +104,22 @@ class LatentSearch {
   void compute_queries();
   void start(int slot, int restart);
   void set_rate(int slot);
+  int patience(const Slot& s) const { return search_patience(scoring_, s.restart == 0 && model_.encoder != nullptr); }
   bool advance(int slot);  // after a step; false if the search has ended
 
   Exec& exec_;
   SearchModel model_;
   ScoringConfig scoring_;
-  int batch_, patience_, active_ = 0;
+  int batch_, active_ = 0;
   AdamConfig adam_;
-  Mirror images_, rate_, best_loss_;
+  Mirror images_, rate_;
   Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
   Var encoded_;                                                // the encoder's z, where there is one
-  Tensor z_, m_, v_, best_z_, best_residual_, best_feature_, best_latent_critic_, best_image_;
+  Tensor loss_;                                                // of the last step, [n]
+  Tensor z_, m_, v_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
   Var old_weight_, statistic_;
   std::vector<Slot> slots_;
+  std::vector<float> losses_;  // loss_ on the host, where a search has patience
   std::vector<int> ended_;
   PreparedWeights prepared_{/*constant=*/true};
   std::optional<StepGraph> query_graph_, step_graph_;

@@ -49,6 +49,7 @@ LatentSearch& Scorer::search(int slots) {
     search_.reset();
     search_ = std::make_unique<LatentSearch>(exec_, search_model(), scoring_, slots);
   }
+  search_->abandon();  // what an earlier call that was cut short has left
   return *search_;
 }
 

@@ -42,7 +42,7 @@ class Scorer {
 
  private:
   SearchModel search_model() const;
-  LatentSearch& search(int slots);
+  LatentSearch& search(int slots);  // none of them searching
   ScoredImage result(const LatentSearch& search, int slot, const Sample& sample, Loader::Item item) const;
 
   Exec& exec_;

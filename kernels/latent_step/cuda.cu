@@ -31,6 +31,8 @@ __device__ void copy_row(float* to, const float* from, std::int64_t size) {
 // A thread owns the elements threadIdx.x + i kBlock of z, m, v.
 __global__ void __launch_bounds__(kBlock) latent_step_kernel(const __grid_constant__ Latents s) {
   for (std::int64_t n = blockIdx.x; n < s.n; n += gridDim.x) {
+    const float* rate = s.rate + 4 * n;
+    if (rate[3] == 0) continue;
     float *z = s.z + n * s.d, *m = s.m + n * s.d, *v = s.v + n * s.d;
     const float* g = s.g + n * s.d;
     const float loss = s.loss[n];
@@ -48,7 +50,7 @@ __global__ void __launch_bounds__(kBlock) latent_step_kernel(const __grid_consta
     norm = block_sum(norm);  // after it z has been copied and best_loss read by all
     if (better && threadIdx.x == 0) s.best_loss[n] = loss;
     if (!is_finite(norm)) continue;
-    const float lr = s.rate[3 * n], c1 = s.rate[3 * n + 1], c2 = s.rate[3 * n + 2];
+    const float lr = rate[0], c1 = rate[1], c2 = rate[2];
     double square = 0;
     for (std::int64_t i = threadIdx.x; i < s.d; i += kBlock) {
       m[i] = s.beta1 * m[i] + (1.0f - s.beta1) * g[i];

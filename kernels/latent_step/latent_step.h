@@ -2,7 +2,8 @@
 // One step of the search for the nearest latent (Algorithm 1 of Kimura & Yanagihara), per image and on its own:
 //   keep:  if loss < best_loss: best_loss = loss, best_z = z, and likewise whatever else belongs to z
 //   move:  Adam on z with the image's own moments and rate (see adam.h), then z back to the sphere of radius sqrt(d)
-// A loss that is not finite is never kept, and such a gradient moves nothing.
+// A loss that is not finite is never kept, and such a gradient moves nothing. An image whose search is over stays as it
+// is, whatever its neighbours in the batch still do.
 
 #include <array>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct LatentStepArgs {
   const T* loss;  // [n], at z
   T* best_loss;   // [n]
   T* best_z;      // [n, d]
-  const T* rate;  // [n, 3]: each image may be at another step
+  const T*
+      rate;  // [n, 4]: lr and Adam's corrections, for each image may be at another step; 0 last: its search is over
   T beta1, beta2, epsilon;
   std::array<Companion, 4> companions = {};
   Cost cost() const {

@@ -7,6 +7,8 @@ namespace pgad {
 template <class T>
 void latent_step_ref(Exec&, const LatentStepArgs<T>& s) {
   for (std::int64_t n = 0; n < s.n; ++n) {
+    const T* rate = s.rate + 4 * n;
+    if (rate[3] == 0) continue;
     T *z = s.z + n * s.d, *m = s.m + n * s.d, *v = s.v + n * s.d;
     const T* g = s.g + n * s.d;
     if (s.loss[n] < s.best_loss[n]) {
@@ -18,7 +20,6 @@ void latent_step_ref(Exec&, const LatentStepArgs<T>& s) {
     double norm = 0;
     for (std::int64_t i = 0; i < s.d; ++i) norm += static_cast<double>(g[i]) * g[i];
     if (!std::isfinite(norm)) continue;
-    const T* rate = s.rate + 3 * n;
     double square = 0;
     for (std::int64_t i = 0; i < s.d; ++i) {
       m[i] = s.beta1 * m[i] + (T(1) - s.beta1) * g[i];
