@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "apps/inspection/heatmap.h"
-#include "apps/inspection/logistic.h"
 
 namespace pgad {
 namespace {
@@ -12,6 +11,12 @@ namespace {
 // Terms that `combined` weighs.
 constexpr ScoreIndex kCombinedTerms[] = {kResidual, kFeature, kLatentCritic, kCritic};
 constexpr int kCombinedCount = 4;
+
+// One image has no spread, and a term may be the same for all: then the scale is arbitrary but not zero. Relative to a
+// large mean (sums over pixels), where smaller differences are float32's rounding.
+constexpr double kSpreadFloor = 1e-6;
+
+constexpr std::size_t kMaxFolds = 50;  // of cross_fit
 
 // Pixels that never vary would make any deviation infinite: this share of the average variance is added to each.
 constexpr double kVarianceFloor = 0.1;
@@ -45,7 +50,10 @@ struct MapMoments {
 
 }  // namespace
 
-void fit_combined(Calibration& c) {
+namespace {
+
+// All but normal_combined.
+void fit_weights(Calibration& c, const LogisticOptions& options) {
   PGAD_CHECK(c.normals() > 0);
   const double n = static_cast<double>(c.normals());
   for (int t = 0; t < kTermCount; ++t) {
@@ -56,11 +64,11 @@ void fit_combined(Calibration& c) {
       const double d = c.normal_terms[i * kTermCount + static_cast<std::size_t>(t)] - c.mean[t];
       square += d * d;
     }
-    // One image has no spread, and a term may be the same for all: then the scale is arbitrary but not zero.
-    c.spread[t] = std::max(std::sqrt(square / std::max(1.0, n - 1)), 1e-6);
+    c.spread[t] = std::max(std::sqrt(square / std::max(1.0, n - 1)), kSpreadFloor * std::max(1.0, std::abs(c.mean[t])));
     c.weight[t] = 0;
   }
   c.bias = 0;
+  c.note.clear();
   c.fitted = c.abnormals() > 0 && c.normals() > 1;
   if (!c.fitted) {
     for (const ScoreIndex t : kCombinedTerms) c.weight[t] = 1.0 / kCombinedCount;
@@ -77,9 +85,64 @@ void fit_combined(Calibration& c) {
   };
   append(c.normal_terms, 0);
   append(c.abnormal_terms, 1);
-  const LogisticFit fit = fit_logistic(features, labels, kCombinedCount);
+  const LogisticFit fit = fit_logistic(features, labels, kCombinedCount, options);
   for (int i = 0; i < kCombinedCount; ++i) c.weight[kCombinedTerms[i]] = fit.weights[static_cast<std::size_t>(i)];
   c.bias = fit.bias;
+  if (!fit.converged)
+    c.note = str("the fit of combined's weights did not converge (relative gradient ", fit.gradient, " after ",
+                 fit.iterations, " iterations): the best weights found are used");
+}
+
+// Mean and standard deviation of `combined` over the normals of `c`, by the fit in `by`.
+struct Moments {
+  double mean = 0, spread = 0;
+  Moments(const Calibration& c, const Calibration& by) {
+    const double n = static_cast<double>(c.normals());
+    for (std::size_t i = 0; i < c.normals(); ++i) mean += combined_score(by, &c.normal_terms[i * kTermCount]) / n;
+    for (std::size_t i = 0; i < c.normals(); ++i) {
+      const double d = combined_score(by, &c.normal_terms[i * kTermCount]) - mean;
+      spread += d * d / std::max(1.0, n - 1);
+    }
+    spread = std::sqrt(spread);
+  }
+};
+
+}  // namespace
+
+void fit_combined(Calibration& c, const LogisticOptions& options) {
+  fit_weights(c, options);
+  cross_fit(c, options);
+}
+
+// Each normal is scored by a fit without it (beyond kMaxFolds normals: without its fold), standardisation included. All
+// abnormals stay in: a new normal has nothing to do with any of them. Fits differ in the units of their scores, the
+// more the better the classes are separated; so each fit's scores are scaled and shifted until their mean and spread
+// over all normals are the whole fit's. Unlike a quantile of scores from several scales this keeps the rate; and as an
+// outlier enlarges both spreads, it cannot move the threshold further than about sqrt(n) spreads.
+void cross_fit(Calibration& c, const LogisticOptions& options) {
+  const std::size_t n = c.normals(), folds = std::min(n, kMaxFolds);
+  std::vector<double> scores(n);
+  const Moments whole(c, c);
+  for (std::size_t k = 0; k < folds; ++k) {
+    Calibration fold;
+    fold.abnormal_terms = c.abnormal_terms;
+    for (std::size_t i = 0; i < n; ++i)
+      if (i % folds != k)
+        fold.normal_terms.insert(fold.normal_terms.end(), &c.normal_terms[i * kTermCount],
+                                 &c.normal_terms[i * kTermCount] + kTermCount);
+    // Two normals are needed to fit anything.
+    const bool possible = fold.normals() > 1;
+    if (possible) fit_weights(fold, options);
+    const Calibration& by = possible ? fold : c;
+    const Moments here(c, by);
+    for (std::size_t i = k; i < n; i += folds) {
+      const double deviation = combined_score(by, &c.normal_terms[i * kTermCount]) - here.mean;
+      scores[i] = whole.mean + (here.spread > 0 ? deviation * whole.spread / here.spread : 0);
+    }
+  }
+  // As float32, the precision of the model file.
+  c.normal_combined.clear();
+  for (const double s : scores) c.normal_combined.push_back(static_cast<float>(s));
 }
 
 double combined_score(const Calibration& c, const double terms[kTermCount]) {
@@ -89,11 +152,13 @@ double combined_score(const Calibration& c, const double terms[kTermCount]) {
 }
 
 Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < c.normals(); ++i) {
-    const double* terms = c.normal_terms.data() + i * kTermCount;
-    values.push_back(score == kCombined ? combined_score(c, terms) : terms[score]);
+  if (score == kCombined) {
+    PGAD_CHECK(c.normal_combined.size() == c.normals(), c.normal_combined.size(), " cross-fitted scores of ",
+               c.normals(), " normals");
+    return quantile_threshold(c.normal_combined, rate);
   }
+  std::vector<double> values;
+  for (std::size_t i = 0; i < c.normals(); ++i) values.push_back(c.normal_terms[i * kTermCount + score]);
   return quantile_threshold(values, rate);
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "apps/data/dataset.h"
+#include "apps/inspection/logistic.h"
 #include "apps/inspection/metrics.h"
 #include "apps/inspection/scorer.h"
 
@@ -16,10 +17,14 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
                const std::function<void(double done, std::size_t all)>& on_progress = {});
 
 // Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
-// regularised logistic fit (weights not negative), else equally. `paper` is a sum of others and gets no weight.
-void fit_combined(Calibration& calibration);
+// regularised logistic fit (weights not negative), else equally. `paper` is a sum of others and gets no weight. A fit
+// that does not converge leaves its best weights and a note. Then cross_fit().
+void fit_combined(Calibration& calibration, const LogisticOptions& options = {});
+// Sets normal_combined from the terms and the fit: what `combined` says of each held-out normal when that one took no
+// part in the fit, in the units of the whole fit.
+void cross_fit(Calibration& calibration, const LogisticOptions& options = {});
 double combined_score(const Calibration& calibration, const double terms[kTermCount]);
-// The quantile of the held-out normals' scores that rejects `rate` of them.
+// The quantile of the held-out normals' scores that rejects `rate` of them; of combined the cross-fitted ones.
 Threshold threshold_of(const Calibration& calibration, ScoreIndex score, double rate);
 
 // (residual - mean) / spread of each pixel, smoothed; in standard deviations of the held-out normals. [s, s]

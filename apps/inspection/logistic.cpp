@@ -9,7 +9,7 @@
 namespace pgad {
 namespace {
 
-constexpr double kTolerance = 1e-10;  // of the largest gradient component; the loss is at most of order 1
+constexpr double kTolerance = 1e-10;  // of the largest gradient component, relative to its feature's scale
 
 // log(1 + exp(v)) without overflow.
 double softplus(double v) { return std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v))); }
@@ -23,11 +23,12 @@ struct Problem {
   std::span<const double> features;  // [n][d]
   std::span<const std::uint8_t> anomalous;
   int d;
-  double l2;
+  std::vector<double> l2;                        // of each weight
   double weight_of_normal, weight_of_anomalous;  // c_i
 
   Problem(std::span<const double> x, std::span<const std::uint8_t> labels, int dimension, double ridge)
-      : features(x), anomalous(labels), d(dimension), l2(ridge) {
+      : features(x), anomalous(labels), d(dimension) {
+    l2.assign(static_cast<size_t>(d), ridge);
     PGAD_CHECK(d >= 1 && x.size() == labels.size() * static_cast<size_t>(d), x.size(), " features for ", labels.size(),
                " labels of ", d);
     const auto anomalies = std::ranges::count_if(labels, [](std::uint8_t a) { return a != 0; });
@@ -64,9 +65,9 @@ struct Problem {
           for (int k = 0; k < m; ++k) (*hessian)[j * m + k] += c * wrong * (1 - wrong) * x(j) * x(k);
     }
     for (int j = 0; j < d; ++j) {
-      loss += l2 / 2 * theta[j] * theta[j];
-      if (gradient) (*gradient)[j] += l2 * theta[j];
-      if (hessian) (*hessian)[j * m + j] += l2;
+      loss += l2[j] / 2 * theta[j] * theta[j];
+      if (gradient) (*gradient)[j] += l2[j] * theta[j];
+      if (hessian) (*hessian)[j * m + j] += l2[j];
     }
     return loss;
   }
@@ -85,8 +86,10 @@ std::vector<double> minimum_of_model(const std::vector<double>& theta, const std
   for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
     double largest = 0;
     for (int j = 0; j < m; ++j) {
-      // The bias alone has no l2: where all examples are saturated its curvature can vanish.
-      const double curvature = std::max(hessian[j * m + j], 1e-14);
+      // The bias alone has no l2: where all examples are saturated its curvature can vanish. (A weight's may be as
+      // small as its l2, in the units of a feature that spans many powers of ten, and must not be enlarged: steps would
+      // be short.)
+      const double curvature = j < m - 1 ? hessian[j * m + j] : std::max(hessian[j * m + j], 1e-14);
       double to = z[j] - slope[j] / curvature;
       if (non_negative && j < m - 1) to = std::max(to, 0.0);
       const double move = to - z[j];
@@ -121,7 +124,18 @@ LogisticFit fit_logistic(std::span<const double> features, std::span<const std::
   for (size_t i = 0; i < features.size(); ++i)
     if (!std::isfinite(features[i]))
       throw Error(str("logistic fit: feature ", i % d, " of example ", i / d, " is not finite"));
-  const Problem problem(features, anomalous, d, options.l2);
+  // The same problem in features of scale 1, weights w_j scale_j and ridges l2 / scale_j^2: tolerances then mean the
+  // same for every feature, and rounding does not grow with their size.
+  Problem problem(features, anomalous, d, options.l2);
+  std::vector<double> scale(d, 0.0), scaled(features.begin(), features.end());
+  for (size_t i = 0; i < features.size(); ++i)
+    scale[i % d] += (anomalous[i / d] ? problem.weight_of_anomalous : problem.weight_of_normal) * std::abs(features[i]);
+  for (int j = 0; j < d; ++j) {
+    if (scale[j] == 0) scale[j] = 1;  // zero throughout: its weight stays 0
+    problem.l2[j] /= scale[j] * scale[j];
+  }
+  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] /= scale[i % d];
+  problem.features = scaled;
 
   std::vector<double> theta(d + 1, 0.0), gradient, hessian;
   LogisticFit fit;
@@ -132,25 +146,24 @@ LogisticFit fit_logistic(std::span<const double> features, std::span<const std::
       const bool held = options.non_negative && j < d && theta[j] == 0 && gradient[j] > 0;  // against its bound
       if (!held) fit.gradient = std::max(fit.gradient, std::abs(gradient[j]));
     }
-    if (fit.gradient <= kTolerance) break;
-    if (fit.iterations == options.max_iterations)
-      throw Error(
-          str("logistic fit: gradient ", fit.gradient, " after ", fit.iterations, " iterations, wanted ", kTolerance));
+    fit.converged = fit.gradient <= kTolerance;
+    if (fit.converged || fit.iterations == options.max_iterations) break;
 
     // Between two admissible points all points are admissible, so the line search needs no projection.
     const std::vector<double> target = minimum_of_model(theta, gradient, hessian, options.non_negative);
     double slope = 0;
     for (int j = 0; j <= d; ++j) slope += gradient[j] * (target[j] - theta[j]);
     std::vector<double> next = target;
+    double t = 1;
     // The last term: rounding of the loss hides the smallest decreases.
-    for (double t = 1; problem.evaluate(next, nullptr, nullptr) > loss + 1e-4 * t * slope + 1e-15;) {
+    while (!(problem.evaluate(next, nullptr, nullptr) <= loss + 1e-4 * t * slope + 1e-15) && t > 1e-12) {
       t /= 2;
-      if (t < 1e-12) throw Error(str("logistic fit: no descent at gradient ", fit.gradient));
       for (int j = 0; j <= d; ++j) next[j] = theta[j] + t * (target[j] - theta[j]);
     }
+    if (t <= 1e-12) break;
     theta = std::move(next);
   }
-  fit.weights.assign(theta.begin(), theta.end() - 1);
+  for (int j = 0; j < d; ++j) fit.weights.push_back(theta[j] / scale[j]);
   fit.bias = theta.back();
   return fit;
 }

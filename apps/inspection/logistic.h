@@ -19,7 +19,10 @@ struct LogisticFit {
   std::vector<double> weights;
   double bias = 0;
   int iterations = 0;
-  double gradient = 0;  // largest component at the end, of those that the constraint lets move
+  // Largest component at the end, of those that the constraint lets move; each in units of its feature's scale,
+  // sum_i c_i |x_ij|, which bounds what the examples can make of it.
+  double gradient = 0;
+  bool converged = false;  // else the best point found: no step from it lowered the loss, or max_iterations were taken
 
   // Log-odds of being anomalous at equal class frequencies.
   double logit(std::span<const double> features) const;
@@ -27,9 +30,9 @@ struct LogisticFit {
 
 // Minimises  sum_i c_i log(1 + exp(-y_i (w x_i + b))) + l2/2 |w|^2,  y = +1 for anomalous and -1 for normal,
 // each class weighing one half in total (c_i = 1 / (2 * size of its class)), the bias not regularised.
-// features: [n][d], row-major. Newton's method: each step minimises the
-// quadratic model under the constraint, then searches along the line to that minimum; deterministic.
-// Throws Error on a missing class, non-finite features, l2 <= 0, and if it does not converge.
+// features: [n][d], row-major, of any scale. Newton's method: each step minimises the quadratic model under the
+// constraint, then searches along the line to that minimum; deterministic. The loss never rises, so the last point is
+// the best one. Throws Error on a missing class, non-finite features and l2 <= 0.
 LogisticFit fit_logistic(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d,
                          const LogisticOptions& options = {});
 

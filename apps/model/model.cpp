@@ -17,6 +17,7 @@ std::string calibration_to_json(const Calibration& c) {
   json["bias"] = c.bias;
   for (int i = 0; i < kTermCount; ++i)
     json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
+  if (!c.note.empty()) json["note"] = c.note;
   return json.dump();
 }
 
@@ -31,6 +32,7 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
       c.spread[i] = term.at("spread").get<double>();
       c.weight[i] = term.at("weight").get<double>();
     }
+    c.note = json.value("note", "");
   } catch (const nlohmann::json::exception& e) {
     throw Error(str(path, ": metadata 'calibration': ", e.what()));
   }
@@ -121,6 +123,9 @@ void save_model(const std::string& path, const Model& model) {
     metadata["calibration"] = calibration_to_json(c);
     add_terms(tensors, "calibration.normal_terms", c.normal_terms);
     if (!c.abnormal_terms.empty()) add_terms(tensors, "calibration.abnormal_terms", c.abnormal_terms);
+    if (!c.normal_combined.empty())
+      tensors.add("calibration.normal_combined", {static_cast<std::int64_t>(c.normals())},
+                  std::vector<float>(c.normal_combined.begin(), c.normal_combined.end()));
     tensors.add("calibration.map_mean", {model.side(), model.side()}, c.map_mean);
     tensors.add("calibration.map_spread", {model.side(), model.side()}, c.map_spread);
   }
@@ -180,6 +185,11 @@ Model load_model(Exec& exec, const std::string& path) {
     c.normal_terms = read_terms(file, "calibration.normal_terms");
     c.abnormal_terms = read_terms(file, "calibration.abnormal_terms");
     if (c.normal_terms.empty()) throw Error(str(path, ": calibration without tensor 'calibration.normal_terms'"));
+    if (file.tensors.count("calibration.normal_combined") > 0) {
+      const auto count = static_cast<std::int64_t>(c.normals());
+      const auto values = file.get("calibration.normal_combined", "F32", {count}).elements<float>();
+      c.normal_combined.assign(values.begin(), values.end());
+    }
     c.map_mean = file.get("calibration.map_mean", "F32", {model.side(), model.side()}).elements<float>();
     c.map_spread = file.get("calibration.map_spread", "F32", {model.side(), model.side()}).elements<float>();
     model.calibration = std::move(c);

@@ -27,10 +27,14 @@ enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kCombined
 struct Calibration {
   // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them.
   std::vector<double> normal_terms, abnormal_terms;
+  // Cross-fitted `combined` of each normal, from which its threshold follows; float32 values. Empty if the file is
+  // older than this: cross_fit() derives them.
+  std::vector<double> normal_combined;
   // combined = bias + sum over terms of weight * (term - mean) / spread.
   double mean[kTermCount], spread[kTermCount], weight[kTermCount];
   double bias = 0;
   bool fitted = false;  // weights fitted to known abnormals; else equal
+  std::string note;     // what the user should know of the fit; mostly empty
   // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size.
   std::vector<float> map_mean, map_spread;
 
