@@ -1,5 +1,5 @@
-// The CUDA kernels of the memory-bound families, executed by the emulator: against the reference, in every order of
-// threads, twice for the same bits, with guard lines around each buffer and with unaligned buffers.
+// The CUDA kernels of the memory-bound families, in emulation or on a GPU (test_device.h): against the reference, in
+// every order of threads, twice for the same bits, with guard lines around each buffer and with unaligned buffers.
 
 #include <gtest/gtest.h>
 
@@ -123,7 +123,8 @@ constexpr std::int64_t kBeyondOneGrid = 64 * 256 * 4 + 777;  // the emulator's 6
 TEST_F(CudaKernels, Unary) {
   const auto run_one = [&](Unary op, std::int64_t n, bool in_place) {
     expect_equal("unary " + std::to_string(static_cast<int>(op)) + " of " + std::to_string(n),
-                 {op == Unary::kSqrt || op == Unary::kLog ? positive(n) : normal(n), nothing(n)}, 3e-7,
+                 {op == Unary::kSqrt || op == Unary::kLog ? positive(n) : normal(n), nothing(n)},
+                 on_gpu() ? 6e-7 : 3e-7,  // CUDA's exponential and logarithms may be off by two units in the last place
                  [&](Exec& exec, const Pointers& p) {
                    run(kUnary, exec, UnaryArgs<float>{op, n, p[0], in_place ? p[0] : p[1], -1.5f, 0.25f});
                  });
@@ -457,7 +458,7 @@ TEST_F(CudaKernels, DrawLatents) {
 
 TEST_F(CudaKernels, OneLaunchForAllTensors) {
   PGAD_EMULATION_ONLY("it counts launches");
-  const auto launches = [&](const char* name) { return simt::statistics().kernels[name].launches; };
+  const auto launches = [&](const char* name) { return emulator_statistics().kernels[name].launches; };
   const std::int64_t adam_before = launches("adam"), norm_before = launches("squared_norm");
   after(
       emulated_, {normal(40), {0.1f, 1, 1}, {1.0f}, nothing(4)},
@@ -480,10 +481,9 @@ TEST_F(CudaKernels, OneLaunchForAllTensors) {
 TEST_F(CudaKernels, WorkspaceKeepsItsBlocks) {
   float* const small = emulated_.library<CudaWorkspace>().get(emulated_, 100);
   EXPECT_EQ(emulated_.library<CudaWorkspace>().get(emulated_, 50), small);
-  EXPECT_NE(emulated_.library<CudaWorkspace>().get(emulated_, 100000), small);
-  const std::size_t free = emulated_.runtime()->free_bytes();
-  emulated_.library<CudaWorkspace>().get(emulated_, 100000);
-  EXPECT_EQ(emulated_.runtime()->free_bytes(), free);
+  float* const large = emulated_.library<CudaWorkspace>().get(emulated_, 100000);
+  EXPECT_NE(large, small);
+  EXPECT_EQ(emulated_.library<CudaWorkspace>().get(emulated_, 100000), large);
 }
 
 }  // namespace
