@@ -9,8 +9,9 @@
 #include <random>
 
 #include "engine/simt/emulator.h"
-#include "kernels/conv2d/conv2d.h"
-#include "kernels/matmul/matmul.h"
+#include "kernels/conv2d/impl.h"
+#include "kernels/matmul/impl.h"
+#include "kernels/tuner.h"
 #include "tests/emulation_coverage.h"
 #include "tests/test_device.h"
 
@@ -224,6 +225,99 @@ TEST_F(CudaConv, SameBitsInAnyBatch) {
       }
   }
 }
+
+// What a library is given makes the convolution that it stands for: doubled images doubled, bf16 rounded.
+TEST_F(CudaConv, OperandsForLibrariesMakeTheSameConvolution) {
+  Exec reference(Device{}, 1, Implementation::kReference);
+  const auto read = [](Exec& exec, const void* from, std::int64_t count, bool bf16) {
+    std::vector<std::uint16_t> halves(static_cast<std::size_t>(count));
+    Floats values(halves.size());
+    if (!bf16) {
+      exec.runtime()->copy_out(values.data(), from, values.size() * sizeof(float));
+      return values;
+    }
+    exec.runtime()->copy_out(halves.data(), from, halves.size() * sizeof(std::uint16_t));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(halves[i]) << 16);
+    return values;
+  };
+  int i = 0;
+  for (const ConvCase& c :
+       {ConvCase{2, 8, 6, 16, 12, 3, true}, ConvCase{1, 4, 4, 3, 5, 1, true}, ConvCase{3, 5, 7, 7, 9, 3}})
+    for (const Precision precision : kPrecisions)
+      for (const auto& [kind, pass] : {std::pair(kForward, ConvPass::kForward), std::pair(kDgrad, ConvPass::kDgrad),
+                                       std::pair(kWgrad, ConvPass::kWgrad)}) {
+        if (c.upsampled && kind == kDgrad) continue;
+        simt::options().order = simt::kAllOrders[i++ % 4];
+        Emulated device(precision);
+        const Floats a = random(c.a(kind), 1), b = random(c.b(kind), 2), bias = random(c.co, 3);
+        const Tensor ta = device.from<float>(a, {c.a(kind)}), tb = device.from<float>(b, {c.b(kind)});
+        const LibraryOperands operands = library_operands(
+            device, {c.n, c.h, c.w, c.ci, c.co, c.k, 1, ta.data<float>(), tb.data<float>(), nullptr, c.upsampled},
+            pass);
+        const bool bf16 = precision == Precision::kBf16;
+        EXPECT_EQ(operands.a == ta.data<float>(), !bf16 && !c.upsampled);
+        EXPECT_EQ(operands.b == tb.data<float>(), !bf16);
+        ConvCase whole = c;
+        whole.upsampled = false;
+        const Floats got = compute(reference, whole, kind, read(device, operands.a, whole.a(kind), bf16),
+                                   read(device, operands.b, whole.b(kind), bf16), bias);
+        const Precision seen = bf16 ? precision : Precision::kFp32;  // tf32 is rounded by the library
+        EXPECT_EQ(got, compute(reference, c, kind, rounded(a, seen), rounded(b, seen), bias)) << c << " kind " << kind;
+      }
+}
+
+#ifdef PGAD_HAVE_CUDA
+// The column for GPUs is the tuner's choice, not one version.
+TEST_F(CudaConv, EveryConvolutionAndProductIsTuned) {
+  EXPECT_EQ(kConv2d.cuda, conv2d_chosen);
+  EXPECT_EQ(kConv2dBiasAct.cuda, conv2d_bias_act_chosen);
+  EXPECT_EQ(kConv2dDgrad.cuda, conv2d_dgrad_chosen);
+  EXPECT_EQ(kConv2dWgrad.cuda, conv2d_wgrad_chosen);
+  EXPECT_EQ(kMatmul.cuda, matmul_chosen);
+}
+
+// Each version that is there, alone: also the libraries', which nothing but a GPU can run.
+TEST_F(CudaConv, LibrariesEqualReference) {
+  if (test_device().type != DeviceType::kCuda) GTEST_SKIP() << "libraries cannot be emulated";
+  Exec reference(Device{}, 1, Implementation::kReference);
+  std::string absent;
+  for (const ConvCase& c :
+       {ConvCase{2, 16, 16, 64, 32, 3}, ConvCase{2, 16, 16, 32, 64, 3, true}, ConvCase{2, 8, 8, 64, 8, 1}})
+    for (const Precision precision : kPrecisions) {
+      Emulated device(precision);
+      const auto check = [&](const char* name, Kind kind, const auto& run_library) {
+        const Floats a = random(c.a(kind), 1), b = random(c.b(kind), 2), bias = random(c.co, 3);
+        const Tensor ta = device.from<float>(a, {c.a(kind)}), tb = device.from<float>(b, {c.b(kind)});
+        const Tensor tbias = device.from<float>(bias, {c.co}), out = device.empty({c.out(kind)});
+        const Conv2dArgs<float> args{
+            c.n, c.h, c.w, c.ci, c.co, c.k, 0.7f, ta.data<float>(), tb.data<float>(), out.data<float>(), c.upsampled};
+        if (!run_library(args, tbias.data<float>())) {
+          absent += str(" ", name, " kind ", kind, " precision ", static_cast<int>(precision), ": ", c, ";");
+          return;
+        }
+        // Winograd's algorithm in fp32, and roundings of a library's own in the others, cost digits.
+        EXPECT_LT(difference(device.read<float>(out),
+                             compute(reference, c, kind, rounded(a, precision), rounded(b, precision), bias)),
+                  precision == Precision::kFp32 ? 1e-4 : 2e-3)
+            << name << " kind " << kind << " precision " << static_cast<int>(precision) << ": " << c;
+      };
+      using Args = Conv2dArgs<float>;
+      check("cuDNN", kForward,
+            [&](const Args& s, const float*) { return conv2d_cudnn(device, s, ConvPass::kForward); });
+      check("cuDNN", kBiasAct, [&](const Args& s, const float* bias) {
+        return conv2d_bias_act_cudnn(device, {s, bias, 0.2f});
+      });
+      check("cuDNN fused", kBiasAct, [&](const Args& s, const float* bias) {
+        return conv2d_bias_act_cudnn_fused(device, {s, bias, 0.2f});
+      });
+      if (!c.upsampled)
+        check("cuDNN", kDgrad, [&](const Args& s, const float*) { return conv2d_cudnn(device, s, ConvPass::kDgrad); });
+      check("cuDNN", kWgrad, [&](const Args& s, const float*) { return conv2d_cudnn(device, s, ConvPass::kWgrad); });
+    }
+  if (!absent.empty()) GTEST_SKIP() << "a library is not installed, or has nothing for:" << absent;
+}
+#endif
 
 struct MatmulCase {
   std::int64_t m, n, k;

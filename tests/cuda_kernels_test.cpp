@@ -12,6 +12,7 @@
 #include "engine/simt/emulator.h"
 #include "kernels/adam/adam.h"
 #include "kernels/bias_act/bias_act.h"
+#include "kernels/conv2d_operand/conv2d_operand.h"
 #include "kernels/cuda_workspace.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/extra_map/extra_map.h"
@@ -254,6 +255,27 @@ TEST_F(CudaKernels, Resample2x) {
       run(kSumPool2x, exec, Resample2xArgs<float>{n, h, w, c, p[0], p[1], 0.25f});
     });
   }
+}
+
+// Results of 16 bits are compared in pairs, as floats.
+TEST_F(CudaKernels, Conv2dOperand) {
+  const std::int64_t shapes[][4] = {{1, 2, 2, 1},  {3, 10, 14, 3}, {2, 8, 8, 4},  {1, 4, 6, 512},
+                                    {2, 6, 4, 33}, {1, 2, 600, 3}, {40, 6, 2, 8}, {1, 2, 4, 1028}};
+  for (const auto& s : shapes) {
+    const std::int64_t n = s[0], h = s[1], w = s[2], c = s[3], count = n * h * w * c;
+    const std::string of = str(" ", h, "x", w, "x", c);
+    for (const auto& [doubled, bf16] : {std::pair(true, false), std::pair(false, true), std::pair(true, true)})
+      expect_equal(str("conv2d_operand", of, doubled ? ", doubled" : "", bf16 ? ", bf16" : ""),
+                   {normal(doubled ? count / 4 : count), nothing(bf16 ? count / 2 : count)}, 0,
+                   [&, doubled = doubled, bf16 = bf16](Exec& exec, const Pointers& p) {
+                     run(kConv2dOperand, exec, Conv2dOperandArgs<float>{n, h, w, c, doubled, bf16, p[0], p[1]});
+                   });
+  }
+  // Ties, to even; the largest; what is too small.
+  const Array x = {0x1.01p0f, 0x1.03p0f, -0x1.01p0f, 0x1.010002p0f, 0.0f, -0.0f, 0x1.fffffep127f, 0x1p-140f};
+  expect_equal("conv2d_operand of ties", {x, nothing(4)}, 0, [&](Exec& exec, const Pointers& p) {
+    run(kConv2dOperand, exec, Conv2dOperandArgs<float>{1, 1, 1, 8, false, true, p[0], p[1]});
+  });
 }
 
 TEST_F(CudaKernels, ExtraMap) {
