@@ -25,7 +25,7 @@ class EmulationCoverage : public testing::Environment {
 
   void TearDown() override {
     if (testing::GTEST_FLAG(filter) != "*" || on_gpu()) return;  // only some of the tests ran, or not in emulation
-    const auto& launched = simt::statistics().kernels;
+    const auto& launched = emulator_statistics().kernels;
     std::size_t shapes = 0;
     std::set<simt::Order> orders;
     for (const auto& [name, kernel] : launched) {
@@ -34,7 +34,7 @@ class EmulationCoverage : public testing::Environment {
       EXPECT_EQ(kernel.orders.size(), std::size(simt::kAllOrders)) << "kernel '" << name << "' ran in too few orders";
     }
     std::cout << "emulated: " << launched.size() << " kernels in " << shapes << " launch shapes and " << orders.size()
-              << " orders, " << simt::statistics().launches << " launches\n";
+              << " orders, " << emulator_statistics().launches << " launches\n";
     // Launches are named after their table's kernel: "sum" or "sum_rows" for the table "sum".
     const std::regex table(R"re(Kernel<\w+> k\w+\s*=\s*\{\s*"(\w+)"([^;]*)\};)re");
     int tables = 0;

@@ -7,6 +7,7 @@
 #include "autograd/ops.h"
 #include "engine/simt/emulator.h"
 #include "kernels/adam/adam.h"
+#include "kernels/conv2d_operand/conv2d_operand.h"
 #include "kernels/l1/l1.h"
 #include "kernels/latent_step/latent_step.h"
 #include "kernels/random/random.h"
@@ -49,6 +50,11 @@ TEST_F(Races, FeatureMaps) {
   differentiate(minibatch_stddev(x, 2), {x});
   differentiate(append_map(x, leaf({2})), {x});
   differentiate(drop_map(x), {x});
+  const Tensor operand = tensor({4, 8, 8, 8});
+  for (const bool doubled : {true, false})
+    run(kConv2dOperand, exec,
+        Conv2dOperandArgs<float>{4, doubled ? 8 : 4, doubled ? 8 : 4, 8, doubled, true, x.value().data<float>(),
+                                 operand.data<float>()});
 }
 
 TEST_F(Races, Reductions) {

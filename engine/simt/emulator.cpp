@@ -205,13 +205,15 @@ void Emulator::run(const char* name, const detail::Index& grid, const detail::In
   const std::lock_guard lock(mutex_);
   const Unwatched unwatched;
   const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
-  statistics().launches += 1;
-  statistics().blocks += static_cast<std::int64_t>(blocks);
-  statistics().threads += static_cast<std::int64_t>(blocks * size);
-  KernelStatistics& counts = statistics().kernels[name];
-  counts.launches += 1;
-  counts.shapes.insert({grid.x, grid.y, grid.z, block.x, block.y, block.z});
-  counts.orders.insert(options().order);
+  if (statistics().kept) {
+    statistics().launches += 1;
+    statistics().blocks += static_cast<std::int64_t>(blocks);
+    statistics().threads += static_cast<std::int64_t>(blocks * size);
+    KernelStatistics& counts = statistics().kernels[name];
+    counts.launches += 1;
+    counts.shapes.insert({grid.x, grid.y, grid.z, block.x, block.y, block.z});
+    counts.orders.insert(options().order);
+  }
 
   kernel = name;
   body_ = &body;

@@ -41,7 +41,7 @@ struct Options {
   // cp.async lands when it is waited for, and is NaN until then (finds missing waits); or at once. So do the copies of
   // DeviceRuntime::Queue::kCopies.
   bool late_copies = true;
-  bool graphs = true;  // whether captured work can be made a graph
+  bool graphs = true;                         // whether captured work can be made a graph
   std::size_t max_shared_bytes = 227 * 1024;  // a block's, static and dynamic: compute capability 9.0
 };
 Options& options();
@@ -53,6 +53,7 @@ struct KernelStatistics {
   std::set<Order> orders;
 };
 struct Statistics {
+  bool kept = true;  // false: nothing is counted, as on a GPU
   std::int64_t launches = 0, blocks = 0, threads = 0;
   std::map<std::string, KernelStatistics> kernels;
 };

@@ -29,6 +29,14 @@ void choose(Exec& exec, const char* kernel, const Conv2dArgs<float>& s, std::int
 void conv2d_chosen(Exec& exec, const Conv2dArgs<float>& s) {
   choose<cuda_native::conv2d_cuda, ConvPass::kForward>(exec, "conv2d", s, s.n * s.h * s.w * s.co);
 }
+void conv2d_bias_act_chosen(Exec& exec, const Conv2dBiasActArgs<float>& s) {
+  using Args = Conv2dBiasActArgs<float>;
+  static constexpr Version<Args> kVersions[] = {{"hand-written", always<cuda_native::conv2d_bias_act_cuda, Args>},
+                                                {"cuDNN", conv2d_bias_act_cudnn},
+                                                {"cuDNN fused", conv2d_bias_act_cudnn_fused}};
+  const Conv2dArgs<float>& c = s.conv;
+  exec.library<Tuner>().run<Args>(exec, "conv2d_bias_act", s, kVersions, c.out, c.n * c.h * c.w * c.co);
+}
 void conv2d_dgrad_chosen(Exec& exec, const Conv2dArgs<float>& s) {
   choose<cuda_native::conv2d_dgrad_cuda, ConvPass::kDgrad>(exec, "conv2d_dgrad", s, s.n * s.h * s.w * s.ci);
 }

@@ -89,7 +89,7 @@ const Kernel<Conv2dArgs> kConv2d = {"conv2d", conv2d_ref<float>, conv2d_ref<doub
                                     PGAD_CHOSEN_COLUMNS(conv2d_chosen, conv2d_cuda)};
 const Kernel<Conv2dBiasActArgs> kConv2dBiasAct = {"conv2d_bias_act", conv2d_bias_act_ref<float>,
                                                   conv2d_bias_act_ref<double>, conv2d_bias_act_cpu,
-                                                  PGAD_CUDA_COLUMNS(conv2d_bias_act_cuda)};
+                                                  PGAD_CHOSEN_COLUMNS(conv2d_bias_act_chosen, conv2d_bias_act_cuda)};
 const Kernel<Conv2dArgs> kConv2dDgrad = {"conv2d_dgrad", conv2d_dgrad_ref<float>, conv2d_dgrad_ref<double>,
                                          conv2d_dgrad_cpu, PGAD_CHOSEN_COLUMNS(conv2d_dgrad_chosen, conv2d_dgrad_cuda)};
 const Kernel<Conv2dArgs> kConv2dWgrad = {"conv2d_wgrad", conv2d_wgrad_ref<float>, conv2d_wgrad_ref<double>,
