@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
@@ -51,6 +52,7 @@ struct Session {
     tuning = run.run.tuning;
     load_tuning(*exec, tuning);
     model = load_model(*exec, o.model);
+    if (model.calibration && model.calibration->normal_combined.empty()) cross_fit(*model.calibration);
     config = resolve_config(model.config, o.given, Naming::kShort);
   }
 
@@ -65,37 +67,46 @@ struct Session {
     }
     return names;
   }
+
+  // What the user should know of the scores to come.
+  std::vector<std::string> notes() const {
+    if (!model.calibration)
+      return {"the model is not calibrated (training was interrupted): no combined score, no decision"};
+    std::vector<std::string> notes;
+    if (!model.calibration->note.empty()) notes.push_back(model.calibration->note);
+    if (const std::string changed = changed_scoring(); !changed.empty())
+      notes.push_back(changed +
+                      " differ from the calibration's: combined scores and decisions are off by what that changes");
+    return notes;
+  }
 };
 
-nlohmann::ordered_json header_of(const Session& s, const Options& o, double threshold) {
-  nlohmann::ordered_json scoring;
+// What scores.json and metrics.json begin with.
+nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::vector<std::string>& notes) {
+  nlohmann::ordered_json scoring, header;
   for (const Field& field : all_fields())
     if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
-  return {{"model", o.model},
-          {"scoring", scoring},
-          {"decision_by", "combined"},
-          {"threshold", std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold)}};
+  header = {{"model", o.model}, {"scoring", scoring}, {"decision_by", "combined"}};
+  if (!notes.empty()) header["notes"] = notes;
+  return header;
 }
 
-double decision_threshold(const Session& s, const Options& o, Progress& progress) {
-  if (!s.model.calibration) {
-    progress.say("note: the model is not calibrated (training was interrupted): no combined score, no decision");
-    return std::nan("");
-  }
-  if (const std::string changed = s.changed_scoring(); !changed.empty())
-    progress.say("note: " + changed +
-                 " differ from the calibration's: combined scores and decisions are off by what that changes");
+double decision_threshold(const Session& s, const Options& o) {
+  if (!s.model.calibration) return std::nan("");
   if (!std::isnan(o.threshold)) return o.threshold;
   return threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate).value;
 }
 
 // Scores samples into the tables of o.out; `also` sees each image that could be scored. Returns the exit code.
-int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source, bool labels,
-               Progress& progress, const std::function<void(const ScoredImage&)>& also = {}) {
-  const double threshold = decision_threshold(s, o, progress);
+int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source,
+               const std::vector<std::string>& notes, bool labels, Progress& progress,
+               const std::function<void(const ScoredImage&)>& also = {}) {
+  for (const std::string& note : notes) progress.say("note: " + note);
+  const double threshold = decision_threshold(s, o);
+  nlohmann::ordered_json header = header_of(s, o, notes);
+  header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
   progress.say("on " + s.exec->description());
-  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma},
-                      header_of(s, o, threshold));
+  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma}, header);
   stop_on_signals();
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   const auto begin = std::chrono::steady_clock::now();
@@ -136,7 +147,7 @@ int score(const Options& o) {
   Progress progress;
   const ImageSource source;
   const auto samples = list_inputs(o.inputs, &source);
-  return score_into(s, o, samples, source, false, progress);
+  return score_into(s, o, samples, source, s.notes(), false, progress);
 }
 
 // At most `limit` images of each kind, the same for the same seed, in their old order.
@@ -158,6 +169,38 @@ std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t lim
   return result;
 }
 
+// Whether a split by other options than the model's tests it on images that it knows; empty if not. Whether this is the
+// data that the model was made from cannot be told.
+std::string known_images_note(const Session& s, const DataConfig& used, const std::vector<Sample>& samples) {
+  DataConfig own = s.model.config.data;
+  own.path = used.path;
+  const auto value = [](const Field& field, const DataConfig& data) {
+    Config config;
+    config.data = data;
+    return field.get(config);
+  };
+  std::string changed;
+  for (const Field* field : select_fields({}, {"normal-class", "normal-fraction", "abnormal-fraction", "split-seed"}))
+    if (value(*field, own) != value(*field, used))
+      changed += str(changed.empty() ? "--" : ", --", field->name, " is ", value(*field, used).dump(),
+                     ", the model's is ", value(*field, own).dump());
+  if (changed.empty()) return "";
+  std::set<std::string> known;
+  try {
+    const Dataset data = Dataset::open(own);
+    for (const auto* list :
+         {&data.train_normal, &data.train_abnormal, &data.calibration_normal, &data.calibration_abnormal})
+      for (const Sample& x : *list) known.insert(x.name);
+  } catch (const Error&) {  // the model's options do not fit this data: it is not what the model was made from
+    return "";
+  }
+  const auto count = std::ranges::count_if(samples, [&](const Sample& x) { return known.contains(x.name); });
+  if (count == 0) return "";
+  return str(count, " of the ", samples.size(),
+             " test images trained or calibrated the model, if it was made from this ",
+             "data: figures would be too good (", changed, ")");
+}
+
 int evaluate(const Options& o) {
   Session s(o);
   Progress progress;
@@ -169,22 +212,23 @@ int evaluate(const Options& o) {
   if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test"))
     data_config.normal_class.clear();
   const Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
-  for (const std::string& note : data.notes) progress.say("note: " + note);
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
   const bool has_masks =
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
+  std::vector<std::string> notes = s.notes();
+  notes.insert(notes.end(), data.notes.begin(), data.notes.end());
+  if (const std::string note = known_images_note(s, data_config, samples); !note.empty()) notes.push_back(note);
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
-  const int code =
-      score_into(s, o, samples, data.source, true, progress, [&](const ScoredImage& image) { evaluation.add(image); });
+  const int code = score_into(s, o, samples, data.source, notes, true, progress,
+                              [&](const ScoredImage& image) { evaluation.add(image); });
   if (stop_requested) return code;
   for (const std::string& error : evaluation.mask_errors()) {
     if (o.strict) throw Error(error);
     progress.say("mask not used: " + error);
   }
-  nlohmann::ordered_json metrics = header_of(s, o, std::nan(""));
-  metrics.erase("threshold");
+  nlohmann::ordered_json metrics = header_of(s, o, notes);
   metrics["data"] = o.data;
   metrics.update(evaluation.metrics());
   if (!evaluation.mask_errors().empty()) metrics["mask_errors"] = evaluation.mask_errors();
@@ -267,7 +311,8 @@ int info(const Options& o) {
   if (m.calibration) {
     const Calibration& c = *m.calibration;
     std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
-              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n\n"
+              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n"
+              << (c.note.empty() ? "" : "note              " + c.note + "\n") << "\n"
               << "score           mean       spread     weight     threshold at a false-reject rate of "
               << m.config.scoring.false_reject_rate << " (95 % interval)\n";
     for (int i = 0; i < kScoreCount; ++i) {
@@ -333,8 +378,9 @@ int main(int argc, char** argv) {
   }
   CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
   generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();
-  CLI::Option* count = generate->add_option("--count", o.count, "how many")->check(CLI::Range(1, 1000000));
-  CLI::Option* seed = generate->add_option("--seed", o.seed, "of the latents");
+  CLI::Option* count =
+      generate->add_option("--count", o.count, "how many")->check(CLI::Range(1, 1000000))->capture_default_str();
+  CLI::Option* seed = generate->add_option("--seed", o.seed, "of the latents")->capture_default_str();
   generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
       ->excludes(count)
       ->excludes(seed);

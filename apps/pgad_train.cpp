@@ -212,6 +212,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
     return 0;
   }
   save_model(path, model);
+  if (!model.calibration->note.empty()) progress.say("note: " + model.calibration->note);
   const Threshold t = threshold_of(*model.calibration, kCombined, config.scoring.false_reject_rate);
   progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ",
                    config.scoring.false_reject_rate, ": ", t.value, " (95 % interval ", t.low, " to ", t.high, ", ",

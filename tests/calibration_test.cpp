@@ -10,6 +10,9 @@
 #include <cstdio>
 #include <random>
 
+#include "apps/data/atomic_file.h"
+#include "apps/inspection/anomaly_map.h"
+
 namespace pgad::test {
 namespace {
 
@@ -197,6 +200,27 @@ TEST(FitCombined, SaysThatItDidNotConverge) {
   EXPECT_NE(c.note.find("after 2 iterations"), std::string::npos) << c.note;
   EXPECT_GT(c.weight[kCritic], 0.2 * weight);
   EXPECT_EQ(c.normal_combined.size(), 40u);
+}
+
+// ---- what the documentation says of maps
+// -----------------------------------------------------------------------------
+
+TEST(AnomalyMap, ColoursAreAsDocumented) {
+  Model model;
+  const std::vector<float> residual(16);
+  const auto range = [&] {
+    const AnomalyMap map = anomaly_map(model, residual, 1);
+    return str("from ", map.low, " to ", map.high);
+  };
+  const std::string formats = read_file(PGAD_SOURCE_DIR "/docs/formats.md");
+  EXPECT_NE(formats.find(range() + " for the residual of a model without calibration"), std::string::npos) << range();
+  model.calibration.emplace();
+  model.calibration->map_mean.assign(16, 0.f);
+  model.calibration->map_spread.assign(16, 1.f);
+  for (const char* name : {"method.md", "formats.md"}) {
+    const std::string text = read_file(str(PGAD_SOURCE_DIR "/docs/", name));
+    EXPECT_NE(text.find(range() + " standard deviations"), std::string::npos) << name << ": " << range();
+  }
 }
 
 }  // namespace

@@ -423,6 +423,15 @@ TEST(ConfigCommandLine, HelpStatesRangeAndDefault) {
     EXPECT_NE(help.find(part), std::string::npos) << part << " is not in\n" << help;
 }
 
+TEST(ConfigCommandLine, HelpOverAModelShowsThatTheValuesAreItsOwn) {
+  CLI::App app;
+  GivenOptions list;
+  add_options(app, list, select_fields({Group::kScoring}, {"split-seed", "threads"}), preset("tiny"), Naming::kShort);
+  for (const char* name : {"--steps", "--gamma", "--false-reject-rate", "--split-seed", "--start"})
+    EXPECT_EQ(app.get_option(name)->get_default_str(), "the model's") << name;
+  EXPECT_EQ(app.get_option("--threads")->get_default_str(), "0");  // not the model's
+}
+
 TEST(ConfigPriority, PresetThenFileThenCommandLine) {
   const TempFile file(R"({"preset": "small", "steps": 100, "lambda": 0.2})");
   const Config from_file = resolve_config(GivenOptions{}, file.path());

@@ -314,6 +314,34 @@ TEST(DataDataset, InspectionWithSomethingMissing) {
   expect_open_error(config_for(dir.path()), "train/good' does not exist");
 }
 
+// Folders that someone has made but not filled are not taken for something else.
+TEST(DataDataset, EmptyFoldersAreNamed) {
+  TempDir dir;
+  touch(dir / "a/train/good/notes.txt");
+  touch(dir / "a/test/scratch/1.png");
+  expect_open_error(config_for(dir / "a"), "a/train/good' holds no image (.png, .jpg, .jpeg)");
+  fs::remove_all(dir / "a/train/good");
+  put(dir / "a/train/good", "x");
+  expect_open_error(config_for(dir / "a"), "a/train/good' is a file, expected a folder");
+  fs::remove(dir / "a/train/good");  // train is empty, and only test holds images
+  expect_open_error(config_for(dir / "a"), "a/train/good' does not exist");
+  fs::remove(dir / "a/train");
+  expect_open_error(config_for(dir / "a"), "a/train/good' does not exist");
+  expect_open_error(config_for(dir / "a"), "has no normal images; expected test/good", Purpose::kEvaluate);
+  touch(dir / "a/other/1.png");  // may be classes
+  expect_open_error(config_for(dir / "a"), "classes: other, test");
+
+  fs::create_directories(dir / "b/good");  // the folder within an inspection folder, say
+  touch(dir / "b/abnormal/1.png");
+  expect_open_error(config_for(dir / "b"), "classes: abnormal; folders without images: good");
+  expect_open_error(config_for(dir / "b", "good"), "normal_class 'good' is not in");
+  expect_open_error(config_for(dir / "b", "good"), "folders without images: good");
+
+  touch(dir / "c/train/1.png");  // images in train itself: classes after all
+  touch(dir / "c/test/1.png");
+  expect_open_error(config_for(dir / "c"), "classes: test, train");
+}
+
 TEST(DataDataset, ClassFolders) {
   TempDir dir;
   for (const char* category : {"001.ak47", "002.american-flag", "257.clutter"}) {
@@ -403,8 +431,7 @@ TEST(DataInputs, BadInputs) {
 
 // The data set that comes with the repository.
 TEST(DataDataset, BundledMnistSubset) {
-  const fs::path path = fs::path(__FILE__).parent_path().parent_path() / "data" / "mnist-subset";
-  const Dataset data = Dataset::open(config_for(path.string(), "8"), Purpose::kEvaluate);
+  const Dataset data = Dataset::open(config_for(PGAD_SOURCE_DIR "/data/mnist-subset", "8"), Purpose::kEvaluate);
   EXPECT_EQ(data.train_normal.size() + data.calibration_normal.size(), 4778u);  // 70 % of 6825
   EXPECT_EQ(data.train_abnormal.size() + data.calibration_abnormal.size(), 900u);
   EXPECT_EQ(data.test.size(), 15825u - 4778 - 900);

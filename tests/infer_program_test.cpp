@@ -18,6 +18,7 @@ TEST(InferProgram, RefusesWrongUsage) {
   EXPECT_TRUE(
       refused(infer({"generate", "--model", shared().model, "--out", dir / "out", "--count", "0"}), 2, {"--count"}));
   EXPECT_TRUE(ended(infer({"--help"}), 0, {"score", "evaluate", "generate", "info"}));
+  EXPECT_TRUE(ended(infer({"score", "--help"}), 0, {"--steps INT", "the model's"}));
   EXPECT_FALSE(fs::exists(dir / "out"));
 }
 
@@ -126,6 +127,41 @@ TEST(InferProgram, RefusesModelsThatContradictThemselves) {
                       1, {path, "tensor"}));
   EXPECT_TRUE(
       refused(said([&](SafeTensorsFile& f) { f.tensors.erase(std::prev(f.tensors.end())); }), 1, {path, "no tensor"}));
+}
+
+// A model file from before cross-fitted scores were stored: they follow from its terms.
+TEST(InferProgram, OlderModelsHaveTheSameThreshold) {
+  const TempDir dir;
+  const std::string old = dir / "old.safetensors", wrong = dir / "wrong.safetensors";
+  write_changed_model(old, [](SafeTensorsFile& f) { EXPECT_EQ(f.tensors.erase("calibration.normal_combined"), 1u); });
+  const auto thresholds = [](const std::string& model) {
+    const ProcessResult r = infer({"info", "--model", model});
+    EXPECT_TRUE(ended(r, 0, {"threshold at"}));
+    return r.out.substr(r.out.find("threshold at"));
+  };
+  EXPECT_EQ(thresholds(old), thresholds(shared().model));
+  write_changed_model(wrong, [](SafeTensorsFile& f) {
+    auto& t = f.tensors.at("calibration.normal_combined");
+    t.shape = {1, t.shape[0]};
+  });
+  EXPECT_TRUE(refused(infer({"info", "--model", wrong}), 1, {wrong, "calibration.normal_combined"}));
+}
+
+// What the fit of the weights has to say stands where its results are read.
+TEST(InferProgram, NoteOfTheCalibrationIsPassedOn) {
+  const TempDir dir;
+  const std::string model = dir / "noted.safetensors";
+  write_changed_model(model, [](SafeTensorsFile& f) {
+    auto json = nlohmann::json::parse(f.metadata.at("calibration"));
+    json["note"] = "the fit is poor";
+    f.metadata["calibration"] = json.dump();
+  });
+  write_digits(dir / "in", 1);
+  EXPECT_TRUE(ended(infer({"info", "--model", model}), 0, {"the fit is poor"}));
+  EXPECT_TRUE(ended(infer({"score", "--model", model, "--input", dir / "in", "--threads", "1", "--out", dir / "out"}),
+                    0, {"note: the fit is poor"}));
+  const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
+  EXPECT_EQ(scores.at("notes"), nlohmann::json::array({"the fit is poor"}));
 }
 
 TEST(InferProgram, ScoresTheGoodAmongBadImages) {
@@ -275,10 +311,51 @@ TEST(InferProgram, Evaluates) {
     const Image image = read_image((dir / "out/") + name);
     EXPECT_GT(image.width, 32) << name;
   }
+  EXPECT_FALSE(metrics.contains("notes")) << metrics["notes"];
+  EXPECT_FALSE(nlohmann::json::parse(read_file(dir / "out/scores.json")).contains("notes"));
   // Drawn without the images that trained or calibrated the model.
   const auto rows = read_csv(dir / "out/scores.csv");
   EXPECT_EQ(rows.size(), 40u);
   for (const auto& row : rows) EXPECT_EQ(row.at("label") == "normal", row.at("group") == "8");
+}
+
+// A split that tests the model on images that trained it is said to, where the figures will be read too.
+TEST(InferProgram, EvaluationOnKnownImagesIsSaid) {
+  const TempDir dir;
+  const Words evaluate = {"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1",
+                          "--steps",  "3",       "--limit",      "20",     "--out"};
+  const auto notes_of = [&](const Words& options) {
+    const std::string out = dir / ("out" + options.at(0) + options.at(1));
+    const ProcessResult r = infer(evaluate + Words{out} + options);
+    EXPECT_TRUE(ended(r, 0));
+    std::string notes;
+    for (const char* file : {"/metrics.json", "/scores.json"}) {
+      const auto json = nlohmann::json::parse(read_file(out + file));
+      std::string here;
+      for (const auto& note : json.value("notes", nlohmann::json::array())) {
+        here += note.get<std::string>();
+        EXPECT_NE(r.err.find("note: " + note.get<std::string>()), std::string::npos) << r.err;
+      }
+      if (file[1] == 's') {
+        EXPECT_EQ(here, notes);
+      }
+      notes = here;
+    }
+    return notes;
+  };
+  const auto said = [](const std::string& notes, const std::string& part) {
+    return notes.find(part) != std::string::npos ? testing::AssertionSuccess()
+                                                 : testing::AssertionFailure() << "'" << part << "' not in: " << notes;
+  };
+  EXPECT_TRUE(said(notes_of({"--split-seed", "2"}), "--split-seed is 2, the model's is 1"));
+  EXPECT_TRUE(said(notes_of({"--normal-fraction", "0.2"}), "--normal-fraction is 0.2, the model's is 0.7"));
+  EXPECT_TRUE(said(notes_of({"--abnormal-fraction", "0"}), "test images trained or calibrated the model"));
+  EXPECT_TRUE(said(notes_of({"--normal-class", "3"}), "--normal-class is \"3\", the model's is \"8\""));
+  // The same images and more in training: what is left for the test is new to the model.
+  EXPECT_EQ(notes_of({"--abnormal-fraction", "0.3"}), "");
+  EXPECT_EQ(notes_of({"--split-seed", "1"}), "");
+  // What else puts the scores in doubt.
+  EXPECT_TRUE(said(notes_of({"--lambda", "0.5"}), "--lambda differ from the calibration's"));
 }
 
 TEST(InferProgram, EvaluationNeedsBothKinds) {

@@ -154,7 +154,8 @@ void add_options(CLI::App& app, GivenOptions& given, const FieldList& fields, co
       option =
           app.add_option_function<std::string>("--" + name, remember, str(field->help, " (", field->expected, ")"));
       option->type_name(type_name(*field));
-      const std::string shown = text_of(*field, shown_defaults);
+      const bool from_model = naming == Naming::kShort && field->group != Group::kRun;
+      const std::string shown = from_model ? "the model's" : text_of(*field, shown_defaults);
       if (!shown.empty()) option->default_str(shown);
     }
     option->group(group_title(field->group));

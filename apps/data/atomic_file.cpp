@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "engine/check.h"
 
@@ -25,40 +26,12 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
   throw Error(str(what, " '", path, "': ", std::generic_category().message(error)));
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
+// Closed at the end of its scope.
+struct FileDescriptor {
+  int fd;
   ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd >= 0) ::close(fd);
   }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return fd_; }
-  // Network file systems report a failed write only here. Returns errno or 0.
-  int close() {
-    const int result = ::close(fd_) == 0 ? 0 : errno;
-    fd_ = -1;
-    return result;
-  }
-
- private:
-  int fd_;
-};
-
-// Removes the file unless it was renamed away.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::string path) : path_(std::move(path)) {}
-  ~TemporaryFile() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  void release() { path_.clear(); }
-
- private:
-  std::string path_;
 };
 
 std::string directory_of(const std::string& path) {
@@ -69,23 +42,21 @@ std::string directory_of(const std::string& path) {
 // Some file systems (FAT, some network mounts) cannot sync a directory or a pipe: that is no failure of ours.
 bool sync_unsupported(int error) { return error == EINVAL || error == ENOTSUP || error == EROFS; }
 
-void write_in_place(const std::string& path, const std::function<void(FileWriter&)>& write) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.get() < 0) fail("cannot write", path, errno);
-  FileWriter writer(file.get(), path);
-  write(writer);
-  writer.flush();
-  if (const int error = file.close()) fail("cannot write", path, error);
+// A directory that may be written but not read cannot be synced; the file itself is complete.
+void sync_directory(const std::string& directory, const std::string& path) {
+  const FileDescriptor folder{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && !sync_unsupported(errno))
+    fail("cannot sync the directory of", path, errno);
 }
 
 }  // namespace
 
 std::string read_file(const std::string& path) {
   // Non-blocking, because opening a pipe without a writer would wait for ever.
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) fail("cannot open", path, errno);
+  const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0) fail("cannot open", path, errno);
   struct stat info;
-  if (::fstat(file.get(), &info) != 0) fail("cannot read", path, errno);
+  if (::fstat(file.fd, &info) != 0) fail("cannot read", path, errno);
   if (S_ISDIR(info.st_mode)) throw Error(str("cannot read '", path, "': it is a directory, expected a file"));
   if (!S_ISREG(info.st_mode)) throw Error(str("cannot read '", path, "': not a regular file"));
   std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
@@ -94,7 +65,7 @@ std::string read_file(const std::string& path) {
     // One byte more than the size, so that a file which grows meanwhile, or whose size reads as 0, is read
     // whole.
     if (done == bytes.size()) bytes.resize(done + std::max<std::size_t>(1, done / 8));
-    const ssize_t n = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    const ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot read", path, errno);
     if (n == 0) break;
@@ -131,53 +102,66 @@ void FileWriter::flush() {
   buffer_.clear();
 }
 
-void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write) {
+AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
   if (path.empty()) throw Error("cannot write a file: its name is empty");
   struct stat info;
   const bool exists = ::stat(path.c_str(), &info) == 0;
   if (exists && S_ISDIR(info.st_mode)) {
     throw Error(str("cannot write '", path, "': it is a directory, expected a file"));
   }
-  if (exists && !S_ISREG(info.st_mode)) return write_in_place(path, write);
-
-  std::string target = path;
-  struct stat link;
-  if (exists && ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
-    std::error_code error;
-    target = std::filesystem::canonical(path, error).string();
-    if (error) fail("cannot write", path, error.value());
+  if (exists && !S_ISREG(info.st_mode)) {
+    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  } else {
+    struct stat link;
+    if (exists && ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
+      std::error_code error;
+      target_ = std::filesystem::canonical(path, error).string();
+      if (error) fail("cannot write", path, error.value());
+    }
+    static std::atomic<unsigned> counter{0};
+    std::string temporary;
+    do {
+      // Short and independent of the target's name, which may be as long as the file system allows.
+      temporary = str(directory_of(target_), "/", kTemporaryPrefix, ::getpid(), "-", counter++);
+      fd_ = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (fd_ < 0 && errno == EEXIST);
+    if (fd_ >= 0) temporary_ = temporary;
   }
-  const std::string directory = directory_of(target);
-
-  static std::atomic<unsigned> counter{0};
-  std::string temporary;
-  int fd = -1;
-  do {
-    // Short and independent of the target's name, which may be as long as the file system allows.
-    temporary = str(directory, "/", kTemporaryPrefix, ::getpid(), "-", counter++);
-    fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (fd < 0 && errno == EEXIST);
-  if (fd < 0) fail("cannot write", path, errno);
-  TemporaryFile cleanup(temporary);
-  FileDescriptor file(fd);
-  if (exists) {
+  if (fd_ < 0) fail("cannot write", path, errno);
+  if (exists && !temporary_.empty()) {
     // Best effort: the replaced file's permissions carry over where the system lets us.
-    (void)!::fchmod(fd, info.st_mode & 07777);
+    (void)!::fchmod(fd_, info.st_mode & 07777);
   }
+  writer_.emplace(fd_, path_);
+}
 
-  FileWriter writer(fd, path);
-  write(writer);
-  writer.flush();
-  if (::fsync(fd) != 0 && !sync_unsupported(errno)) fail("cannot write", path, errno);
-  if (const int error = file.close()) fail("cannot write", path, error);
-  if (::rename(temporary.c_str(), target.c_str()) != 0) fail("cannot write", path, errno);
-  cleanup.release();
+AtomicFile::~AtomicFile() {
+  close();
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
 
-  FileDescriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // A directory that may be written but not read cannot be synced; the file itself is complete.
-  if (folder.get() >= 0 && ::fsync(folder.get()) != 0 && !sync_unsupported(errno)) {
-    fail("cannot sync the directory of", path, errno);
-  }
+// Network file systems report a failed write only here.
+int AtomicFile::close() {
+  const int result = fd_ < 0 || ::close(fd_) == 0 ? 0 : errno;
+  fd_ = -1;
+  return result;
+}
+
+void AtomicFile::commit() {
+  writer_->flush();
+  const bool in_place = temporary_.empty();
+  if (!in_place && ::fsync(fd_) != 0 && !sync_unsupported(errno)) fail("cannot write", path_, errno);
+  if (const int error = close()) fail("cannot write", path_, error);
+  if (in_place) return;
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot write", path_, errno);
+  temporary_.clear();
+  sync_directory(directory_of(target_), path_);
+}
+
+void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write) {
+  AtomicFile file(path);
+  write(file.writer());
+  file.commit();
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
@@ -196,8 +180,14 @@ void remove_stale_temporaries(const std::string& directory) {
 
 void ensure_directory(const std::string& path) {
   if (path.empty()) throw Error("cannot create a directory: its name is empty");
-  std::error_code error;
+  std::error_code error, ignored;
+  std::vector<std::filesystem::path> missing;
+  for (std::filesystem::path p = path; !p.empty() && !std::filesystem::exists(p, ignored); p = p.parent_path())
+    missing.push_back(p);
   std::filesystem::create_directories(path, error);
+  // What is synced inside them would be lost with them.
+  if (!error)
+    for (const auto& created : missing) sync_directory(directory_of(created.string()), created.string());
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) fail("cannot create the directory", path, error ? error.value() : errno);
   if (!S_ISDIR(info.st_mode)) throw Error(str("'", path, "' is a file, expected a directory"));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,7 @@ namespace pgad {
 // The bytes of a regular file. Throws Error if it is missing, unreadable, or a directory, pipe or device.
 std::string read_file(const std::string& path);
 
-// Sink of write_file_atomically's callback; buffers, so that many small writes are cheap.
+// Sink of write_file_atomically's callback and of AtomicFile; buffers, so that many small writes are cheap.
 class FileWriter {
  public:
   FileWriter(int fd, const std::string& path);
@@ -21,7 +22,7 @@ class FileWriter {
 
   void write(const void* data, std::size_t bytes);
   void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
-  void flush();  // called by write_file_atomically
+  void flush();
 
  private:
   void write_through(const char* data, std::size_t bytes);
@@ -31,10 +32,28 @@ class FileWriter {
   std::string buffer_;
 };
 
-// Writes beside `path` under a temporary (hidden) name, fsyncs, renames and fsyncs the directory. Whatever
-// fails, the callback's exceptions included, the temporary file is removed and the old file stays. A symbolic
-// link is kept and its target replaced; a device or pipe (/dev/stdout) is written in place, for it must not
-// be replaced.
+// A file that grows beside `path` under a temporary (hidden) name. commit() fsyncs it, gives it its name and fsyncs the
+// directory; without a commit the temporary file is removed and the old file stays. A symbolic link is kept and its
+// target replaced; a device or pipe (/dev/stdout) is written in place, for it must not be replaced.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  FileWriter& writer() { return *writer_; }
+  void commit();
+
+ private:
+  int close();  // returns errno or 0
+
+  std::string path_, target_, temporary_;  // temporary_: empty where written in place, and once it has its name
+  int fd_ = -1;
+  std::optional<FileWriter> writer_;
+};
+
+// The whole file at once. Whatever fails, the callback's exceptions included, the old file stays.
 void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write);
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
@@ -42,7 +61,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes);
 // Does nothing where there is no such directory.
 void remove_stale_temporaries(const std::string& directory);
 
-// Creates the directory and its parents where missing. Throws Error if the path is a file or not writable.
+// Creates the directory and its parents where missing, durably. Throws Error if the path is a file or not writable.
 void ensure_directory(const std::string& path);
 
 }  // namespace pgad

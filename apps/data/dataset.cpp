@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -63,11 +64,14 @@ std::string joined(const std::vector<std::string>& words, std::size_t most = 20)
   return words.size() > most ? str(text, ", ... (", words.size(), " in all)") : text;
 }
 
+// empty: folders that would be classes if they held images.
 std::set<std::string> parse_normal_classes(const DataConfig& config, const std::vector<std::string>& available,
-                                           const std::string& example) {
+                                           const std::string& example, const std::vector<std::string>& empty = {}) {
+  const std::string classes_text =
+      str("classes: ", joined(available), empty.empty() ? "" : "; folders without images: " + joined(empty));
   if (config.normal_class.empty()) {
     throw UsageError(str("'", config.path, "' holds several classes: normal_class must say which is normal, e.g. '",
-                         example, "'; classes: ", joined(available)));
+                         example, "'; ", classes_text));
   }
   std::set<std::string> classes;
   std::size_t begin = 0;
@@ -79,7 +83,7 @@ std::set<std::string> parse_normal_classes(const DataConfig& config, const std::
     word.erase(word.find_last_not_of(" \t") + 1);
     if (word.empty()) throw UsageError(str("normal_class '", config.normal_class, "' has an empty name"));
     if (std::find(available.begin(), available.end(), word) == available.end()) {
-      throw UsageError(str("normal_class '", word, "' is not in '", config.path, "'; classes: ", joined(available)));
+      throw UsageError(str("normal_class '", word, "' is not in '", config.path, "'; ", classes_text));
     }
     if (!classes.insert(word).second) throw UsageError(str("normal_class names '", word, "' twice"));
   }
@@ -215,8 +219,27 @@ bool is_inspection(const std::string& root) {
     if (is_directory(join_path(root, folder))) return true;
   }
   // Someone forgot train/good: better told so than taken for the classes "train" and "test".
-  const std::string train = join_path(root, "train");
-  return is_directory(train) && !has_images_itself(train) && !list_subdirectories(train).empty();
+  const std::string train = join_path(root, "train"), test = join_path(root, "test");
+  if (!is_directory(train) && !is_directory(test)) return false;
+  for (const std::string& folder : {train, test}) {
+    if (is_directory(folder) && has_images_itself(folder)) return false;
+  }
+  if (is_directory(train) && !list_subdirectories(train).empty()) return true;
+  // `train` or `test` empty or missing: so it is if there are no other folders that could be classes.
+  for (const std::string& name : list_subdirectories(root)) {
+    if (name != "train" && name != "test" && name != "ground_truth" && contains_images(join_path(root, name)))
+      return false;
+  }
+  return true;
+}
+
+// What is wrong with train/good, for an error.
+std::string missing_good(const std::string& root) {
+  const std::string good = join_path(root, "train/good");
+  if (!path_exists(good)) return str("'", good, "' does not exist");
+  if (!is_directory(good)) return str("'", good, "' is a file, expected a folder of images");
+  return std::filesystem::is_empty(good) ? str("'", good, "' is empty")
+                                         : str("'", good, "' holds no image (.png, .jpg, .jpeg)");
 }
 
 void open_folder(const DataConfig& config, Dataset& data) {
@@ -225,9 +248,9 @@ void open_folder(const DataConfig& config, Dataset& data) {
     data.layout = Layout::kInspection;
     open_inspection(root, data);
   } else {
-    std::vector<std::string> classes;
+    std::vector<std::string> classes, empty;
     for (const std::string& name : list_subdirectories(root)) {
-      if (contains_images(join_path(root, name))) classes.push_back(name);
+      (contains_images(join_path(root, name)) ? classes : empty).push_back(name);
     }
     const bool flat = has_images_itself(root);
     if (!flat && classes.empty()) {
@@ -236,7 +259,7 @@ void open_folder(const DataConfig& config, Dataset& data) {
     if (!classes.empty() && (!flat || !config.normal_class.empty())) {
       data.layout = Layout::kClasses;
       if (flat) data.notes.push_back(str("images directly in '", root, "' not used"));
-      const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front());
+      const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front(), empty);
       std::vector<Class> split;
       for (const std::string& name : classes) split.push_back({name, folder_samples(root, name, name, false)});
       split_classes(std::move(split), normal, config, data);
@@ -292,8 +315,7 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
     data.require_both_kinds_in_test();
   } else if (data.train_normal.empty()) {
     throw Error(data.layout == Layout::kInspection
-                    ? str("no normal images to train on: '", join_path(config.path, "train/good"),
-                          is_directory(join_path(config.path, "train/good")) ? "' is empty" : "' does not exist")
+                    ? str("no normal images to train on: ", missing_good(config.path))
                     : str("no normal images to train on: normal_fraction ", config.normal_fraction,
                           " of the images of class '", config.normal_class, "' in '", config.path, "' is none"));
   }

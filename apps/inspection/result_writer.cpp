@@ -1,14 +1,9 @@
 #include "apps/inspection/result_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 
-#include "apps/data/atomic_file.h"
 #include "apps/data/npy.h"
 #include "apps/inspection/anomaly_map.h"
 #include "apps/inspection/heatmap.h"
@@ -33,23 +28,14 @@ fs::path map_path(const std::string& out, const std::string& name) {
   return path;
 }
 
-void sync_and_rename(const std::string& part, const std::string& path) {
-  const int fd = open(part.c_str(), O_RDONLY);
-  const bool ok = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (!ok) throw Error(str(path, ": cannot write: ", std::strerror(error)));
-  fs::rename(part, path);
-}
-
 }  // namespace
 
 ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, const nlohmann::ordered_json& header)
     : model_(model), options_(options) {
   ensure_directory(options.out);
-  csv_.path = (fs::path(options.out) / ".scores.csv.part").string();
-  json_.path = (fs::path(options.out) / ".scores.json.part").string();
-  for (Part* part : {&csv_, &json_}) part->stream.open(part->path, std::ios::binary | std::ios::trunc);
+  remove_stale_temporaries(options.out);
+  csv_.emplace((fs::path(options.out) / "scores.csv").string());
+  json_.emplace((fs::path(options.out) / "scores.json").string());
   std::string columns = "path";
   for (const char* name : kScoreNames) columns += str(",", name);
   columns += ",decision";
@@ -61,16 +47,12 @@ ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, con
   put(columns, head + (head == "{" ? "" : ",") + "\n  \"images\": [");
 }
 
-ResultWriter::Part::~Part() {
-  std::error_code ignored;
-  if (!path.empty()) fs::remove(path, ignored);
-}
-
+// Flushed, so that a full disk shows at the image that filled it and not hours later.
 void ResultWriter::put(const std::string& csv, const std::string& json) {
-  csv_.stream << csv << std::flush;
-  if (!csv_.stream) throw Error(str(options_.out, "/scores.csv: cannot write: ", std::strerror(errno)));
-  json_.stream << json << std::flush;
-  if (!json_.stream) throw Error(str(options_.out, "/scores.json: cannot write: ", std::strerror(errno)));
+  csv_->writer().write(csv);
+  csv_->writer().flush();
+  json_->writer().write(json);
+  json_->writer().flush();
 }
 
 void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
@@ -138,10 +120,8 @@ void ResultWriter::write_maps(const ScoredImage& image, const ImageSource& sourc
 
 void ResultWriter::finish(bool complete) {
   put("", str("\n  ],\n  \"complete\": ", complete ? "true" : "false", "\n}\n"));
-  csv_.stream.close();
-  json_.stream.close();
-  sync_and_rename(csv_.path, (fs::path(options_.out) / "scores.csv").string());
-  sync_and_rename(json_.path, (fs::path(options_.out) / "scores.json").string());
+  csv_->commit();
+  json_->commit();
 }
 
 }  // namespace pgad

@@ -2,11 +2,12 @@
 // scores.csv, scores.json and the pictures of an inspection, written as the results come in. The tables grow beside
 // their final names and take them when complete (or stopped), so a reader never sees half of one.
 
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "apps/data/atomic_file.h"
 #include "apps/inspection/calibration.h"
 
 namespace pgad {
@@ -41,13 +42,7 @@ class ResultWriter {
 
   const Model& model_;
   ResultOptions options_;
-  // A table under its temporary name, removed with the writer unless it was renamed.
-  struct Part {
-    std::string path;
-    std::ofstream stream;
-    ~Part();
-  };
-  Part csv_, json_;
+  std::optional<AtomicFile> csv_, json_;
   std::set<std::string> map_paths_;  // taken by earlier images
   std::int64_t failed_ = 0, anomalous_ = 0, scored_ = 0;
   bool first_ = true;
