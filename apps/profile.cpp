@@ -44,12 +44,15 @@ double copy_gigabytes_per_second(Exec& exec) {
   return 2.0 * static_cast<double>(n) * sizeof(float) / seconds / 1e9;
 }
 
-double matmul_gigaflops(Exec& exec) {
+// By cuBLAS where there is one: our own product is one of those that are to be measured.
+double matmul_gigaflops(Exec& exec, std::string* whose) {
   const std::int64_t n = by_device(exec, 768, 8192, 64);
   const Tensor a = exec.zeros({n, n}), b = exec.zeros({n, n}), c = exec.zeros({n, n});
+  const MatmulArgs<float> args{n, n, n, false, false, 1.f, a.data<float>(), b.data<float>(), c.data<float>()};
+  const bool by_vendor = matmul_by_vendor(exec, args);
+  *whose = by_vendor ? " (cuBLAS)" : exec.runtime() ? " (our own product)" : "";
   const double seconds = fastest([&] {
-    run(kMatmul, exec,
-        MatmulArgs<float>{n, n, n, false, false, 1.f, a.data<float>(), b.data<float>(), c.data<float>()});
+    if (!by_vendor || !matmul_by_vendor(exec, args)) run(kMatmul, exec, args);
     exec.synchronize();
   });
   return 2.0 * static_cast<double>(n * n * n) / seconds / 1e9;
@@ -59,7 +62,8 @@ double matmul_gigaflops(Exec& exec) {
 
 std::string profile_table(StepGraph& step, Exec& exec, int rounds) {
   const auto lines = step.profile(rounds);
-  const double copy = copy_gigabytes_per_second(exec), multiply = matmul_gigaflops(exec);
+  std::string whose;
+  const double copy = copy_gigabytes_per_second(exec), multiply = matmul_gigaflops(exec, &whose);
   double all = 0;
   int calls = 0;
   for (const auto& line : lines) {
@@ -67,13 +71,14 @@ std::string profile_table(StepGraph& step, Exec& exec, int rounds) {
     calls += line.calls;
   }
   char text[512];
-  std::snprintf(text, sizeof text,
-                "%d calls, %.3f ms a step, %d threads. Machine: copying %.1f GB/s, multiplying matrices %.0f GFLOP/s.\n"
-                "Bound: the time at these rates over the time taken (convolutions may exceed 1: Winograd's algorithm\n"
-                "needs fewer operations than are counted; so may what stays in the caches).\n\n"
-                "%-22s %-28s %6s %10s %6s %8s %7s %6s\n",
-                calls, all, exec.threads(), copy, multiply, "kernel", "shape", "calls", "ms", "share", "GFLOP/s",
-                "GB/s", "bound");
+  std::snprintf(
+      text, sizeof text,
+      "%d calls, %.3f ms a step, %d threads. Machine: copying %.1f GB/s, multiplying matrices%s %.0f GFLOP/s.\n"
+      "Bound: the time at these rates over the time taken (convolutions may exceed 1: Winograd's algorithm\n"
+      "needs fewer operations than are counted; so may what stays in the caches).\n\n"
+      "%-22s %-28s %6s %10s %6s %8s %7s %6s\n",
+      calls, all, exec.threads(), copy, whose.c_str(), multiply, "kernel", "shape", "calls", "ms", "share", "GFLOP/s",
+      "GB/s", "bound");
   std::string table = text;
   for (const auto& line : lines) {
     const double seconds = line.milliseconds / 1e3;

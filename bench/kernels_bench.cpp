@@ -1,9 +1,11 @@
 // Google Benchmark of every kernel, at feature maps of a small net (16x32x32x32) and of ones beyond the caches
-// (16x128x128x64, on a GPU 16x256x256x64 too). Counters: GFLOP/s and GB/s by the least work the result takes (Cost),
-// `machine`: what the machine does at best (copying as many bytes, or multiplying matrices), `share`: the time at that
-// rate over the time taken. On the CPU convolutions stand beside the direct algorithm of the library (conv2d_direct
-// ...), whose operations are counted: Winograd's may exceed them. On a GPU the time is that of many launches between
-// two waits for the device; what is read may still lie in its cache from the launch before.
+// (16x128x128x64, on a GPU 16x256x256x64 too); convolutions on a GPU at those of the preset pggan. Counters: GFLOP/s
+// and GB/s by the least work the result takes (Cost), `machine`: what the machine does at best (copying as many bytes,
+// or multiplying matrices, on a GPU by cuBLAS where it is installed), `share`: the time at that rate over the time
+// taken. Convolutions and products stand beside the library's: on the CPU by its direct algorithm (conv2d_direct ...),
+// whose operations are counted: Winograd's may exceed them; on a GPU cuDNN's and cuBLAS's (conv2d_cudnn ...), with what
+// it takes to bring operands into the form that they want. On a GPU the time is that of many launches between two waits
+// for the device; what is read may still lie in its cache from the launch before.
 //   build/release/bench/kernels_bench --benchmark_filter=pixelnorm [--device cuda [--precision tf32]]
 
 #include <benchmark/benchmark.h>
@@ -38,6 +40,7 @@ namespace {
 std::unique_ptr<Exec> the_exec;
 Exec& exec() { return *the_exec; }
 bool on_cpu() { return exec().device().type == DeviceType::kCpu; }
+bool on_gpu() { return exec().device().type == DeviceType::kCuda; }
 
 float* filled(std::int64_t n) {  // kept for the whole program: addresses stay valid in Args
   static std::vector<Tensor> kept;
@@ -66,7 +69,7 @@ double seconds_each(std::int64_t calls, const Call& call) {
 // So many calls that the wait after them does not count: on the CPU, and in emulation, there is none.
 template <class Call>
 std::int64_t calls_between_waits(const Call& call) {
-  if (exec().device().type != DeviceType::kCuda) return 1;
+  if (!on_gpu()) return 1;
   call();  // the first one may load or tune
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(5e-3 / seconds_each(1, call)), 1, 500);
 }
@@ -80,19 +83,21 @@ double median_seconds(const Call& call) {
   return times[4];
 }
 
-// The machine's rates are measured beside each kernel: they change from minute to minute on a shared machine.
-// GB/s of copying, read and written bytes both counted, for about so many bytes in all: on the CPU with all threads, on
-// a GPU by the affine kernel.
+// The machine's rates. On the CPU they are measured beside each kernel, for they change from minute to minute on a
+// shared machine; a GPU is nobody else's, and each is measured once. GB/s of copying, read and written bytes both
+// counted, for about so many bytes in all: on the CPU with all threads, on a GPU by the affine kernel.
 double copy_rate(double bytes) {
   static std::map<std::int64_t, std::pair<float*, float*>> buffers;
+  static std::map<std::int64_t, double> known;
   std::int64_t n = 1 << 12;
   while (8.0 * static_cast<double>(n) < bytes) n *= 2;
+  if (on_gpu() && known.contains(n)) return known[n];
   auto [at, made] = buffers.try_emplace(n);
   if (made) at->second = {filled(n), filled(n)};
   const auto [x, y] = at->second;
   if (!on_cpu()) {
     const UnaryArgs<float> copy{Unary::kAffine, n, x, y, 1.f, 0.f};
-    return 8.0 * static_cast<double>(n) / median_seconds([&] { run(kUnary, exec(), copy); }) / 1e9;
+    return known[n] = 8.0 * static_cast<double>(n) / median_seconds([&] { run(kUnary, exec(), copy); }) / 1e9;
   }
   const int threads = exec().threads();
   return 8.0 * static_cast<double>(n) / median_seconds([&, x = x, y = y] {
@@ -104,10 +109,22 @@ double copy_rate(double bytes) {
          1e9;
 }
 
-double multiply_rate() {  // GFLOP/s
-  static const std::int64_t n = on_cpu() ? 768 : exec().device().type == DeviceType::kCuda ? 8192 : 64;
+const MatmulArgs<float>& largest_product() {
+  static const std::int64_t n = on_cpu() ? 768 : on_gpu() ? 8192 : 64;
   static const MatmulArgs<float> args{n, n, n, false, false, 1.f, filled(n * n), filled(n * n), filled(n * n)};
-  return args.cost().flops / median_seconds([&] { run(kMatmul, exec(), args); }) / 1e9;
+  return args;
+}
+bool by_cublas() {
+  static const bool there = matmul_by_vendor(exec(), largest_product());
+  return there;
+}
+double multiply_rate() {  // GFLOP/s
+  static double known = 0;
+  if (on_gpu() && known > 0) return known;
+  const MatmulArgs<float>& args = largest_product();
+  const double seconds = by_cublas() ? median_seconds([&] { matmul_by_vendor(exec(), args); })
+                                     : median_seconds([&] { run(kMatmul, exec(), args); });
+  return known = args.cost().flops / seconds / 1e9;
 }
 
 // span: bytes from the first to the last one touched, where that is more than cost.bytes.
@@ -150,6 +167,23 @@ void measure(const std::string& name, const Kernel<Args>& kernel, const Args<flo
       name, [&kernel, args] { run(kernel, exec(), args); }, args.cost(), span);
 }
 
+// library: false where there is none, or it has nothing for this.
+template <class Args, class Library>
+void measure_library(const std::string& name, const Args& args, const Library& library) {
+  measure_calls(
+      name,
+      [args, library] {
+        if (!library(exec(), args)) throw Error("no version: the library is not installed, or has nothing for this");
+      },
+      args.cost(), 0);
+}
+#ifdef PGAD_HAVE_CUDA
+template <ConvPass kPass>
+bool cudnn(Exec& e, const Conv2dArgs<float>& args) {
+  return conv2d_cudnn(e, args, kPass);
+}
+#endif
+
 void measure_maps(std::int64_t n, std::int64_t side, std::int64_t c) {
   const std::string at = str("/", n, "x", side, "x", side, "x", c);
   const std::int64_t rows = n * side * side, all = rows * c;
@@ -187,13 +221,16 @@ void measure_maps(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("ema" + at, kEma, EmaArgs<float>{1, {{{all, x, y}}}, b});
 }
 
-void measure_convolutions(std::int64_t n, std::int64_t side, std::int64_t c) {
-  const std::string at = str("/", n, "x", side, "x", side, "x", c);
-  const std::int64_t all = n * side * side * c;
-  float *x = filled(all), *y = filled(all), *w = filled(9 * c * c), *bias = filled(c);
-  Conv2dArgs<float> forward{n, side, side, c, c, 3, 0.01f, x, w, y};
-  Conv2dArgs<float> wgrad{n, side, side, c, c, 3, 0.01f, x, y, filled(9 * c * c)};
-  Conv2dArgs<float> dgrad = forward;
+// doubled: x has half the side.
+void measure_convolutions(std::int64_t n, std::int64_t side, std::int64_t ci, std::int64_t co, bool doubled) {
+  const std::string at =
+      str("/", n, "x", side, "x", side, "x", ci, ci == co ? "" : str("to", co), doubled ? "_doubled" : "");
+  const std::int64_t pixels = n * side * side;
+  float *x = filled(pixels * ci / (doubled ? 4 : 1)), *y = filled(pixels * co), *w = filled(9 * ci * co);
+  float* bias = filled(co);
+  Conv2dArgs<float> forward{n, side, side, ci, co, 3, 0.01f, x, w, y, doubled};
+  Conv2dArgs<float> wgrad{n, side, side, ci, co, 3, 0.01f, x, y, filled(9 * ci * co), doubled};
+  Conv2dArgs<float> dgrad{n, side, side, ci, co, 3, 0.01f, y, w, doubled ? filled(pixels * ci) : x};
   for (const bool adjoint : {false, true}) {
     const std::int64_t floats = conv2d_prepared_floats(exec(), forward, adjoint);
     if (floats == 0) continue;
@@ -206,13 +243,28 @@ void measure_convolutions(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("conv2d_bias_act" + at, kConv2dBiasAct, Conv2dBiasActArgs<float>{forward, bias, 0.2f});
   measure("conv2d_dgrad" + at, kConv2dDgrad, dgrad);
   measure("conv2d_wgrad" + at, kConv2dWgrad, wgrad);
+#ifdef PGAD_HAVE_CUDA
+  if (on_gpu()) {
+    const Conv2dBiasActArgs<float> with_bias{forward, bias, 0.2f};
+    measure_library("conv2d_cudnn" + at, forward, cudnn<ConvPass::kForward>);
+    measure_library("conv2d_bias_act_cudnn" + at, with_bias, conv2d_bias_act_cudnn);
+    measure_library("conv2d_bias_act_cudnn_fused" + at, with_bias, conv2d_bias_act_cudnn_fused);
+    measure_library("conv2d_dgrad_cudnn" + at, dgrad, cudnn<ConvPass::kDgrad>);
+    measure_library("conv2d_wgrad_cudnn" + at, wgrad, cudnn<ConvPass::kWgrad>);
+  }
+#endif
+}
+
+void measure_product(const std::string& at, const MatmulArgs<float>& args) {
+  measure("matmul" + at, kMatmul, args);
+  if (on_gpu()) measure_library("matmul_cublas" + at, args, matmul_by_vendor);
 }
 
 void measure_the_rest() {
   for (const std::int64_t k : {32, 512})
-    measure(
-        str("matmul/16x", k, "x", 16 * k), kMatmul,
-        MatmulArgs<float>{16, 16 * k, k, false, true, 0.1f, filled(16 * k), filled(16 * k * k), filled(16 * 16 * k)});
+    measure_product(str("/16x", k, "x", 16 * k),
+                    {16, 16 * k, k, false, true, 0.1f, filled(16 * k), filled(16 * k * k), filled(16 * 16 * k)});
+  if (on_gpu()) measure_product("/8192x8192x8192", largest_product());
   constexpr std::int64_t n = 16, d = 512;
   float* loss = filled(n);
   measure("latent_step/16x512", kLatentStep,
@@ -242,21 +294,34 @@ int main(int argc, char** argv) {
     the_exec = std::make_unique<Exec>(parse_device(device), 0, Implementation::kFastest, parse_precision(precision));
     benchmark::AddCustomContext("device", exec().description());
     benchmark::AddCustomContext("precision", precision);
+    if (!on_cpu())
+      benchmark::AddCustomContext("share of products", by_cublas() ? "of cuBLAS's rate" : "of our own product's rate");
     using Shapes = std::vector<std::pair<std::int64_t, std::int64_t>>;  // side, channels
+    struct Block {
+      std::int64_t n, side, ci, co;
+    };
     switch (exec().device().type) {
       case DeviceType::kCpu:
         for (const auto& [side, c] : Shapes{{32, 32}, {128, 64}}) measure_maps(16, side, c);
         for (const auto& [side, c] : Shapes{{8, 32}, {32, 32}, {8, 128}, {32, 128}, {64, 128}})
-          measure_convolutions(16, side, c);
+          measure_convolutions(16, side, c, c, false);
         break;
       case DeviceType::kCuda:
         for (const auto& [side, c] : Shapes{{32, 32}, {128, 64}, {256, 64}}) measure_maps(16, side, c);
-        for (const auto& [side, c] : Shapes{{32, 32}, {8, 512}, {32, 512}, {64, 128}, {64, 256}, {128, 128}, {256, 64}})
-          measure_convolutions(16, side, c);
+        // The preset pggan's largest blocks, at the batches that step_bench is given for their sizes: a block's first
+        // convolution in the generator, and the others. Then the preset tiny's.
+        for (const auto& [n, side, ci, co] :
+             {Block{64, 32, 512, 512}, Block{32, 64, 256, 256}, Block{16, 128, 128, 128}, Block{8, 256, 64, 64},
+              Block{4, 512, 32, 32}, Block{4, 1024, 16, 16}, Block{32, 64, 512, 256}, Block{8, 256, 128, 64},
+              Block{4, 1024, 32, 16}})
+          measure_convolutions(n, side, ci, co, ci != co);
+        for (const auto& [n, side, ci, co] : {Block{64, 8, 512, 512}, Block{16, 32, 32, 32}, Block{16, 64, 128, 128}})
+          measure_convolutions(n, side, ci, co, false);
         break;
       case DeviceType::kCudaEmulated:  // whether it runs at all; its times mean nothing
         measure_maps(4, 4, 8);
-        measure_convolutions(4, 8, 8);
+        measure_convolutions(4, 8, 8, 8, false);
+        measure_convolutions(2, 8, 8, 4, true);
         break;
     }
     measure_the_rest();

@@ -11,6 +11,7 @@
 #include "apps/inspection/latent_search.h"
 #include "apps/profile.h"
 #include "apps/training/train_step.h"
+#include "apps/tuning_file.h"
 #include "engine/rng.h"
 #include "kernels/random/random.h"
 
@@ -22,7 +23,7 @@ void fill_uniform(std::span<float> values, std::uint64_t stream) {
 }
 
 struct Options {
-  std::string mode = "train", device = "cpu", precision = "fp32";
+  std::string mode = "train", device = "cpu", precision = "fp32", tuning;
   pgad::NetworkConfig network;
   int batch = 16, threads = 0;
   double seconds = 5;
@@ -34,6 +35,7 @@ void bench(const Options& o) {
   pgad::Exec exec(pgad::parse_device(o.device), o.threads,
                   o.reference ? pgad::Implementation::kReference : pgad::Implementation::kFastest,
                   pgad::parse_precision(o.precision));
+  pgad::load_tuning(exec, o.tuning);
   const pgad::NetworkConfig& network = o.network;
   const int batch = o.batch;
   const int level = network.log2_resolution();
@@ -96,6 +98,7 @@ void bench(const Options& o) {
                                  {"mode", o.mode},
                                  {"device", exec.description()},
                                  {"precision", o.precision},
+                                 {"tuned", !o.tuning.empty()},
                                  {"resolution", network.resolution},
                                  {"fmap_max", network.fmap_max},
                                  {"channels", network.channels},
@@ -110,8 +113,9 @@ void bench(const Options& o) {
     line["peak_device_mb"] = static_cast<double>(exec.memory().peak_bytes) / kMiB;  // in tensors
     line["peak_device_reserved_mb"] = static_cast<double>(exec.memory().peak_reserved_bytes) / kMiB;
   }
-  std::cout << line.dump() << "\n";
+  std::cout << line.dump() << "\n" << std::flush;
 
+  pgad::save_tuning(exec, o.tuning);
   if (o.profile) std::cout << profile_table(train ? train->graph() : search->graph(), exec, 10);
 }
 
@@ -130,6 +134,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", o.seconds);
   app.add_option("--device", o.device, "cpu, cuda, cuda:N or cuda-emulated");
   app.add_option("--precision", o.precision, "of convolutions and matrix products on a GPU: fp32, tf32 or bf16");
+  app.add_option("--tuning", o.tuning, "file of the tuner's choices; what it lacks is measured and added");
   app.add_flag("--reference", o.reference, "plain-loop kernels");
   app.add_flag("--profile", o.profile, "print the time of each kernel");
   CLI11_PARSE(app, argc, argv);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds, on a machine with a CUDA toolkit, a folder to carry to one that has only a GPU and its driver: programs, tests and
-# benchmarks for sm_80 and sm_90 (PGAD_CUDA_ARCHITECTURES chooses others), with the data, golden files and scripts they need.
+# benchmarks for sm_90 alone (PGAD_CUDA_ARCHITECTURES chooses others, e.g. "80-real;90"), stripped, with the data, golden
+# files and scripts they need. A folder of more than 50 MiB is an error: lent machines take no more.
 #
 #   scripts/gpu_bundle.sh DIR
 #   DIR/scripts/gpu_check.sh OUTDIR      # there
@@ -12,12 +13,12 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [[ $# -ne 1 || $1 == -* ]]; then
-  sed -n '5,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '6,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
 build=${PGAD_BUILD:-$root/build/bundle}
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPGAD_STATIC=ON -DPGAD_CUDA=ON \
-  ${PGAD_CUDA_ARCHITECTURES:+-DPGAD_CUDA_ARCHITECTURES="$PGAD_CUDA_ARCHITECTURES"} >/dev/null
+  -DPGAD_CUDA_ARCHITECTURES="${PGAD_CUDA_ARCHITECTURES:-90-real}" >/dev/null
 tests=(golden_test)
 for source in "$root"/tests/cuda_*_test.cpp; do
   source=${source##*/}
@@ -46,4 +47,14 @@ for program in "${programs[@]}"; do
 done | sort -u | while read -r library; do
   cp -L "$library" "$bundle/lib"
 done
-echo "$bundle: $(du -sm "$bundle" | cut -f 1) MB; in lib: $(cd "$bundle/lib" && echo *)"
+
+limit=50 # MiB
+bytes=$(du -sb "$bundle" | cut -f 1)
+if [[ $bytes -gt $((limit << 20)) ]]; then
+  {
+    echo "gpu_bundle.sh: $bundle has $((bytes >> 20)) MiB; at most $limit are allowed. Its largest files, in bytes:"
+    (cd "$bundle" && find . -type f -printf '%s %P\n' | sort -rn | head -n 12)
+  } >&2
+  exit 1
+fi
+echo "$bundle: $((bytes >> 20)) of $limit MiB; in lib: $(cd "$bundle/lib" && echo *)"

@@ -4,33 +4,39 @@
 #   scripts/gpu_check.sh OUTDIR [--prebuilt DIR] [--only PART,...] [--precision fp32|tf32|bf16] [--budget SECONDS]
 #                        [--device cuda|cuda-emulated]
 #
-# Parts, in this order:
-#   info       GPU, driver, toolkit, commit, date
-#   build      needs a CUDA toolkit; with --prebuilt (a folder made by scripts/gpu_bundle.sh, or a build folder) only a look
-#              at what is there
-#   parity     tests of the GPU's code path beside the reference and beside PyTorch's results
-#   fragments  layouts of the tensor cores' operands beside the tables of NVIDIA's manual
-#   sanitizer  memcheck, racecheck, initcheck and synccheck over small tests, if there is a compute-sanitizer
-#   train      a small model on handwritten digits, and its AUROC
-#   bench      every kernel beside the GPU's copying and multiplying rates, in fp32, tf32 and bf16
-#   steps      training and search steps at 32x32 to 1024x1024, beside PyTorch where a python3 has torch with CUDA
+# The machine may be lent for one call of ten minutes, so what is wanted most comes first, and nothing that fails costs
+# what comes after it. Parts, in this order:
+#   info          GPU, driver, toolkit, libraries, commit, date
+#   build         needs a CUDA toolkit; with --prebuilt (a folder made by scripts/gpu_bundle.sh, or a build folder) only a
+#                 look at what is there
+#   steps         a training and a search step at 32x32 to 1024x1024 in --precision (bf16), each with a profile
+#   convolutions  convolutions and products in bf16, tf32 and fp32, at the preset pggan's shapes, beside cuDNN and cuBLAS
+#   parity        layouts of the tensor cores' operands; tests of the GPU's code path beside the reference and beside
+#                 PyTorch's results: a process per case, so that a crash or a hang costs one
+#   pytorch       the same steps by PyTorch, in one process, where a python3 has torch with CUDA
+#   sanitizer     memcheck, racecheck, initcheck and synccheck over small tests, if there is a compute-sanitizer
+#   train         a small model on handwritten digits, and its AUROC
+#   tuned         some of the steps with kernels chosen by measurement, cuDNN's and cuBLAS's among them
+#   maps          the other kernels beside the GPU's copying rate
 #
-# OUTDIR/report.md and report.json say what ran and how it ended; logs lie beside. A call ends after about --budget seconds
-# (570): the same command goes on where it stopped, and does not repeat what is done. Two calls are enough with --prebuilt.
-# To repeat a part, delete OUTDIR/PART.* and OUTDIR/PART-*. --device cuda-emulated rehearses all this without a GPU, on toy
-# sizes. Exit status: 0 all parts passed or had a reason to be skipped, 1 not so (a failure, time is up, no GPU), 2 usage.
+# After each part OUTDIR/results.tar.gz has all that is known: report.md and report.json, which say what ran and how it
+# ended, and the logs. A call ends after about --budget seconds (570); another one goes on where it stopped and does not
+# repeat what is done. To repeat a part, delete OUTDIR/PART.* and OUTDIR/PART-*. --device cuda-emulated rehearses all this
+# without a GPU, on toy sizes. Exit status: 0 all parts passed or had a reason to be skipped, 1 not so (a failure, time is
+# up, no GPU), 2 usage.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-all_parts=(info build parity fragments sanitizer train bench steps)
-declare -A part_limit=([info]=20 [build]=3600 [parity]=200 [fragments]=30 [sanitizer]=180 [train]=150 [bench]=200 [steps]=350)
+all_parts=(info build steps convolutions parity pytorch sanitizer train tuned maps)
+declare -A part_limit=([info]=20 [build]=3600 [steps]=150 [convolutions]=150 [parity]=120 [pytorch]=120 [sanitizer]=60
+  [train]=90 [tuned]=120 [maps]=60)
 
 usage() {
   echo "gpu_check.sh: $1" >&2
   sed -n '4,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
-out='' prebuilt='' only='' device=cuda precision=fp32 budget=570
+out='' prebuilt='' only='' device=cuda precision=bf16 budget=570
 while [[ $# -gt 0 ]]; do
   case $1 in
   --prebuilt | --only | --device | --precision | --budget)
@@ -79,8 +85,20 @@ step() {
     echo "the part's time was over before this began" >"$out/$name.log"
     return 124
   fi
-  timeout -k 5 "$((whole < limit ? whole : limit))" "$@" >"$out/$name.log" 2>&1 </dev/null
+  # A process that hangs in the driver cannot be killed; then it is left alone.
+  local job guard ended seconds=$((whole < limit ? whole : limit))
+  timeout -k 5 "$seconds" "$@" >"$out/$name.log" 2>&1 </dev/null &
+  job=$!
+  sleep $((seconds + 10)) >/dev/null 2>&1 &
+  guard=$!
+  wait -n -p ended "$job" "$guard"
   status=$?
+  if [[ $ended == "$guard" ]]; then
+    status=124
+  else
+    kill "$guard" 2>/dev/null
+    wait "$guard" 2>/dev/null
+  fi
   if [[ $status -eq 124 && $whole -lt $limit ]]; then return "$cut"; fi
   echo "$status" >"$out/$name.rc"
   return "$status"
@@ -95,12 +113,32 @@ gpu_line() {
     grep . || echo "unknown GPU (no nvidia-smi)"
 }
 has_gpu() { nvidia-smi -L 2>/dev/null | grep -q '^GPU' || [[ -e /dev/nvidia0 || -e /dev/dxg ]]; }
-torch_python() { # prints a python3 whose PyTorch finds a GPU
-  local candidate
+torch_python() { # prints a python3 whose PyTorch finds a GPU (in a rehearsal: any)
+  local candidate test='import torch, sys; sys.exit(not torch.cuda.is_available())'
+  [[ $device == cuda ]] || test='import torch'
   for candidate in ${PYTHON:-} $(type -aP python3); do
-    "$candidate" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null && echo "$candidate" && return
+    timeout 60 "$candidate" -c "$test" >/dev/null 2>&1 </dev/null && echo "$candidate" && return
   done
   return 1
+}
+# Folders with cuDNN and cuBLAS that the system's loader does not know: the toolkit's, and what pip installs beside PyTorch.
+library_path() {
+  local python roots
+  {
+    printf '%s\n' /usr/local/cuda/lib64 /usr/local/cuda/lib /opt/cuda/lib64
+    for python in ${PYTHON:-} $(type -aP python3); do
+      roots=$(timeout 10 "$python" -c 'import sys; print("\n".join(p for p in sys.path if p.endswith("-packages")))' 2>/dev/null)
+      while read -r root_; do printf '%s\n' "$root_"/nvidia/*/lib "$root_"/torch/lib; done <<<"$roots"
+    done
+  } | while read -r folder; do
+    if compgen -G "$folder/libcudnn.so.9" >/dev/null || compgen -G "$folder/libcublas.so.1[23]" >/dev/null; then echo "$folder"; fi
+  done | awk '!seen[$0]++' | paste -sd:
+}
+with_libraries=() # put before pgad's programs
+find_libraries() {
+  local found
+  found=$(library_path)
+  [[ -z $found ]] || with_libraries=(env "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$found")
 }
 
 part_info() {
@@ -113,7 +151,8 @@ part_info() {
     nvidia-smi 2>&1
     nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,clocks.max.mem,power.limit --format=csv 2>&1
     "$(nvcc_path)" --version 2>&1 | tail -n 2
-    python3 -c 'import torch; print("torch", torch.__version__, "CUDA", torch.version.cuda)' 2>&1 | tail -n 1
+    echo "folders of cuDNN and cuBLAS: ${with_libraries[*]:-none but those of the system}"
+    ldconfig -p 2>/dev/null | grep 'libcudnn.so\|libcublas.so'
   }
   describe >"$out/info.log" 2>&1
   echo "$(gpu_line); commit $(commit)"
@@ -153,46 +192,54 @@ part_build() {
   echo "${prebuilt:+prebuilt: }$("$bin/apps/pgad_train" --version 2>&1 | head -n 1)"
 }
 
-# run_tests STEP PROGRAM: one line, and the status of a part.
-run_tests() {
-  local name=$1 program=$2 status=0 passed failed skipped
-  step "$name" 240 env PGAD_TEST_DEVICE="$device" OMP_WAIT_POLICY=passive "$program" || status=$?
-  if [[ $status -eq $cut ]]; then return "$cut"; fi
-  if grep -q '^no GPU for' "$out/$name.log"; then echo "${program##*/}: $(grep -m 1 '^no GPU for' "$out/$name.log")" && return 1; fi
-  count() { sed -n "s/^\[  *$1 *\] \([0-9]*\) test.*/\1/p" "$out/$name.log" | head -n 1; }
-  passed=$(count PASSED) failed=$(count FAILED) skipped=$(count SKIPPED)
-  echo -n "${program##*/}: ${passed:-0} passed, ${failed:-0} failed, ${skipped:-0} skipped"
-  if [[ $status -eq 124 ]]; then echo -n ", took too long"; elif [[ $status -gt 1 ]]; then echo -n ", ended with status $status"; fi
-  [[ $status -eq 0 && ${passed:-0} -gt 0 ]] && return 0 || return 1
+# The names of a test program's cases.
+cases_of() {
+  timeout 60 "$1" --gtest_list_tests </dev/null 2>/dev/null |
+    awk '{ sub(/ *#.*/, "") } /^[^ ].*\.$/ { suite = $1 } /^  / { print suite $1 }'
 }
 part_parity() {
-  local program line status worst=0 lines=()
-  for program in "$bin"/tests/cuda_*_test "$bin"/tests/golden_test; do
-    [[ -x $program && ${program##*/} != cuda_fragments_test ]] || continue
-    status=0
-    line=$(run_tests "parity-${program##*/}" "$program") || status=$?
-    if [[ $status -eq $cut ]]; then return "$cut"; fi
-    lines+=("$line")
-    [[ $status -eq 0 ]] || worst=1
+  local program programs name test_case cases log status passed=0 skipped=0 bad=() late=() test_device=$device
+  [[ $device == cuda ]] || test_device=gpu-rehearsal
+  mapfile -t programs < <(printf '%s\n' "$bin"/tests/cuda_fragments_test "$bin"/tests/cuda_*_test "$bin"/tests/golden_test | awk '!seen[$0]++')
+  for program in "${programs[@]}"; do
+    [[ -x $program ]] || continue
+    name=${program##*/}
+    mapfile -t cases < <(cases_of "$program")
+    if [[ ${#cases[@]} -eq 0 ]]; then bad+=("$name (no cases listed)"); fi
+    for test_case in "${cases[@]}"; do
+      status=0 log=parity-$name-${test_case//\//_}
+      step "$log" 40 env PGAD_TEST_DEVICE="$test_device" OMP_WAIT_POLICY=passive "${with_libraries[@]}" "$program" --gtest_filter="$test_case" || status=$?
+      if [[ $status -eq $cut ]]; then return "$cut"; fi
+      if [[ $status -eq 124 ]]; then
+        late+=("$test_case")
+      elif [[ $status -ne 0 ]] || grep -q '^no GPU for' "$out/$log.log"; then
+        bad+=("$test_case (status $status)")
+      elif grep -q '^\[  SKIPPED \] 1 test' "$out/$log.log"; then
+        skipped=$((skipped + 1))
+      elif grep -q '^\[  PASSED  \] 1 test' "$out/$log.log"; then
+        passed=$((passed + 1))
+      else
+        bad+=("$test_case (said nothing)")
+      fi
+    done
   done
-  [[ ${#lines[@]} -gt 0 ]] || { echo "no tests in the build folder" && return 1; }
-  (IFS=';' && echo "${lines[*]}" | sed 's/;/; /g')
-  return "$worst"
+  echo "$passed cases passed, $skipped skipped, ${#bad[@]} failed${bad[*]:+: ${bad[*]}}; ${#late[@]} took too long${late[*]:+: ${late[*]}}"
+  [[ $passed -gt 0 && ${#bad[@]} -eq 0 && ${#late[@]} -eq 0 ]]
 }
-part_fragments() { run_tests fragments-test "$bin/tests/cuda_fragments_test"; }
 
 part_sanitizer() {
   local sanitizer tool program filter status clean=0 stopped=0 bad=()
   if [[ $device != cuda ]]; then echo "needs a GPU" && return 77; fi
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer /opt/cuda/bin/compute-sanitizer 2>/dev/null | head -n 1)
   if [[ -z $sanitizer ]]; then echo "no compute-sanitizer on this machine" && return 77; fi
-  for program in "$bin"/tests/cuda_*_test; do
-    [[ -x $program ]] || continue
-    case ${program##*/} in # a few seconds without the sanitizer are minutes with it
-    cuda_engine_test) filter='CudaEngine.TransfersArrive*:CudaEngine.SteadySteps*' ;;
-    *) filter='*' ;;
-    esac
-    for tool in memcheck racecheck initcheck synccheck; do
+  for tool in memcheck racecheck initcheck synccheck; do
+    for program in "$bin"/tests/cuda_*_test; do
+      [[ -x $program ]] || continue
+      case ${program##*/} in # a few seconds without the sanitizer are minutes with it
+      cuda_engine_test) filter='CudaEngine.TransfersArrive*:CudaEngine.SteadySteps*' ;;
+      cuda_conv_test) filter='CudaConv.SteadyStep*:CudaConv.EqualsReference' ;;
+      *) filter='*' ;;
+      esac
       status=0
       step "sanitizer-$tool-${program##*/}" 30 env PGAD_TEST_DEVICE="$device" "$sanitizer" --tool "$tool" --error-exitcode 42 \
         "$program" --gtest_filter="$filter" || status=$?
@@ -233,49 +280,74 @@ part_train() {
   [[ $device == cuda-emulated ]] || awk -v a="$combined" 'BEGIN { exit !(a >= 0.9) }'
 }
 
-part_bench() {
-  local p status errors=0 timed=0 precisions=(fp32 tf32 bf16)
-  [[ $device == cuda ]] || precisions=(fp32)
+# kernels_timed PRECISION FILTER STEP: 0, or as step.
+kernels_timed() {
+  step "$3" 70 "${with_libraries[@]}" "$bin/bench/kernels_bench" --device "$device" --precision "$1" --benchmark_min_time=0.05 \
+    --benchmark_filter="$2" --benchmark_out="$out/$3.json" --benchmark_out_format=json
+}
+# Lines of errors, but for what a library does not offer.
+errors_in() { grep 'ERROR OCCURRED' "$out/$1.log" | grep -vc 'no version:'; }
+part_convolutions() {
+  local p status errors=0 timed=0 libraries=0 ended='' filter='conv2d|matmul'
+  local precisions=(bf16 tf32 fp32)
+  [[ $device == cuda ]] || filter='conv2d|matmul/16x32'
   for p in "${precisions[@]}"; do
     status=0
-    step "bench-$p" 200 "$bin/bench/kernels_bench" --device "$device" --precision "$p" --benchmark_min_time=0.05 \
-      --benchmark_filter="$([[ $p == fp32 ]] && echo . || echo 'conv2d|matmul')" \
-      --benchmark_out="$out/bench-$p.json" --benchmark_out_format=json || status=$?
+    kernels_timed "$p" "$filter" "convolutions-$p" || status=$?
     if [[ $status -eq $cut ]]; then return "$cut"; fi
-    if [[ $status -ne 0 ]]; then echo "$p ended with status $status: $(last_line "bench-$p")" && return 1; fi
-    errors=$((errors + $(grep -c 'ERROR OCCURRED' "$out/bench-$p.log")))
-    timed=$((timed + $(grep -c 'share=' "$out/bench-$p.log")))
+    [[ $status -eq 0 ]] || ended+="; $p ended with status $status: $(last_line "convolutions-$p")"
+    errors=$((errors + $(errors_in "convolutions-$p")))
+    timed=$((timed + $(grep -c 'share=' "$out/convolutions-$p.log")))
+    libraries=$((libraries + $(grep 'share=' "$out/convolutions-$p.log" | grep -c 'cudnn\|cublas')))
   done
+  echo "$timed timed, $libraries of them by cuDNN or cuBLAS, $errors with errors$ended"
+  [[ $timed -gt 0 && $errors -eq 0 && -z $ended ]]
+}
+part_maps() {
+  local status=0 timed errors
+  kernels_timed fp32 '-conv2d|matmul' maps-fp32 || status=$?
+  if [[ $status -eq $cut ]]; then return "$cut"; fi
+  if [[ $status -ne 0 ]]; then echo "ended with status $status: $(last_line maps-fp32)" && return 1; fi
+  timed=$(grep -c 'share=' "$out/maps-fp32.log") errors=$(errors_in maps-fp32)
   echo "$timed timed, $errors with errors"
   [[ $timed -gt 0 && $errors -eq 0 ]]
 }
 
-part_steps() {
-  local side mode status python failed=0 done=0 reason='' beside="without PyTorch" sides=(32 64 128 256 512 1024)
-  declare -A batch=([8]=4 [32]=64 [64]=32 [128]=16 [256]=8 [512]=4 [1024]=4)
-  if [[ $device == cuda ]]; then python=$(torch_python); else python='' sides=(8); fi
-  [[ -z $python ]] || beside="beside PyTorch"
-  for side in "${sides[@]}"; do
+# steps_timed NAME SIDES OPTIONS...: training and search at each side.
+declare -A batch=([8]=4 [32]=64 [64]=32 [128]=16 [256]=8 [512]=4 [1024]=4)
+steps_timed() {
+  local name=$1 sides=$2 side mode status failed=0 done=0 reason='' maps=512 seconds=1
+  shift 2
+  if [[ $device != cuda ]]; then sides=8 maps=8 seconds=0.1; fi
+  for side in $sides; do
     for mode in train search; do
       status=0
-      if [[ -n $python ]]; then
-        step "steps-$side-$mode" 120 "$python" "$root/bench/pytorch/compare.py" --device "$device" --precision "$precision" \
-          --configs "$side-$mode" --rounds 1 --seconds 1.5 --patience 0 --variants eager,graphs --layouts channels_last --timeout 60 \
-          --step-bench "$bin/bench/step_bench" --out "$out/steps-$side-$mode" || status=$?
-      else
-        step "steps-$side-$mode" 60 "$bin/bench/step_bench" --device "$device" --precision "$precision" --mode "$mode" --resolution "$side" \
-          --fmap-max "$([[ $device == cuda ]] && echo 512 || echo 8)" --channels 3 --batch "${batch[$side]}" --seconds 1.5 || status=$?
-      fi
+      step "$name-$side-$mode" 45 "${with_libraries[@]}" "$bin/bench/step_bench" --device "$device" --precision "$precision" --mode "$mode" \
+        --resolution "$side" --fmap-max "$maps" --channels 3 --batch "${batch[$side]}" --seconds "$seconds" --profile "$@" || status=$?
       if [[ $status -eq $cut ]]; then return "$cut"; fi
-      if [[ $status -eq 0 ]] && ! grep -q 'left out: .*pgad' "$out/steps-$side-$mode.log"; then
+      if [[ $status -eq 0 ]]; then
         done=$((done + 1))
       else
-        failed=$((failed + 1)) reason=": $(grep -m 1 '^step_bench: ' "$out/steps-$side-$mode.log" || last_line "steps-$side-$mode")"
+        failed=$((failed + 1)) reason+="; $side $mode: $(grep -m 1 '^step_bench: ' "$out/$name-$side-$mode.log" || echo "status $status")"
       fi
     done
   done
-  echo "$done steps timed $beside, $failed failed$reason"
+  echo "$done steps timed in $precision, $failed failed$reason"
   [[ $failed -eq 0 ]]
+}
+part_steps() { steps_timed steps "32 64 128 256 512 1024"; }
+part_tuned() { steps_timed tuned "64 256 1024" --tuning "$out/tuned-choices.json"; }
+
+part_pytorch() {
+  local python status=0 measured
+  local options=(--device cuda --precision "$precision" --configs "32,64,128,256,512,1024" --variants "eager,graphs,compiled-graphs" --seconds 1)
+  [[ $device == cuda ]] || options=(--device cpu --precision fp32 --configs tiny-search --variants eager --seconds 0.1 --threads 1)
+  python=$(torch_python) || { echo "no python3 here has PyTorch that finds a GPU" && return 77; }
+  step pytorch-steps 115 "$python" -u "$root/bench/pytorch/one_process.py" "${options[@]}" --limit 80 || status=$?
+  if [[ $status -eq $cut ]]; then return "$cut"; fi
+  measured=$(grep -c '"ms_per_step"' "$out/pytorch-steps.log")
+  echo "$measured steps timed, $(grep -c '"failed"' "$out/pytorch-steps.log") failed$([[ $status -eq 0 ]] || echo "; ended with status $status: $(last_line pytorch-steps)")"
+  [[ $measured -gt 0 ]]
 }
 
 # --- The report ------------------------------------------------------------------------------------------------------
@@ -300,22 +372,21 @@ write_report() {
     if [[ -s $out/train-evaluate.log ]]; then
       printf '\n## Anomaly scores after training\n\n```\n' && log_of train-evaluate.log | sed -n '/^score /,$p' && echo '```'
     fi
-    if compgen -G "$out/steps-*.log" >/dev/null; then
+    if compgen -G "$out/steps-*-*.log" >/dev/null; then
+      (cd "$out" && printf '%s\n' steps-*-*.log tuned-*-*.log | sort -V | while read -r log; do grep -h '^{' "$log" 2>/dev/null; done) >"$out/steps.jsonl"
+      grep -h '^{' "$out/pytorch-steps.log" >"$out/pytorch.jsonl" 2>/dev/null
       printf '\n## Steps\n\n'
-      if grep -qh '^| train\|^| search' "$out"/steps-*.log; then
-        grep -h '^| job' "$out"/steps-*.log | sort -u
-        echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|'
-        grep -h '^| train\|^| search' "$out"/steps-*.log | sort -t'|' -k2,2r -k3,3n
-      else
-        echo '```'
-        for log in $(cd "$out" && printf '%s\n' steps-*.log | sort -V); do grep '^{' "$out/$log"; done
-        echo '```'
-      fi
+      python3 "$root/bench/pytorch/one_process.py" --table "$out/steps.jsonl" "$out/pytorch.jsonl" 2>/dev/null ||
+        { echo '```' && cat "$out/steps.jsonl" "$out/pytorch.jsonl" && echo '```'; }
     fi
-    for log in "$out"/bench-*.log; do
+    for log in "$out"/convolutions-*.log "$out"/maps-*.log; do
       [[ -s $log ]] || continue
       log=${log##*/}
-      printf '\n## Kernels, %s\n\n```\n' "$(basename "$log" .log | sed 's/bench-//')" && log_of "$log" && echo '```'
+      printf '\n## Kernels, %s\n\n```\n' "$(basename "$log" .log)" && log_of "$log" && echo '```'
+    done
+    (cd "$out" && compgen -G 'steps-*-*.log'; compgen -G 'tuned-*-*.log') | sort -V | while read -r log; do
+      [[ -s $out/$log ]] || continue
+      printf '\n## Profile, %s\n\n```\n' "${log%.log}" && log_of "$log" | grep -v '^{' && echo '```'
     done
   } >"$out/report.md"
   {
@@ -331,6 +402,15 @@ write_report() {
   } >"$out/report.json"
 }
 
+# All that is known so far, in one file, which is whole at any moment.
+pack() {
+  write_report
+  (cd "$out" && find . -mindepth 1 -maxdepth 1 ! -name '*results.tar.gz' -printf '%P\0' |
+    tar -czf .results.tar.gz --exclude='*.safetensors' --exclude=checkpoints --transform 's,^,results/,' --null -T -)
+  # 1: a file changed meanwhile, by a process that was left alone.
+  if [[ $? -le 1 ]]; then mv -f "$out/.results.tar.gz" "$out/results.tar.gz"; fi
+}
+
 # --- Run -------------------------------------------------------------------------------------------------------------
 
 record() { printf '%s\n%s\n%s\n' "$2" "$3" "$4" >"$out/$1.result"; }
@@ -338,11 +418,12 @@ if [[ $device == cuda ]] && ! has_gpu; then
   for part in "${parts[@]}"; do
     [[ $(result "$part" 1) =~ ^(passed|failed)$ ]] || record "$part" unfinished 0 "no GPU on this machine"
   done
-  write_report
+  pack
   echo "no GPU on this machine: nothing was run; $out/report.md" >&2
   exit 1
 fi
 status_of_all=0
+find_libraries
 for part in "${parts[@]}"; do
   if [[ $(result "$part" 1) =~ ^(passed|failed)$ ]]; then
     echo "$part: $(result "$part" 1) before"
@@ -363,7 +444,7 @@ for part in "${parts[@]}"; do
     echo "$part: $outcome: $summary"
   fi
   [[ $(result "$part" 1) =~ ^(passed|skipped)$ ]] || status_of_all=1
-  write_report
+  pack
 done
-echo "report: $out/report.md"
+echo "report: $out/report.md, everything: $out/results.tar.gz"
 exit $status_of_all

@@ -173,35 +173,18 @@ def capture(job):
     return graph.replay
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--mode", choices=("train", "search"), required=True)
-    p.add_argument("--resolution", type=int, default=32)
-    p.add_argument("--channels", type=int, default=1)
-    p.add_argument("--fmap-max", type=int, default=32)
-    p.add_argument("--batch", type=int, default=16)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--seconds", type=float, default=5)
-    p.add_argument("--warmup", type=float, default=1.5)
-    p.add_argument("--layout", choices=("nchw", "channels_last"), default="channels_last")
-    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="of convolutions and products on a GPU")
-    p.add_argument("--compile", action="store_true", help="torch.compile")
-    p.add_argument("--cuda-graphs", action="store_true", help="capture the step, replay it")
-    p.add_argument("--profile", action="store_true")
-    a = p.parse_args()
-    on_gpu = a.device == "cuda"
-    if not on_gpu and (a.cuda_graphs or a.precision != "fp32"):
-        p.error("--cuda-graphs and --precision need --device cuda")
-    if on_gpu and not torch.cuda.is_available():
-        sys.exit("--device cuda: this PyTorch finds no GPU")
-    if a.compile and not hasattr(torch, "compile"):
-        sys.exit(f"--compile: PyTorch {torch.__version__} has no torch.compile")
+def set_up(threads, precision):
+    """What holds for the whole process."""
     keep_freed_memory()
-    torch.set_num_threads(a.threads)
+    torch.set_num_threads(threads)
     torch.manual_seed(1)
     torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = a.precision != "fp32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
+
+
+def measure(a):
+    """The result of one job, whose options are main's."""
+    on_gpu = a.device == "cuda"
     # A cast that is kept in autocast's cache would not be repeated by a replayed step.
     cast = (lambda: torch.autocast("cuda", torch.bfloat16, cache_enabled=not a.cuda_graphs)) if a.precision == "bf16" else no_cast
     config = pt.NetConfig.from_sizes(a.resolution, a.channels, fmap_max=a.fmap_max)
@@ -228,18 +211,47 @@ def main():
         with torch.profiler.profile() as prof:
             run_for(0, 5)
         print(prof.key_averages().table(sort_by="self_cuda_time_total" if on_gpu else "self_cpu_time_total", row_limit=25))
-        return
+        return None
     steps, elapsed, cpu = run_for(a.seconds, 10 if on_gpu else 3)
     device = {}
     if on_gpu:
         device = {"device": torch.cuda.get_device_name(), "precision": a.precision, "compile": a.compile, "cuda_graphs": a.cuda_graphs,
                   "peak_device_mb": torch.cuda.max_memory_allocated() / 2**20,
                   "peak_device_reserved_mb": torch.cuda.max_memory_reserved() / 2**20}
-    print(json.dumps({"program": "pytorch", "mode": a.mode, "layout": a.layout, "resolution": a.resolution, "fmap_max": a.fmap_max,
-                      "batch": a.batch, "threads": a.threads, "steps": steps, "ms_per_step": 1e3 * elapsed / steps,
-                      "cpu_ms_per_step": 1e3 * cpu / steps,
-                      "images_per_s": a.batch * steps / elapsed,
-                      "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **device}))
+    return {"program": "pytorch", "mode": a.mode, "layout": a.layout, "resolution": a.resolution, "fmap_max": a.fmap_max,
+            "batch": a.batch, "threads": a.threads, "steps": steps, "ms_per_step": 1e3 * elapsed / steps,
+            "cpu_ms_per_step": 1e3 * cpu / steps, "images_per_s": a.batch * steps / elapsed,
+            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **device}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--mode", choices=("train", "search"), required=True)
+    p.add_argument("--resolution", type=int, default=32)
+    p.add_argument("--channels", type=int, default=1)
+    p.add_argument("--fmap-max", type=int, default=32)
+    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--seconds", type=float, default=5)
+    p.add_argument("--warmup", type=float, default=1.5)
+    p.add_argument("--layout", choices=("nchw", "channels_last"), default="channels_last")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="of convolutions and products on a GPU")
+    p.add_argument("--compile", action="store_true", help="torch.compile")
+    p.add_argument("--cuda-graphs", action="store_true", help="capture the step, replay it")
+    p.add_argument("--profile", action="store_true")
+    a = p.parse_args()
+    on_gpu = a.device == "cuda"
+    if not on_gpu and (a.cuda_graphs or a.precision != "fp32"):
+        p.error("--cuda-graphs and --precision need --device cuda")
+    if on_gpu and not torch.cuda.is_available():
+        sys.exit("--device cuda: this PyTorch finds no GPU")
+    if a.compile and not hasattr(torch, "compile"):
+        sys.exit(f"--compile: PyTorch {torch.__version__} has no torch.compile")
+    set_up(a.threads, a.precision)
+    result = measure(a)
+    if result:
+        print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -21,5 +21,7 @@ struct MatmulArgs {
   }
 };
 extern const Kernel<MatmulArgs> kMatmul;
+// By cuBLAS, which on a GPU is what other products are measured by. False: no GPU, or it is not installed there.
+bool matmul_by_vendor(Exec& exec, const MatmulArgs<float>& args);
 
 }  // namespace pgad
