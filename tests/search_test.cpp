@@ -268,7 +268,7 @@ TEST(Search, AnEndedSlotIsFrozen) {
   EXPECT_GT(frozen_steps, 10);
   for (int slot = 0; slot < 7; ++slot) {
     const auto i = static_cast<std::size_t>(slot);
-    expect_equal(s.scores(slot), scores[i], 0);
+    expect_equal(s.scores(slot), scores[i]);
     EXPECT_EQ(s.best_latent(slot), latents[i]) << slot;
     EXPECT_EQ(s.reconstruction(slot), images[i]) << slot;
   }
