@@ -155,7 +155,7 @@ void measure_direct(const std::string& name, void (*function)(Exec&, const Conv2
                     Conv2dArgs<float> args) {
   args.prepared = nullptr;
   measure_calls(
-      name, [function, args] { function(exec(), args); }, args.cost(), 0);
+      name, [function, args] { call(function, exec(), args); }, args.cost(), 0);
 }
 #endif
 

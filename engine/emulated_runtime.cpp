@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -215,7 +216,7 @@ class EmulatedRuntime : public DeviceRuntime {
       copies_.submit(copy);
     else
       stream_.submit(copy);
-    simt::statistics().bytes_in += static_cast<std::int64_t>(bytes);
+    std::atomic_ref(simt::statistics().bytes_in).fetch_add(static_cast<std::int64_t>(bytes));
     host_.copied(from, queue);
   }
   void copy_within_impl(void* to, const void* from, std::size_t bytes) override {

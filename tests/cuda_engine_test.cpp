@@ -8,11 +8,13 @@
 #include <thread>
 
 #include "apps/inspection/latent_search.h"
+#include "apps/model/model.h"
 #include "apps/training/train_step.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "engine/simt/emulator.h"
 #include "kernels/elementwise/elementwise.h"
+#include "tests/temp_dir.h"
 #include "tests/test_device.h"
 
 namespace pgad::test {
@@ -21,6 +23,13 @@ namespace {
 void fill(std::span<float> values, std::uint64_t stream) {
   Rng rng(11, stream);
   for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
+}
+
+NetworkConfig toy_network(int resolution = 8, int maps = 8) {
+  NetworkConfig n;
+  n.resolution = resolution;
+  n.fmap_max = maps;
+  return n;
 }
 
 TEST(CudaEngine, TransfersArriveAndFreedBlocksServeAgain) {
@@ -207,6 +216,31 @@ TEST(CudaEngineDeathTest, EmulationSeesPageLockedMemoryThatGoesTooSoonOrNever) {
   EXPECT_DEATH(wrong(false), "never released");
 }
 
+TEST(CudaEngine, LoadingAModelWritesItsWeightsOnce) {
+  PGAD_EMULATION_ONLY("it counts bytes");
+  const TempDir dir;
+  Exec cpu, exec(test_device());
+  Model model;
+  model.config.network = toy_network();
+  model.preprocessing.resolution = 8;
+  model.level = 3;
+  model.g = std::make_unique<Generator>(cpu, model.config.network, 1);
+  model.d = std::make_unique<Discriminator>(cpu, model.config.network, 1);
+  model.encoder = std::make_unique<Encoder>(cpu, model.config.network, 3, 1);
+  save_model(dir / "model", model);
+  const std::int64_t before = simt::statistics().bytes_in;
+  const Model loaded = load_model(exec, dir / "model");
+  std::size_t weights = 0;
+  for (const auto& [a, b] : {std::pair{model.g->parameters(), loaded.g->parameters()},
+                             {model.d->parameters(), loaded.d->parameters()},
+                             {model.encoder->parameters(), loaded.encoder->parameters()}})
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      weights += a[i].var.value().bytes();
+      EXPECT_EQ(cpu.read<float>(a[i].var.value()), exec.read<float>(b[i].var.value())) << a[i].name;
+    }
+  EXPECT_EQ(simt::statistics().bytes_in - before, static_cast<std::int64_t>(weights));
+}
+
 TEST(Dry, CountsMemoryWithoutHavingAny) {
   Device dry;
   dry.dry = true;
@@ -214,13 +248,6 @@ TEST(Dry, CountsMemoryWithoutHavingAny) {
   const Tensor t = exec.empty({1 << 30, 1 << 10});  // 4 TiB
   EXPECT_GE(exec.memory().reserved_bytes, std::size_t{1} << 42);
   EXPECT_EQ(exec.read<float>(t, 5, 2), (std::vector<float>{0, 0}));
-}
-
-NetworkConfig toy_network(int resolution = 8, int maps = 8) {
-  NetworkConfig n;
-  n.resolution = resolution;
-  n.fmap_max = maps;
-  return n;
 }
 
 struct Trained {
