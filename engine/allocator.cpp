@@ -29,9 +29,10 @@ Pool::~Pool() { trim(); }
 unsigned char* Pool::allocate(std::size_t bytes) {
   if (!runtime_) return static_cast<unsigned char*>(std::aligned_alloc(kAlignment, bytes));
   void* pointer = runtime_->allocate(bytes);
-  if (pointer == nullptr && !free_.empty()) {
+  Pool& cache = cache_ ? *cache_ : *this;
+  if (pointer == nullptr && !cache.free_.empty()) {
     runtime_->synchronize();  // kernels under way may still use them
-    trim();
+    cache.trim();
     pointer = runtime_->allocate(bytes);
   }
   return static_cast<unsigned char*>(pointer);

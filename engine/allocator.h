@@ -29,13 +29,16 @@ struct AllocatorStats {
   std::uint64_t overruns = 0;            // blocks found written outside their bounds (guarded pools only)
 };
 
-// A set of blocks. A step graph owns a pool of its own: the addresses that its recorded calls use stay reserved for it.
+// A set of blocks. A step graph owns a pool of its own, whose blocks stay where they are until it ends: recorded calls
+// use those that nothing holds any more, too.
 class Pool {
  public:
   // runtime: whose memory; null: the host's. guarded: each block lies between two lines of a known pattern, checked
-  // when it comes back. For tests.
-  Pool(std::shared_ptr<AllocatorStats> stats, std::shared_ptr<DeviceRuntime> runtime, bool guarded = false)
-      : stats_(std::move(stats)), runtime_(std::move(runtime)), guarded_(guarded) {}
+  // when it comes back. For tests. cache: of a step graph's pool, the one whose cached blocks are given back when
+  // memory is out; null: its own.
+  Pool(std::shared_ptr<AllocatorStats> stats, std::shared_ptr<DeviceRuntime> runtime, bool guarded = false,
+       std::shared_ptr<Pool> cache = nullptr)
+      : stats_(std::move(stats)), runtime_(std::move(runtime)), guarded_(guarded), cache_(std::move(cache)) {}
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -61,6 +64,7 @@ class Pool {
   std::shared_ptr<AllocatorStats> stats_;
   std::shared_ptr<DeviceRuntime> runtime_;
   bool guarded_;
+  std::shared_ptr<Pool> cache_;
   std::multimap<std::size_t, void*> free_;  // by capacity
   std::map<void*, std::size_t> blocks_;     // all of them, live or free, with their capacity
 };

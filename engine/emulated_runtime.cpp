@@ -4,9 +4,14 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -33,49 +38,119 @@ class EmulatedGraph : public DeviceRuntime::Graph {
   std::vector<std::function<void()>> work_;
 };
 
+// What went wrong where nothing may be thrown.
+[[noreturn]] void die(const char* what) {
+  std::fprintf(stderr, "cuda-emulated: %s\n", what);
+  std::abort();
+}
+
+using Queue = DeviceRuntime::Queue;
+
+// Page-locked memory, and whether copies from it may still be under way. They have been made when they are put into the
+// work's queue here, but not on a GPU; so what counts is what the host has waited for.
+class HostMemory {
+ public:
+  ~HostMemory() {
+    if (!blocks_.empty()) die("page-locked memory was never released");
+  }
+  void* allocate(std::size_t bytes) {
+    void* block = std::calloc(bytes, 1);
+    if (block == nullptr) throw Error("cuda-emulated: no memory for the host's side");
+    blocks_.emplace(block, Block{bytes});
+    return block;
+  }
+  void release(void* block) {
+    const auto found = blocks_.find(block);
+    if (found == blocks_.end()) die("what is released is no page-locked memory");
+    for (std::size_t q = 0; q < 2; ++q)
+      if (found->second.last_copy[q] > come_[q]) die("page-locked memory is released while a copy may still read it");
+    blocks_.erase(found);
+    std::free(block);
+  }
+  void copied(const void* from, Queue queue) {
+    const auto q = static_cast<std::size_t>(queue);
+    ++put_[q];
+    const auto behind = blocks_.upper_bound(const_cast<void*>(from));
+    if (behind == blocks_.begin()) return;
+    auto& [start, block] = *std::prev(behind);
+    if (from < static_cast<const unsigned char*>(start) + block.bytes) block.last_copy[q] = put_[q];
+  }
+  std::uint64_t put(Queue queue) const { return put_[static_cast<std::size_t>(queue)]; }
+  void wait(Queue queue, std::uint64_t put) {
+    auto& come = come_[static_cast<std::size_t>(queue)];
+    come = std::max(come, put);
+  }
+
+ private:
+  struct Block {
+    std::size_t bytes = 0;
+    std::array<std::uint64_t, 2> last_copy{};  // by queue, a number of put_
+  };
+  std::map<void*, Block> blocks_;
+  std::array<std::uint64_t, 2> put_{}, come_{};  // copies put into each queue, and those that the host has waited for
+};
+
 // Copies beside the work. As simt::Options::late_copies says they are made when an event behind them is waited for, so
 // that a missing wait is noticed; or at once.
 class CopyQueue {
  public:
-  explicit CopyQueue(simt::Stream& stream) : stream_(stream) {}
+  CopyQueue(simt::Stream& stream, int device) : stream_(stream), device_(device) {}
   void submit(std::function<void()> copy) {
     PGAD_CHECK(!stream_.capturing(), "a copy beside the work inside a captured step would not be repeated");
     waiting_.push_back(std::move(copy));
     if (!simt::options().late_copies) run(end());
   }
   std::size_t end() const { return done_ + waiting_.size(); }
+  // Called by whoever waits, whichever device is current to him.
   void run(std::size_t end) {
+    const int before = std::exchange(simt::current_device(), device_);
     for (; done_ < end; ++done_) {
       stream_.submit(waiting_.front());
       waiting_.pop_front();
     }
+    simt::current_device() = before;
   }
 
  private:
   simt::Stream& stream_;
+  int device_;
   std::deque<std::function<void()>> waiting_;
   std::size_t done_ = 0;
 };
 
 class EmulatedEvent : public DeviceRuntime::Event {
  public:
-  explicit EmulatedEvent(CopyQueue& copies) : copies_(copies) {}
-  void record(DeviceRuntime::Queue queue) override {
-    if (queue == DeviceRuntime::Queue::kCopies) end_ = copies_.end();  // the stream's work is done when it is submitted
+  EmulatedEvent(CopyQueue& copies, HostMemory& host, std::size_t& events)
+      : copies_(copies), host_(host), events_(events) {
+    if (events_ >= simt::options().max_events) throw Error("cuda-emulated: no more events");
+    ++events_;
   }
-  void wait() override { copies_.run(end_); }
-  void hold(DeviceRuntime::Queue queue) override {
-    if (queue == DeviceRuntime::Queue::kWork) copies_.run(end_);
+  ~EmulatedEvent() override { --events_; }
+  void record(Queue queue) override {
+    queue_ = queue;
+    put_ = host_.put(queue);
+    if (queue == Queue::kCopies) end_ = copies_.end();  // the stream's work is done when it is submitted
+  }
+  void wait() override {
+    copies_.run(end_);
+    host_.wait(queue_, put_);
+  }
+  void hold(Queue queue) override {
+    if (queue == Queue::kWork) copies_.run(end_);
   }
 
  private:
   CopyQueue& copies_;
+  HostMemory& host_;
+  std::size_t& events_;
+  Queue queue_ = Queue::kWork;
+  std::uint64_t put_ = 0;
   std::size_t end_ = 0;
 };
 
 class EmulatedRuntime : public DeviceRuntime {
  public:
-  EmulatedRuntime() {
+  explicit EmulatedRuntime(int index) : index_(index) {
     void* arena = mmap(nullptr, kArena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (arena == MAP_FAILED) throw Error("cuda-emulated: no address space for the device's memory");
     arena_ = static_cast<unsigned char*>(arena);
@@ -87,9 +162,11 @@ class EmulatedRuntime : public DeviceRuntime {
     munmap(arena_, kArena);
   }
 
+  void make_current() const override { simt::current_device() = index_; }
   std::string description() const override { return "cuda-emulated: CUDA's kernels executed on the CPU, for tests"; }
   std::string tuning_key() const override { return "cuda-emulated"; }
-  std::size_t free_bytes() const override {
+  std::size_t free_bytes_impl() const override {
+    expect_current("the free memory");
     std::size_t bytes = 0;
     for (const auto& [address, size] : free_) bytes += size;
     return bytes;
@@ -97,7 +174,8 @@ class EmulatedRuntime : public DeviceRuntime {
   int multiprocessors() const override { return 2; }
 
   // First fit; a block is followed by a gap that no one may touch.
-  void* allocate(std::size_t bytes) override {
+  void* allocate_impl(std::size_t bytes) override {
+    expect_current("memory");
     const std::size_t taken = (bytes + kGap - 1) / kGap * kGap + kGap;
     for (auto it = free_.begin(); it != free_.end(); ++it) {
       const auto [address, size] = *it;
@@ -115,7 +193,7 @@ class EmulatedRuntime : public DeviceRuntime {
   void release(void* pointer) noexcept override {
     auto* address = static_cast<unsigned char*>(pointer);
     const auto found = blocks_.find(address);
-    if (found == blocks_.end()) std::abort();  // not a block of this device
+    if (found == blocks_.end()) die("what is released is no block of this device");
     std::size_t size = found->second;
     blocks_.erase(found);
     PGAD_POISON(address, size);
@@ -126,30 +204,46 @@ class EmulatedRuntime : public DeviceRuntime {
     }
     free_.emplace(address, size);
   }
-  void* allocate_host(std::size_t bytes) override { return std::calloc(bytes, 1); }
-  void release_host(void* pointer) noexcept override { std::free(pointer); }
+  void* allocate_host_impl(std::size_t bytes) override {
+    expect_current("page-locked memory");
+    return host_.allocate(bytes);
+  }
+  void release_host(void* pointer) noexcept override { host_.release(pointer); }
 
-  void copy_in(void* to, const void* from, std::size_t bytes, Queue queue) override {
+  void copy_in_impl(void* to, const void* from, std::size_t bytes, Queue queue) override {
     const auto copy = [=] { std::memcpy(to, from, bytes); };
     if (queue == Queue::kCopies)
       copies_.submit(copy);
     else
       stream_.submit(copy);
+    std::atomic_ref(simt::statistics().bytes_in).fetch_add(static_cast<std::int64_t>(bytes));
+    host_.copied(from, queue);
   }
-  void copy_within(void* to, const void* from, std::size_t bytes) override {
+  void copy_within_impl(void* to, const void* from, std::size_t bytes) override {
     stream_.submit([=] { std::memcpy(to, from, bytes); });
   }
-  void copy_out(void* to, const void* from, std::size_t bytes) override {
+  void copy_out_impl(void* to, const void* from, std::size_t bytes) override {
     PGAD_CHECK(!stream_.capturing(), "the host waits inside a captured step");
     stream_.submit([=] { std::memcpy(to, from, bytes); });
+    host_.wait(Queue::kWork, host_.put(Queue::kWork));
   }
-  void fill(void* device, unsigned char byte, std::size_t bytes) override {
+  void fill_impl(void* device, unsigned char byte, std::size_t bytes) override {
     stream_.submit([=] { std::memset(device, byte, bytes); });
   }
-  void synchronize() override { PGAD_CHECK(!stream_.capturing(), "the host waits inside a captured step"); }
-  std::unique_ptr<Event> make_event() override { return std::make_unique<EmulatedEvent>(copies_); }
-  void begin_capture() override { stream_.begin_capture(); }
-  std::unique_ptr<Graph> end_capture(std::string* why) override {
+  void synchronize_impl() override {
+    expect_current("the stream");
+    PGAD_CHECK(!stream_.capturing(), "the host waits inside a captured step");
+    host_.wait(Queue::kWork, host_.put(Queue::kWork));
+  }
+  std::unique_ptr<Event> make_event_impl() override {
+    expect_current("an event");
+    return std::make_unique<EmulatedEvent>(copies_, host_, events_);
+  }
+  void begin_capture_impl() override {
+    expect_current("the stream");
+    stream_.begin_capture();
+  }
+  std::unique_ptr<Graph> end_capture_impl(std::string* why) override {
     auto work = stream_.end_capture();
     if (simt::options().graphs) return std::make_unique<EmulatedGraph>(stream_, std::move(work));
     *why = "the emulator's options say so";
@@ -163,15 +257,20 @@ class EmulatedRuntime : public DeviceRuntime {
     if (pages > 0) mprotect(arena_, pages, begins ? PROT_READ | PROT_WRITE : PROT_NONE);
   }
 
+  void expect_current(const char* what) const { simt::expect_current(index_, what); }
+
+  int index_;
   unsigned char* arena_ = nullptr;
   std::size_t used_ = 0;                                 // bytes up to the end of the last block there ever was
   std::map<unsigned char*, std::size_t> free_, blocks_;  // by address, with the gap behind
-  simt::Stream stream_;
-  CopyQueue copies_{stream_};
+  simt::Stream stream_{index_};
+  CopyQueue copies_{stream_, index_};
+  HostMemory host_;
+  std::size_t events_ = 0;  // there are
 };
 
 }  // namespace
 
-std::shared_ptr<DeviceRuntime> make_emulated_runtime() { return std::make_shared<EmulatedRuntime>(); }
+std::shared_ptr<DeviceRuntime> make_emulated_runtime(int index) { return std::make_shared<EmulatedRuntime>(index); }
 
 }  // namespace pgad

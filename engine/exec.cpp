@@ -20,6 +20,20 @@ Exec::Exec(Device device, int threads, Implementation implementation, Precision 
     throw UsageError("precision: the CPU computes in fp32 only; expected fp32");
 }
 
+Exec::~Exec() {
+  try {
+    const ThreadScope scope(*this);
+    libraries_.clear();     // their handles are the device's
+  } catch (const Error&) {  // the device failed: who used it has been told
+  }
+}
+
+ThreadScope::ThreadScope(const Exec& exec) : threads_before_(omp_get_max_threads()) {
+  if (exec.runtime()) exec.runtime()->make_current();
+  omp_set_num_threads(exec.threads());
+}
+ThreadScope::~ThreadScope() { omp_set_num_threads(threads_before_); }
+
 void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }
 
 Tensor Exec::empty(const Shape& shape, DType dtype) {

@@ -38,6 +38,7 @@ class Exec {
   // threads = 0: one per core. Throws Error where there is no such device.
   explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest,
                 Precision precision = Precision::kFp32, Isa isa = chosen_isa());
+  ~Exec();
   Exec(const Exec&) = delete;
   Exec& operator=(const Exec&) = delete;
 
@@ -102,7 +103,7 @@ class Exec {
   void guard_memory();
   const AllocatorStats& memory() const { return *stats_; }
   // Gives cached blocks back to the system, e.g. when the resolution changes.
-  void trim() { pool_->trim(); }
+  void trim() { own_pool_->trim(); }
 
   // The handles and caches of one library (e.g. cuDNN's), made at first use and kept as long as the Exec.
   template <class Library>
@@ -118,11 +119,17 @@ class Exec {
   // pool, where earlier calls of the step would overwrite it in the next replay.
   template <class Work>
   void without_recording(const Work& work) {
-    auto* const recorded = std::exchange(recorded_, nullptr);
-    const auto pool = std::exchange(pool_, own_pool_);
+    struct Recording {
+      Exec& exec;
+      std::vector<RecordedCall>* calls = std::exchange(exec.recorded_, nullptr);
+      std::shared_ptr<Pool> pool = std::exchange(exec.pool_, exec.own_pool_);
+      ~Recording() {
+        exec.recorded_ = calls;
+        exec.pool_ = std::move(pool);
+      }
+    };
+    const Recording goes_on_afterwards{*this};
     work();
-    pool_ = pool;
-    recorded_ = recorded;
   }
 
   bool recording() const { return recorded_ != nullptr; }
@@ -149,6 +156,20 @@ class Exec {
   PreparedWeights* prepared_ = nullptr;
   bool capturing_ = false;
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
+};
+
+// What kernels, and the libraries beneath them, find set in the calling thread: CUDA's current device, and OpenMP's
+// number of threads, which oneDNN goes by. Both belong to the thread, not to the Exec: whoever runs kernels sets them
+// for that long.
+class ThreadScope {
+ public:
+  explicit ThreadScope(const Exec& exec);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int threads_before_;
 };
 
 // Keeps prepared weights in `store` until it ends; scopes may nest.

@@ -6,40 +6,71 @@
 
 namespace pgad {
 
+// Page-locked memory of the host, and the event behind the last copy that reads it: no one writes or releases it before
+// that has come.
+class HostBlock {
+ public:
+  HostBlock(std::shared_ptr<DeviceRuntime> runtime, std::size_t bytes)
+      : runtime_(std::move(runtime)),
+        bytes_(bytes),
+        read_(runtime_->make_event()),
+        data_(static_cast<float*>(runtime_->allocate_host(bytes))) {}
+  ~HostBlock() {
+    try {
+      read_->wait();
+    } catch (const Error&) {  // the device failed: who used it has been told
+    }
+    runtime_->release_host(data_);
+  }
+  HostBlock(const HostBlock&) = delete;
+  HostBlock& operator=(const HostBlock&) = delete;
+
+  // Waits until the last copy has read it.
+  float* data() const {
+    read_->wait();
+    return data_;
+  }
+  void copy_to(float* device, DeviceRuntime::Queue queue) {
+    runtime_->copy_in(device, data_, bytes_, queue);
+    read_->record(queue);
+  }
+  // What is put into that queue from now on waits for the last copy.
+  void hold(DeviceRuntime::Queue queue) { read_->hold(queue); }
+
+ private:
+  std::shared_ptr<DeviceRuntime> runtime_;
+  std::size_t bytes_;
+  std::unique_ptr<DeviceRuntime::Event> read_;
+  float* data_;  // last: where an event cannot be made, nothing has been taken
+};
+
 class Mirror {
  public:
   Mirror() = default;
   // Zeros on both sides.
   Mirror(Exec& exec, const Shape& shape) : tensor_(exec.zeros(shape)), runtime_(exec.runtime()) {
-    if (!runtime_) return;
-    host_ = {static_cast<float*>(runtime_->allocate_host(tensor_.bytes())),
-             [runtime = runtime_](float* p) { runtime->release_host(p); }};
-    uploaded_ = runtime_->make_event();
+    if (runtime_) host_ = std::make_shared<HostBlock>(runtime_, tensor_.bytes());
   }
 
   const Tensor& tensor() const { return tensor_; }
   // The host's side; waits until an upload under way has read it.
   std::span<float> host() const {
     if (!runtime_) return tensor_.span<float>();
-    uploaded_->wait();
-    return {host_.get(), static_cast<std::size_t>(tensor_.numel())};
+    return {host_->data(), static_cast<std::size_t>(tensor_.numel())};
   }
   // In the order of the device's work.
   void upload() {
-    if (!runtime_) return;
-    runtime_->copy_in(tensor_.data<float>(), host_.get(), tensor_.bytes());
-    uploaded_->record();
+    if (runtime_) host_->copy_to(tensor_.data<float>(), DeviceRuntime::Queue::kWork);
   }
   // Waits for the work before it.
   void download() const {
-    if (runtime_) runtime_->copy_out(host_.get(), tensor_.data<float>(), tensor_.bytes());
+    if (runtime_) runtime_->copy_out(host_->data(), tensor_.data<float>(), tensor_.bytes());
   }
 
  private:
   Tensor tensor_;
   std::shared_ptr<DeviceRuntime> runtime_;
-  std::shared_ptr<float> host_;
-  std::shared_ptr<DeviceRuntime::Event> uploaded_;
+  std::shared_ptr<HostBlock> host_;
 };
 
 // A tensor that the host fills for the next step while the device is still at this one: from the host's page-locked
@@ -57,23 +88,19 @@ class StagedInput {
   // The host's side; waits until the last send() has read it.
   std::span<float> host() const {
     if (!stage_) return tensor_.span<float>();
-    stage_->sent->wait();
-    return {stage_->host, static_cast<std::size_t>(tensor_.numel())};
+    return {stage_->host.data(), static_cast<std::size_t>(tensor_.numel())};
   }
   void send() {
     if (!stage_) return;
-    Stage& s = *stage_;
-    s.received->hold(Queue::kCopies);
-    s.runtime->copy_in(s.block.data<float>(), s.host, s.block.bytes(), Queue::kCopies);
-    s.sent->record(Queue::kCopies);
+    stage_->received->hold(Queue::kCopies);
+    stage_->host.copy_to(stage_->block.data<float>(), Queue::kCopies);
   }
   // What the last send() took.
   void receive() {
     if (!stage_) return;
-    Stage& s = *stage_;
-    s.sent->hold(Queue::kWork);
-    s.runtime->copy_within(tensor_.data<float>(), s.block.data<float>(), s.block.bytes());
-    s.received->record(Queue::kWork);
+    stage_->host.hold(Queue::kWork);
+    stage_->runtime->copy_within(tensor_.data<float>(), stage_->block.data<float>(), stage_->block.bytes());
+    stage_->received->record(Queue::kWork);
   }
 
  private:
@@ -81,26 +108,16 @@ class StagedInput {
   struct Stage {
     Stage(Exec& exec, const Shape& shape)
         : runtime(exec.runtime()),
+          received(runtime->make_event()),
           block(exec.empty(shape)),
-          host(static_cast<float*>(runtime->allocate_host(block.bytes()))),
-          sent(runtime->make_event()),
-          received(runtime->make_event()) {
+          host(runtime, block.bytes()) {
       received->record(Queue::kWork);  // the block may have served work that is not done yet
     }
-    ~Stage() {
-      try {
-        sent->wait();
-      } catch (const Error&) {  // the device failed: who used it has been told
-      }
-      runtime->release_host(host);
-    }
-    Stage(const Stage&) = delete;
-    Stage& operator=(const Stage&) = delete;
 
     std::shared_ptr<DeviceRuntime> runtime;
+    std::unique_ptr<DeviceRuntime::Event> received;
     Tensor block;
-    float* host;
-    std::unique_ptr<DeviceRuntime::Event> sent, received;
+    HostBlock host;  // ends first: it waits for the copy into `block`
   };
 
   Tensor tensor_;

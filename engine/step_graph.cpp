@@ -1,6 +1,7 @@
 #include "engine/step_graph.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -10,7 +11,8 @@ namespace pgad {
 
 StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGraph* other)
     : exec_(exec),
-      pool_(other ? other->pool_ : std::make_shared<Pool>(exec.stats_, exec.runtime_, exec.pool_->guarded())) {
+      pool_(other ? other->pool_
+                  : std::make_shared<Pool>(exec.stats_, exec.runtime_, exec.pool_->guarded(), exec.own_pool_)) {
   PGAD_CHECK(!exec.recording(), "a step graph is already being recorded");
   std::swap(exec_.pool_, pool_);
   exec_.recorded_ = &calls_;
@@ -42,13 +44,16 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
   }
   exec_.capturing_ = false;
   graph_ = exec_.runtime_->end_capture(&why);
-  static bool warned = false;
-  if (!graph_ && !std::exchange(warned, true))
+  static std::atomic<bool> warned = false;
+  if (!graph_ && !warned.exchange(true))
     std::fprintf(stderr, "warning: no graph of this step (%s); its kernels are launched one by one\n", why.c_str());
 }
 
 void StepGraph::replay() {
-  if (graph_) return graph_->launch();
+  if (graph_) {
+    const ThreadScope scope(exec_);
+    return graph_->launch();
+  }
   for (const auto& recorded : calls_) recorded.call(exec_);
 }
 

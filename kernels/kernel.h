@@ -69,6 +69,12 @@ auto version_for(const Kernel<Args>& kernel, const Exec& exec) {
   return function;
 }
 
+template <class Function, class Args>
+void call(Function function, Exec& exec, const Args& args) {
+  const ThreadScope scope(exec);
+  function(exec, args);
+}
+
 // Runs a kernel on the Exec's device, and records it where a step graph is being made.
 template <template <class> class Args, class T>
 void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
@@ -77,9 +83,9 @@ void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
     return;
   }
   const auto function = version_for<Args, T>(kernel, exec);
-  function(exec, args);
+  call(function, exec, args);
   if (exec.recording())
-    exec.record({kernel.name, label_of(args), args.cost(), [function, args](Exec& e) { function(e, args); }});
+    exec.record({kernel.name, label_of(args), args.cost(), [function, args](Exec& e) { call(function, e, args); }});
 }
 
 }  // namespace pgad

@@ -11,7 +11,7 @@ std::int64_t stddev_group_size(std::int64_t batch) {
   return 1;
 }
 
-Discriminator::Discriminator(Exec& exec, const NetworkConfig& c, std::uint64_t seed, DType dtype)
+Discriminator::Discriminator(Exec& exec, const NetworkConfig& c, Seed seed, DType dtype)
     : conv_(exec, dtype, "d.4x4.conv", c.feature_maps(1) + 1, c.feature_maps(1), 3, kGain, kLeak, seed),
       dense0_(exec, dtype, "d.4x4.dense0", 16 * c.feature_maps(1), c.feature_maps(0), c.feature_maps(0),
               FileOrder::kDenseFromMap, kGain, seed),

@@ -13,7 +13,7 @@ std::int64_t stddev_group_size(std::int64_t batch);
 
 class Discriminator {
  public:
-  Discriminator(Exec& exec, const NetworkConfig& config, std::uint64_t seed, DType dtype = DType::kF32);
+  Discriminator(Exec& exec, const NetworkConfig& config, Seed seed, DType dtype = DType::kF32);
 
   struct Output {
     Var score;      // [n], logit (logistic) or critic value (wgan-gp)

@@ -5,7 +5,7 @@
 
 namespace pgad {
 
-Encoder::Encoder(Exec& exec, const NetworkConfig& c, int level, std::uint64_t seed, DType dtype)
+Encoder::Encoder(Exec& exec, const NetworkConfig& c, int level, Seed seed, DType dtype)
     : level_(level),
       from_rgb_(exec, dtype, "e." + side_name(level) + ".from_rgb", c.channels, c.feature_maps(level - 1), 1, kGain,
                 kLeak, seed),

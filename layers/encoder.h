@@ -14,7 +14,7 @@ namespace pgad {
 class Encoder {
  public:
   // level: log2 of the image's side, at least 2.
-  Encoder(Exec& exec, const NetworkConfig& config, int level, std::uint64_t seed, DType dtype = DType::kF32);
+  Encoder(Exec& exec, const NetworkConfig& config, int level, Seed seed, DType dtype = DType::kF32);
 
   // x [n, s, s, channels], s = 2^level -> z [n, d] on the sphere of radius sqrt(d), where the search looks.
   Var forward(const Var& x) const;

@@ -5,7 +5,7 @@
 namespace pgad {
 
 EqualizedConv::EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain,
-                             double slope_, std::uint64_t seed)
+                             double slope_, Seed seed)
     : weight(make_parameter(exec, dtype, name + ".weight", {co, k, k, ci}, FileOrder::kConv, true, seed)),
       bias(make_parameter(exec, dtype, name + ".bias", {co}, FileOrder::kPlain, false, seed)),
       factor(gain / std::sqrt(static_cast<double>(k * k * ci))),
@@ -21,7 +21,7 @@ Var EqualizedConv::upsampled_normalised(const Var& x) const {
 }
 
 EqualizedDense::EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size,
-                               FileOrder order, double gain, std::uint64_t seed)
+                               FileOrder order, double gain, Seed seed)
     : weight(make_parameter(exec, dtype, name + ".weight", {out, in}, order, true, seed)),
       bias(make_parameter(exec, dtype, name + ".bias", {bias_size}, FileOrder::kPlain, false, seed)),
       factor(gain / std::sqrt(static_cast<double>(in))) {}

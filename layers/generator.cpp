@@ -6,13 +6,13 @@
 namespace pgad {
 namespace {
 
-EqualizedConv conv3(Exec& exec, DType dtype, const std::string& name, int ci, int co, std::uint64_t seed) {
+EqualizedConv conv3(Exec& exec, DType dtype, const std::string& name, int ci, int co, Seed seed) {
   return EqualizedConv(exec, dtype, name, ci, co, 3, kGain, kLeak, seed);
 }
 
 }  // namespace
 
-Generator::Generator(Exec& exec, const NetworkConfig& c, std::uint64_t seed, DType dtype)
+Generator::Generator(Exec& exec, const NetworkConfig& c, Seed seed, DType dtype)
     : dense_(exec, dtype, "g.dense", c.latent(), 16 * c.feature_maps(1), c.feature_maps(1), FileOrder::kDenseToMap,
              kGain / 4, seed),
       conv_(conv3(exec, dtype, "g.4x4.conv", c.feature_maps(1), c.feature_maps(1), seed)) {

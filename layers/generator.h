@@ -11,7 +11,7 @@ namespace pgad {
 
 class Generator {
  public:
-  Generator(Exec& exec, const NetworkConfig& config, std::uint64_t seed, DType dtype = DType::kF32);
+  Generator(Exec& exec, const NetworkConfig& config, Seed seed, DType dtype = DType::kF32);
 
   // z [n, d] -> [n, 2^level, 2^level, channels]. old_weight: the fade's weight of the previous size's path, a [1]
   // constant in [0, 1]; undefined once the new size stands alone. level in [2, log2 resolution].

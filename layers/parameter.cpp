@@ -78,11 +78,12 @@ void from_file_order(const Parameter& parameter, const float* values, const Tens
 }
 
 Parameter make_parameter(Exec& exec, DType dtype, const std::string& name, const Shape& shape, FileOrder order,
-                         bool normal, std::uint64_t seed) {
-  if (exec.device().dry) return {name, Var(exec, exec.empty(shape, dtype), true), order};  // values are not kept
+                         bool normal, Seed seed) {
+  // A dry run keeps no values.
+  if (!seed || exec.device().dry) return {name, Var(exec, exec.empty(shape, dtype), true), order};
   std::vector<float> values(static_cast<std::size_t>(shape.numel()), 0.f);
   if (normal) {
-    Rng rng(seed, fnv1a(name));
+    Rng rng(*seed, fnv1a(name));
     for (float& v : values) v = static_cast<float>(rng.normal());
   }
   const Tensor tensor = dtype == DType::kF32

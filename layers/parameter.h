@@ -3,6 +3,7 @@
 // from HWC); in files PyTorch's (OIHW, flattened from CHW), so that others can read them.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,11 @@ std::vector<float> to_file_order(const Parameter& parameter, const Tensor& value
 // Writes `values`, in the file's order, to `out`, a tensor of the parameter's shape.
 void from_file_order(const Parameter& parameter, const float* values, const Tensor& out);
 
+// What a network's weights are drawn by. Without a value none are: whoever makes it sets them all, e.g. from a file.
+using Seed = std::optional<std::uint64_t>;
+
 // A parameter drawn from N(0, 1) by (seed, name), or zero; the numbers depend on neither device nor element type.
 Parameter make_parameter(Exec& exec, DType dtype, const std::string& name, const Shape& shape, FileOrder order,
-                         bool normal, std::uint64_t seed);
+                         bool normal, Seed seed);
 
 }  // namespace pgad

@@ -4,11 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
+#include <thread>
 
 #include "apps/inspection/latent_search.h"
+#include "apps/model/model.h"
 #include "apps/training/train_step.h"
+#include "autograd/ops.h"
 #include "engine/rng.h"
 #include "engine/simt/emulator.h"
+#include "kernels/elementwise/elementwise.h"
+#include "tests/temp_dir.h"
 #include "tests/test_device.h"
 
 namespace pgad::test {
@@ -17,6 +23,13 @@ namespace {
 void fill(std::span<float> values, std::uint64_t stream) {
   Rng rng(11, stream);
   for (float& v : values) v = static_cast<float>(2 * rng.uniform() - 1);
+}
+
+NetworkConfig toy_network(int resolution = 8, int maps = 8) {
+  NetworkConfig n;
+  n.resolution = resolution;
+  n.fmap_max = maps;
+  return n;
 }
 
 TEST(CudaEngine, TransfersArriveAndFreedBlocksServeAgain) {
@@ -77,6 +90,157 @@ TEST(CudaEngine, CachedBlocksAreGivenBackBeforeMemoryIsOut) {
   EXPECT_NO_THROW(exec.empty({7 << 20, 256}));
 }
 
+// A recorded step's calls use blocks that nothing holds any more: memory for another tensor must not come from them.
+TEST(CudaEngine, OutOfMemoryWhileRecordingLeavesTheGraphItsMemory) {
+  PGAD_EMULATION_ONLY("the emulated device has 8 GiB");
+  Exec exec(test_device());
+  const auto gib = [&](double count) { return exec.empty({static_cast<std::int64_t>(count * (1 << 20)), 256}); };
+  const auto write = [&](const Tensor& t) {  // its first element
+    run(kFill, exec, FillArgs<float>{1, t.data<float>(), 1.f});
+  };
+  Tensor between;
+  StepGraph graph(exec, [&] {
+    const Tensor first = gib(1);
+    write(first);
+    between = gib(1);
+    write(gib(2));
+  });
+  // 4 GiB are left, 5 with what the graph still writes to, in two pieces.
+  EXPECT_THROW(StepGraph(
+                   exec, [&] { gib(5); }, &graph),
+               OutOfMemory);
+  {
+    const Tensor outside = gib(1);
+    exec.upload<float>(std::vector<float>{5}, outside, 0);
+    graph.replay();
+    EXPECT_EQ(exec.read<float>(outside, 0, 1)[0], 5.f);
+  }
+  // What is cached outside the graph is given back.
+  { const Tensor cached = gib(3); }
+  EXPECT_NO_THROW(StepGraph(
+      exec, [&] { gib(3.5); }, &graph));
+}
+
+// CUDA's current device belongs to the calling thread: each call and each launch must make its own device that.
+TEST(CudaEngine, TwoDevicesInOneProcessAndOneOnAnotherThread) {
+  if (on_gpu() && cuda_device_count(nullptr) < 2) GTEST_SKIP() << "one GPU only";
+  const auto device = [](int index) { return Device{on_gpu() ? DeviceType::kCuda : DeviceType::kCudaEmulated, index}; };
+  struct Work {
+    Exec exec;
+    Tensor x;
+    Mirror mirror;
+    StagedInput staged;
+    Var y;
+    std::optional<StepGraph> graph;
+    explicit Work(Device d)
+        : exec(d), x(exec.from<float>(std::vector<float>{1, 2}, {2})), mirror(exec, {2}), staged(exec, {2}) {}
+    // x + mirror + staged, matmul for what keeps library handles.
+    std::vector<float> go(float a, float b) {
+      for (float& v : mirror.host()) v = a;
+      mirror.upload();
+      for (float& v : staged.host()) v = b;
+      staged.send();
+      staged.receive();
+      if (graph)
+        graph->replay();
+      else
+        graph.emplace(exec, [&] {
+          const Var one(exec, exec.empty({1, 1}));
+          run(kFill, exec, FillArgs<float>{1, one.value().data<float>(), 1.f});
+          const Var sum = add(add(Var(exec, x), Var(exec, mirror.tensor())), Var(exec, staged.tensor()));
+          y = reshape(matmul(reshape(sum, {2, 1}), one), {2});
+        });
+      exec.synchronize();
+      mirror.download();
+      const Tensor more = exec.zeros({3});
+      exec.trim();
+      return exec.read<float>(y.value());
+    }
+  };
+  Work first(device(0)), second(device(1));
+  for (const float a : {1.f, 2.f}) {  // recorded, then replayed
+    EXPECT_EQ(first.go(a, 10), (std::vector<float>{11 + a, 12 + a}));
+    EXPECT_EQ(second.go(a, 20), (std::vector<float>{21 + a, 22 + a}));
+  }
+  std::thread([&] { EXPECT_EQ(second.go(3, 20), (std::vector<float>{24, 25})); }).join();
+  EXPECT_EQ(first.go(3, 10), (std::vector<float>{14, 15}));
+  // The calls one by one, too.
+  std::thread([&] { EXPECT_NO_THROW(second.graph->profile(1)); }).join();
+}
+
+TEST(CudaEngine, EmulationRefusesWhatBelongsToAnotherDevice) {
+  PGAD_EMULATION_ONLY("of the emulator");
+  Exec exec(Device{DeviceType::kCudaEmulated, 1});
+  const Tensor x = exec.zeros({2});
+  StepGraph graph(exec, [&] { add(Var(exec, x), Var(exec, x)); });
+  simt::current_device() = 0;
+  EXPECT_THROW(static_cast<simt::Stream*>(exec.stream())->submit([] {}), simt::Error);
+  EXPECT_NO_THROW(graph.replay());
+}
+
+// The emulator ends the program where page-locked memory goes while a copy may still read it, or never goes.
+TEST(CudaEngine, PageLockedMemoryIsKeptUntilItHasBeenRead) {
+  Exec exec(test_device());
+  Mirror mirror(exec, {1000});
+  mirror.upload();
+  mirror = Mirror();
+  StagedInput staged(exec, {1000});
+  staged.send();
+  staged = StagedInput();
+}
+
+TEST(CudaEngine, NothingIsLeftWhereAnEventCannotBeMade) {
+  PGAD_EMULATION_ONLY("of the emulator");
+  for (const std::size_t events : {0, 1}) {
+    Exec exec(test_device());
+    simt::options().max_events = events;
+    if (events == 0) {
+      EXPECT_THROW(Mirror(exec, {10}), Error);
+    }
+    EXPECT_THROW(StagedInput(exec, {10}), Error);
+    simt::options() = {};
+    EXPECT_NO_THROW(StagedInput(exec, {10}));
+  }
+}
+
+TEST(CudaEngineDeathTest, EmulationSeesPageLockedMemoryThatGoesTooSoonOrNever) {
+  PGAD_EMULATION_ONLY("of the emulator");
+  const auto wrong = [](bool release) {
+    Exec exec(test_device());
+    const Tensor t = exec.zeros({4});
+    void* block = exec.runtime()->allocate_host(16);
+    exec.runtime()->copy_in(t.data<float>(), block, 16);
+    if (release) exec.runtime()->release_host(block);
+  };
+  EXPECT_DEATH(wrong(true), "while a copy may still read it");
+  EXPECT_DEATH(wrong(false), "never released");
+}
+
+TEST(CudaEngine, LoadingAModelWritesItsWeightsOnce) {
+  PGAD_EMULATION_ONLY("it counts bytes");
+  const TempDir dir;
+  Exec cpu, exec(test_device());
+  Model model;
+  model.config.network = toy_network();
+  model.preprocessing.resolution = 8;
+  model.level = 3;
+  model.g = std::make_unique<Generator>(cpu, model.config.network, 1);
+  model.d = std::make_unique<Discriminator>(cpu, model.config.network, 1);
+  model.encoder = std::make_unique<Encoder>(cpu, model.config.network, 3, 1);
+  save_model(dir / "model", model);
+  const std::int64_t before = simt::statistics().bytes_in;
+  const Model loaded = load_model(exec, dir / "model");
+  std::size_t weights = 0;
+  for (const auto& [a, b] : {std::pair{model.g->parameters(), loaded.g->parameters()},
+                             {model.d->parameters(), loaded.d->parameters()},
+                             {model.encoder->parameters(), loaded.encoder->parameters()}})
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      weights += a[i].var.value().bytes();
+      EXPECT_EQ(cpu.read<float>(a[i].var.value()), exec.read<float>(b[i].var.value())) << a[i].name;
+    }
+  EXPECT_EQ(simt::statistics().bytes_in - before, static_cast<std::int64_t>(weights));
+}
+
 TEST(Dry, CountsMemoryWithoutHavingAny) {
   Device dry;
   dry.dry = true;
@@ -84,13 +248,6 @@ TEST(Dry, CountsMemoryWithoutHavingAny) {
   const Tensor t = exec.empty({1 << 30, 1 << 10});  // 4 TiB
   EXPECT_GE(exec.memory().reserved_bytes, std::size_t{1} << 42);
   EXPECT_EQ(exec.read<float>(t, 5, 2), (std::vector<float>{0, 0}));
-}
-
-NetworkConfig toy_network(int resolution = 8, int maps = 8) {
-  NetworkConfig n;
-  n.resolution = resolution;
-  n.fmap_max = maps;
-  return n;
 }
 
 struct Trained {

@@ -1,13 +1,37 @@
 // Allocator, step graph, random numbers.
 
 #include <gtest/gtest.h>
+#include <omp.h>
+
+#include <filesystem>
+#include <iterator>
+#include <thread>
 
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "engine/step_graph.h"
+#include "kernels/kernel.h"
 
 namespace pgad::test {
 namespace {
+
+// A kernel that tells the number of threads which OpenMP, and with it oneDNN, would take in it.
+template <class T>
+struct ProbeArgs {
+  int* threads;
+  Cost cost() const { return {}; }
+};
+template <class T>
+void probe(Exec&, const ProbeArgs<T>& args) {
+  *args.threads = omp_get_max_threads();
+}
+const Kernel<ProbeArgs> kProbe = {"probe", probe<float>, probe<double>, nullptr, nullptr, nullptr};
+
+int threads_in_kernels(Exec& exec) {
+  int threads = 0;
+  run(kProbe, exec, ProbeArgs<float>{&threads});
+  return threads;
+}
 
 TEST(Allocator, FreedBlocksServeAgain) {
   Exec exec;
@@ -61,6 +85,78 @@ TEST(StepGraph, AnExceptionLeavesTheExecUsable) {
   EXPECT_FALSE(exec.recording());
   StepGraph again(exec, [&] { add(Var(exec, exec.empty({2})), Var(exec, exec.empty({2}))); });
   EXPECT_EQ(again.size(), 1u);
+}
+
+TEST(StepGraph, AnExceptionInUnrecordedWorkLeavesTheRecordingOn) {
+  Exec exec;
+  const Tensor x = exec.zeros({2});
+  const StepGraph graph(exec, [&] {
+    EXPECT_THROW(exec.without_recording([] { throw Error("no"); }), Error);
+    EXPECT_TRUE(exec.recording());
+    add(Var(exec, x), Var(exec, x));
+  });
+  EXPECT_EQ(graph.size(), 1u);
+}
+
+// The recorded calls still use the blocks that nothing holds.
+TEST(StepGraph, TrimmingInARecordedStepKeepsItsMemory) {
+  Exec exec;
+  { const Tensor cached = exec.empty({1 << 16}); }
+  const Tensor x = exec.zeros({1 << 10});
+  const StepGraph graph(exec, [&] {
+    add(Var(exec, x), Var(exec, x));
+    const std::size_t before = exec.memory().reserved_bytes;
+    exec.trim();
+    EXPECT_EQ(before - exec.memory().reserved_bytes, std::size_t{4} << 16)
+        << "all that was cached outside, and no more";
+  });
+}
+
+// OpenMP's number of threads belongs to the calling thread, and several Execs may use it.
+TEST(Threads, EachExecHasItsNumber) {
+  Exec one(Device{}, 1), three(Device{}, 3);
+  const int own = omp_get_max_threads();
+  const auto check = [&] {
+    omp_set_num_threads(5);
+    EXPECT_EQ(threads_in_kernels(one), 1);
+    EXPECT_EQ(threads_in_kernels(three), 3);
+    EXPECT_EQ(threads_in_kernels(one), 1);
+    EXPECT_EQ(omp_get_max_threads(), 5) << "the caller's own number";
+  };
+  check();
+  std::thread(check).join();
+  // A replayed step too.
+  int threads = 0;
+  StepGraph graph(one, [&] { run(kProbe, one, ProbeArgs<float>{&threads}); });
+  threads = 0;
+  std::thread([&] { graph.replay(); }).join();
+  EXPECT_EQ(threads, 1);
+  EXPECT_THROW(run(Kernel<ProbeArgs>{"throws", [](Exec&, const ProbeArgs<float>&) { throw Error("no"); }, nullptr,
+                                     nullptr, nullptr, nullptr},
+                   one, ProbeArgs<float>{&threads}),
+               Error);
+  EXPECT_EQ(omp_get_max_threads(), 5);
+  omp_set_num_threads(own);
+}
+
+// What really runs, oneDNN's threads included: on a thread of its own, which has no helpers yet.
+TEST(Threads, AnExecOfOneRunsOnOneBesideAnExecOfTwo) {
+  std::thread([] {
+    const auto running = [] {
+      return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                           std::filesystem::directory_iterator());
+    };
+    Exec one(Device{}, 1), two(Device{}, 2);
+    const auto multiply = [](Exec& exec) {
+      const Var x(exec, exec.zeros({512, 512}));
+      matmul(x, x);
+    };
+    const auto before = running();
+    multiply(one);
+    EXPECT_EQ(running(), before);
+    multiply(two);
+    EXPECT_EQ(running(), before + 1);
+  }).join();
 }
 
 // Known answers of Random123 1.09's test vectors (philox4x32-10).

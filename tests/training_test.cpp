@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <filesystem>
 
 #include "apps/config/config_io.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/encoder_trainer.h"
 #include "apps/training/schedule.h"
 #include "apps/training/train_step.h"
 #include "apps/training/trainer.h"
@@ -288,6 +290,81 @@ double share_drawn_among_abnormals(double gamma) {
 
 TEST(Toy, GeneratorStaysAwayFromKnownAbnormals) { EXPECT_LT(share_drawn_among_abnormals(0.1), 0.05); }
 TEST(Toy, WithoutThemItDrawsThere) { EXPECT_GT(share_drawn_among_abnormals(1.0), 0.25); }
+
+struct EncoderRig {
+  Exec exec;
+  Model model;
+  EncoderRig() {
+    model.config.network.resolution = 32;
+    model.config.network.fmap_max = 32;
+    model.level = 5;
+    model.statistic = 0.3;
+    model.g = std::make_unique<Generator>(exec, model.config.network, 1);
+    model.d = std::make_unique<Discriminator>(exec, model.config.network, 1);
+  }
+  void draw(std::span<float> images) {
+    Rng rng(3, 3);
+    for (float& v : images) v = static_cast<float>(2 * rng.uniform() - 1);
+  }
+};
+
+std::int64_t preparations(const StepGraph& graph) {
+  return std::ranges::count_if(graph.calls(),
+                               [](const RecordedCall& c) { return std::string(c.kernel) == "conv2d_prepare"; });
+}
+
+TEST(EncoderStep, FrozenWeightsArePreparedOnce) {
+  EncoderRig rig;
+  const Encoder encoder(rig.exec, rig.model.config.network, 5, 3);
+  EncoderStep step(rig.exec, rig.model, encoder, 4);
+  rig.draw(step.images());
+  step.run(0.001);
+  // The encoder's own weights change: each step prepares them anew.
+  const Tensor images = rig.exec.zeros({4, 32, 32, 1});
+  const StepGraph alone(rig.exec, [&] {
+    const Var z = encoder.forward(Var(rig.exec, images));
+    std::vector<Var> leaves;
+    for (const Parameter& p : encoder.parameters()) leaves.push_back(p.var);
+    grad(sum(z), leaves);
+  });
+  if (preparations(alone) == 0) GTEST_SKIP() << "no vector code for this processor";
+  EXPECT_EQ(preparations(step.graph()), preparations(alone));
+}
+
+// The loss can be finite where the gradients, or their squares in Adam's second moment, are not.
+TEST(EncoderStep, GradientsThatAreNotFiniteAreSkipped) {
+  EncoderRig rig;
+  const Encoder encoder(rig.exec, rig.model.config.network, 5, 3);
+  EncoderStep step(rig.exec, rig.model, encoder, 4);
+  rig.draw(step.images());
+  const auto weights = [&] {
+    std::vector<std::vector<float>> all;
+    for (const Parameter& p : encoder.parameters()) all.push_back(rig.exec.read<float>(p.var.value()));
+    return all;
+  };
+  const auto scale_images = [&](float factor) {  // the generator's
+    for (const Parameter& p : rig.model.g->parameters())
+      if (p.name.find("to_rgb") != std::string::npos)
+        for (float& w : p.var.value().span<float>()) w *= factor;
+  };
+  EXPECT_FALSE(step.run(0.001).skipped);
+  const auto before = weights();
+  scale_images(0x1p40f);
+  const EncoderStep::Result r = step.run(0.001);
+  EXPECT_TRUE(std::isfinite(r.loss)) << "the test needs another factor";
+  EXPECT_TRUE(r.skipped);
+  EXPECT_EQ(weights(), before);
+  scale_images(0x1p-40f);
+  double loss = 0, first = 0;
+  for (int i = 0; i < 30; ++i) {
+    const EncoderStep::Result next = step.run(0.001);
+    EXPECT_FALSE(next.skipped);
+    loss = next.loss;
+    if (i == 0) first = loss;
+  }
+  EXPECT_LT(loss, first);
+  EXPECT_NE(weights(), before);
+}
 
 }  // namespace
 }  // namespace pgad::test

@@ -169,14 +169,14 @@ Model load_model(Exec& exec, const std::string& path) {
     throw Error(str(path, ": metadata 'preprocessing' makes images of ", model.preprocessing.resolution, "x",
                     model.preprocessing.resolution, "x", model.preprocessing.channels, ", the networks take ",
                     network.resolution, "x", network.resolution, "x", network.channels));
-  model.g = std::make_unique<Generator>(exec, network, 0);
-  model.d = std::make_unique<Discriminator>(exec, network, 0);
+  model.g = std::make_unique<Generator>(exec, network, std::nullopt);
+  model.d = std::make_unique<Discriminator>(exec, network, std::nullopt);
   for (const Parameter& p : model.g->parameters()) read_parameter(file, p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) read_parameter(file, p.name, p, p.var.value());
   if (file.metadata.count("encoder") > 0) {
     if (const std::int64_t level = metadata_integer(file, "encoder"); level != model.level)
       throw Error(str(path, ": metadata 'encoder' is ", level, ", expected the level ", model.level));
-    model.encoder = std::make_unique<Encoder>(exec, network, model.level, 0);
+    model.encoder = std::make_unique<Encoder>(exec, network, model.level, std::nullopt);
     for (const Parameter& p : model.encoder->parameters()) read_parameter(file, p.name, p, p.var.value());
   }
   if (file.metadata.count("calibration") > 0) {

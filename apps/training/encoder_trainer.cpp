@@ -2,13 +2,9 @@
 
 #include <chrono>
 #include <cmath>
-#include <optional>
 
 #include "autograd/ops.h"
-#include "engine/mirror.h"
 #include "engine/rng.h"
-#include "engine/step_graph.h"
-#include "layers/adam.h"
 
 namespace pgad {
 namespace {
@@ -18,37 +14,69 @@ constexpr int kReportEvery = 20;                       // steps
 
 }  // namespace
 
+EncoderStep::EncoderStep(Exec& exec, const Model& model, const Encoder& encoder, std::int64_t batch)
+    : exec_(exec),
+      model_(model),
+      encoder_(encoder),
+      adam_(exec, {0.9, 0.999, 1e-8}, encoder.parameters()),
+      images_(exec, {batch, model.side(), model.side(), model.config.network.channels}),
+      statistic_(constant(exec, model.statistic)),
+      old_weight_(model.old_weight > 0 ? constant(exec, model.old_weight) : Var()) {}
+
+void EncoderStep::step() {
+  const Model& m = model_;
+  Var x(exec_, images_.tensor());
+  if (old_weight_.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight_);
+  const Var z = encoder_.forward(x);
+  Var dz;
+  {
+    const PreparedScope scope(exec_, frozen_);
+    const auto features_of = [&](const Var& image) {
+      return m.d->forward(image, m.level, old_weight_, statistic_).features;
+    };
+    Var features;
+    {
+      const HistoryScope off(false);
+      features = features_of(x);
+    }
+    const Var leaf(exec_, z.value(), /*requires_grad=*/true);
+    const Var drawn = m.g->forward(leaf, m.level, old_weight_);
+    const Var loss = encoder_loss(x, drawn, features, features_of(drawn), m.config.encoder.feature_weight);
+    dz = grad(loss, std::span(&leaf, 1))[0];
+    loss_ = loss.value();
+  }
+  std::vector<Var> leaves;
+  for (const Parameter& p : encoder_.parameters()) leaves.push_back(p.var);
+  const std::vector<Var> gradients = grad(std::span(&z, 1), std::span(&dz, 1), leaves);
+  norm_ = squared_norm(exec_, gradients);
+  adam_.apply(encoder_.parameters(), gradients, norm_);
+}
+
+EncoderStep::Result EncoderStep::run(double lr) {
+  images_.upload();
+  adam_.prepare(lr);
+  if (graph_)
+    graph_->replay();
+  else
+    graph_.emplace(exec_, [this] { step(); });
+  const Result r{exec_.read<float>(loss_)[0], !std::isfinite(exec_.read<float>(norm_)[0])};
+  if (!r.skipped) adam_.advance();
+  return r;
+}
+
 void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64_t seed,
                    const std::function<void(const EncoderProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const EncoderConfig& config = model.config.encoder;
-  const NetworkConfig& network = model.config.network;
   const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
-  const std::int64_t side = std::int64_t{1} << model.level;
-  auto encoder = std::make_unique<Encoder>(exec, network, model.level, seed);
-  Adam adam(exec, {0.9, 0.999, 1e-8}, encoder->parameters());
-
-  Mirror input(exec, {batch, side, side, network.channels});
-  const Var statistic = constant(exec, model.statistic);
-  const Var old_weight = model.old_weight > 0 ? constant(exec, model.old_weight) : Var();
-  Tensor loss_value;
-  const auto step = [&] {
-    Var x(exec, input.tensor());
-    if (old_weight.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight);
-    const Var features = model.d->forward(x, model.level, old_weight, statistic).features.detach();
-    const Var drawn = model.g->forward(encoder->forward(x), model.level, old_weight);
-    const Var drawn_features = model.d->forward(drawn, model.level, old_weight, statistic).features;
-    const Var loss = encoder_loss(x, drawn, features, drawn_features, config.feature_weight);
-    std::vector<Var> leaves;
-    for (const Parameter& p : encoder->parameters()) leaves.push_back(p.var);
-    adam.apply(encoder->parameters(), grad(loss, leaves), loss.value());
-    loss_value = loss.value();
-  };
+  auto encoder = std::make_unique<Encoder>(exec, model.config.network, model.level, seed);
+  EncoderStep step(exec, model, *encoder, batch);
 
   std::vector<long> order, wanted(static_cast<std::size_t>(batch));
-  std::optional<StepGraph> graph;
   const auto begin = Clock::now();
-  double recent = 0;
+  double recent = 0;  // loss
+  std::int64_t taken = 0;
+  int skipped_in_row = 0;
   for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
     for (std::int64_t i = 0; i < batch; ++i) {
       const std::int64_t at = (done + i) % images.size();
@@ -61,19 +89,18 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
       }
       wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
     }
-    images.fetch(wanted, static_cast<int>(side), input.host().data());
-    input.upload();
+    images.fetch(wanted, model.side(), step.images().data());
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);
-    adam.prepare(config.lr * (1 - progress));
-    if (graph)
-      graph->replay();
-    else
-      graph.emplace(exec, step);
-    adam.advance();
-    const double loss = exec.read<float>(loss_value)[0];
-    if (!std::isfinite(loss)) throw Error(str("the encoder diverged after ", done, " images; lower --encoder-lr"));
-    recent = number == 0 ? loss : 0.98 * recent + 0.02 * loss;
+    const EncoderStep::Result r = step.run(config.lr * (1 - progress));
+    skipped_in_row = r.skipped ? skipped_in_row + 1 : 0;
+    taken += !r.skipped;
+    const bool last = done + batch >= total;
+    if (skipped_in_row >= model.config.optimizer.max_skipped_steps || (last && taken == 0))
+      throw Error(str("the encoder diverged: ", skipped_in_row,
+                      " steps in a row had gradients that are not finite, after ", done + batch,
+                      " images; lower --encoder-lr"));
+    if (!r.skipped) recent = taken == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kReportEvery == 0) {
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
       on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});

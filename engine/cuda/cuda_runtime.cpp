@@ -46,8 +46,8 @@ class CudaEvent : public DeviceRuntime::Event {
 
 class CudaRuntime : public DeviceRuntime {
  public:
-  explicit CudaRuntime(int index) {
-    PGAD_CUDA_CHECK(cudaSetDevice(index));
+  explicit CudaRuntime(int index) : index_(index) {
+    PGAD_CUDA_CHECK(cudaSetDevice(index));  // not make_current(): it opens the device's context, which may fail
     PGAD_CUDA_CHECK(cudaGetDeviceProperties(&properties_, index));
     if (properties_.major < kLeastMajor)
       throw Error(str("device 'cuda:", index, "' is a ", properties_.name, " of compute capability ", properties_.major,
@@ -58,6 +58,11 @@ class CudaRuntime : public DeviceRuntime {
     for (const cudaStream_t s : streams_) (void)cudaStreamDestroy(s);
   }
 
+  void make_current() const override {
+    int current = -1;  // asking is cheaper than setting
+    PGAD_CUDA_CHECK(cudaGetDevice(&current));
+    if (current != index_) PGAD_CUDA_CHECK(cudaSetDevice(index_));
+  }
   std::string description() const override {
     const double gib = static_cast<double>(properties_.totalGlobalMem) / (1 << 30);
     return str(properties_.name, " (sm_", properties_.major, properties_.minor, ", ", static_cast<int>(gib + 0.5),
@@ -69,14 +74,14 @@ class CudaRuntime : public DeviceRuntime {
     return str(properties_.name, ", sm_", properties_.major, properties_.minor, ", ", properties_.multiProcessorCount,
                " multiprocessors, CUDA ", driver / 1000, ".", driver % 1000 / 10);
   }
-  std::size_t free_bytes() const override {
+  std::size_t free_bytes_impl() const override {
     std::size_t free = 0, total = 0;
     PGAD_CUDA_CHECK(cudaMemGetInfo(&free, &total));
     return free;
   }
   int multiprocessors() const override { return properties_.multiProcessorCount; }
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate_impl(std::size_t bytes) override {
     void* pointer = nullptr;
     const cudaError_t code = cudaMalloc(&pointer, bytes);
     if (code == cudaErrorMemoryAllocation) {
@@ -87,34 +92,42 @@ class CudaRuntime : public DeviceRuntime {
     return pointer;
   }
   // cudaFree waits for the device, so no kernel still works on the block.
-  void release(void* pointer) noexcept override { (void)cudaFree(pointer); }
-  void* allocate_host(std::size_t bytes) override {
+  void release(void* pointer) noexcept override {
+    (void)cudaSetDevice(index_);
+    (void)cudaFree(pointer);
+  }
+  void* allocate_host_impl(std::size_t bytes) override {
     void* pointer = nullptr;
     PGAD_CUDA_CHECK(cudaMallocHost(&pointer, bytes));
     std::memset(pointer, 0, bytes);
     return pointer;
   }
-  void release_host(void* pointer) noexcept override { (void)cudaFreeHost(pointer); }
+  void release_host(void* pointer) noexcept override {
+    (void)cudaSetDevice(index_);
+    (void)cudaFreeHost(pointer);
+  }
 
-  void copy_in(void* to, const void* from, std::size_t bytes, Queue queue) override {
+  void copy_in_impl(void* to, const void* from, std::size_t bytes, Queue queue) override {
     PGAD_CUDA_CHECK(
         cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, streams_[static_cast<std::size_t>(queue)]));
   }
-  void copy_within(void* to, const void* from, std::size_t bytes) override {
+  void copy_within_impl(void* to, const void* from, std::size_t bytes) override {
     PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, work()));
   }
-  void copy_out(void* to, const void* from, std::size_t bytes) override {
+  void copy_out_impl(void* to, const void* from, std::size_t bytes) override {
     PGAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, work()));
     synchronize();
   }
-  void fill(void* device, unsigned char byte, std::size_t bytes) override {
+  void fill_impl(void* device, unsigned char byte, std::size_t bytes) override {
     PGAD_CUDA_CHECK(cudaMemsetAsync(device, byte, bytes, work()));
   }
-  void synchronize() override { PGAD_CUDA_CHECK(cudaStreamSynchronize(work())); }
-  std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(streams_); }
+  void synchronize_impl() override { PGAD_CUDA_CHECK(cudaStreamSynchronize(work())); }
+  std::unique_ptr<Event> make_event_impl() override { return std::make_unique<CudaEvent>(streams_); }
 
-  void begin_capture() override { PGAD_CUDA_CHECK(cudaStreamBeginCapture(work(), cudaStreamCaptureModeThreadLocal)); }
-  std::unique_ptr<Graph> end_capture(std::string* why) override {
+  void begin_capture_impl() override {
+    PGAD_CUDA_CHECK(cudaStreamBeginCapture(work(), cudaStreamCaptureModeThreadLocal));
+  }
+  std::unique_ptr<Graph> end_capture_impl(std::string* why) override {
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t executable = nullptr;
     cudaError_t code = cudaStreamEndCapture(work(), &graph);
@@ -131,6 +144,7 @@ class CudaRuntime : public DeviceRuntime {
  private:
   cudaStream_t work() const { return streams_[static_cast<std::size_t>(Queue::kWork)]; }
 
+  int index_;
   cudaDeviceProp properties_{};
   Streams streams_{};
 };

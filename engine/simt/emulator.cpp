@@ -545,7 +545,19 @@ Statistics& statistics() {
   return instance;
 }
 
+int& current_device() {
+  thread_local int device = 0;
+  return device;
+}
+
+void expect_current(int device, const char* what) {
+  if (current_device() != device)
+    throw Error(pgad::str(what, " of device ", device, " while device ", current_device(),
+                          " is the calling thread's current one"));
+}
+
 void Stream::submit(std::function<void()> work) {
+  expect_current(device_, "work");
   if (capturing_) {
     captured_.push_back(std::move(work));
     return;

@@ -43,6 +43,7 @@ struct Options {
   bool late_copies = true;
   bool graphs = true;                         // whether captured work can be made a graph
   std::size_t max_shared_bytes = 227 * 1024;  // a block's, static and dynamic: compute capability 9.0
+  std::size_t max_events = ~std::size_t{0};   // that a device can hold
 };
 Options& options();
 
@@ -55,13 +56,21 @@ struct KernelStatistics {
 struct Statistics {
   bool kept = true;  // false: nothing is counted, as on a GPU
   std::int64_t launches = 0, blocks = 0, threads = 0;
+  std::int64_t bytes_in = 0;  // copied from the host to a device
   std::map<std::string, KernelStatistics> kernels;
 };
 Statistics& statistics();
 
-// An in-order queue. Work runs at once; while a capture is on, it is listed instead, as CUDA's stream capture does.
+// CUDA's current device of the calling thread.
+int& current_device();
+// Throws Error where another device is current, as CUDA refuses what belongs to this one.
+void expect_current(int device, const char* what);
+
+// An in-order queue of a device. Work runs at once; while a capture is on, it is listed instead, as CUDA's stream
+// capture does.
 class Stream {
  public:
+  explicit Stream(int device = 0) : device_(device) {}
   void submit(std::function<void()> work);
   void begin_capture();
   std::vector<std::function<void()>> end_capture();
@@ -70,6 +79,7 @@ class Stream {
   void around_work(std::function<void(bool begins)> call) { around_work_ = std::move(call); }
 
  private:
+  int device_;
   bool capturing_ = false;
   std::vector<std::function<void()>> captured_;
   std::function<void(bool)> around_work_;
