@@ -36,8 +36,8 @@ FieldList select_fields(std::initializer_list<Group> groups, std::initializer_li
 // Throws UsageError naming the closest name if there is no such field.
 const Field& find_field(const std::string& name);
 
-// Adds an option per field; parsing appends what was given to `given`, which must outlive the app. The help shows values
-// of `shown_defaults`; with short names, which lie over a model's configuration, only those of the run group.
+// Adds an option per field; parsing appends what was given to `given`, which must outlive the app. The help shows
+// values of `shown_defaults`; with short names, which lie over a model's configuration, only those of the run group.
 void add_options(CLI::App& app, GivenOptions& given, const FieldList& fields, const Config& shown_defaults,
                  Naming naming = Naming::kFull);
 

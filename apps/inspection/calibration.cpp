@@ -48,10 +48,6 @@ struct MapMoments {
   }
 };
 
-}  // namespace
-
-namespace {
-
 // All but normal_combined.
 void fit_weights(Calibration& c, const LogisticOptions& options) {
   PGAD_CHECK(c.normals() > 0);

@@ -28,13 +28,13 @@ struct Problem {
 
   Problem(std::span<const double> x, std::span<const std::uint8_t> labels, int dimension, double ridge)
       : features(x), anomalous(labels), d(dimension) {
-    l2.assign(static_cast<size_t>(d), ridge);
     PGAD_CHECK(d >= 1 && x.size() == labels.size() * static_cast<size_t>(d), x.size(), " features for ", labels.size(),
                " labels of ", d);
     const auto anomalies = std::ranges::count_if(labels, [](std::uint8_t a) { return a != 0; });
     const auto normals = std::ssize(labels) - anomalies;
     if (normals == 0) throw Error("logistic fit: no normal example");
     if (anomalies == 0) throw Error("logistic fit: no anomalous example");
+    l2.assign(static_cast<size_t>(d), ridge);
     weight_of_normal = 0.5 / static_cast<double>(normals);
     weight_of_anomalous = 0.5 / static_cast<double>(anomalies);
   }

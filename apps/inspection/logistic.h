@@ -31,8 +31,8 @@ struct LogisticFit {
 // Minimises  sum_i c_i log(1 + exp(-y_i (w x_i + b))) + l2/2 |w|^2,  y = +1 for anomalous and -1 for normal,
 // each class weighing one half in total (c_i = 1 / (2 * size of its class)), the bias not regularised.
 // features: [n][d], row-major, of any scale. Newton's method: each step minimises the quadratic model under the
-// constraint, then searches along the line to that minimum; deterministic. The loss never rises, so the last point is
-// the best one. Throws Error on a missing class, non-finite features and l2 <= 0.
+// constraint, then searches along the line to that minimum; deterministic. The loss never rises (but for rounding), so
+// the last point is the best one. Throws Error on a missing class, non-finite features and l2 <= 0.
 LogisticFit fit_logistic(std::span<const double> features, std::span<const std::uint8_t> anomalous, int d,
                          const LogisticOptions& options = {});
 
