@@ -16,22 +16,22 @@ if [[ $# -ne 1 || $1 == -* ]]; then
   sed -n '6,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
+if [[ -d $1 && -n $(ls -A "$1") && ! -f $1/COMMIT ]]; then
+  echo "gpu_bundle.sh: $1 is neither empty nor a folder that this script has made; expected one of these, or none" >&2
+  exit 2
+fi
 build=${PGAD_BUILD:-$root/build/bundle}
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPGAD_STATIC=ON -DPGAD_CUDA=ON \
   -DPGAD_CUDA_ARCHITECTURES="${PGAD_CUDA_ARCHITECTURES:-90-real}" >/dev/null
-tests=(golden_test)
-for source in "$root"/tests/cuda_*_test.cpp; do
-  source=${source##*/}
-  tests+=("${source%.cpp}")
-done
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target pgad_train pgad_infer kernels_bench step_bench "${tests[@]}"
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target pgad_train pgad_infer kernels_bench step_bench gpu_tests
 
+rm -rf "${1:?}"/{apps,tests,bench,lib,data,scripts}
 mkdir -p "$1"/{apps,tests,bench,lib,data,scripts}
 bundle=$(cd "$1" && pwd)
 cp "$build"/apps/{pgad_train,pgad_infer} "$bundle/apps"
 cp "$build"/bench/{kernels_bench,step_bench} "$bundle/bench"
-for test in "${tests[@]}"; do cp "$build/tests/$test" "$bundle/tests"; done
-programs=("$bundle"/apps/* "$bundle"/bench/*_bench "$bundle"/tests/*_test)
+cp "$build/tests/gpu_tests" "$bundle/tests"
+programs=("$bundle"/apps/* "$bundle"/bench/*_bench "$bundle/tests/gpu_tests")
 strip "${programs[@]}"
 cp -r "$root/tests/golden" "$bundle/tests"
 cp -r "$root/data/mnist-subset" "$bundle/data"

@@ -168,21 +168,19 @@ part_build() {
       capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)
       options+=(-DPGAD_CUDA=ON ${capability:+-DPGAD_CUDA_ARCHITECTURES=$capability-real})
     fi
-    local targets=("$root"/tests/cuda_*_test.cpp)
-    targets=("${targets[@]##*/}")
     step build-configure 120 cmake -S "$root" -B "$bin" "${options[@]}" || {
       local status=$?
       last_line build-configure
       [[ $status -eq $cut ]] && return "$cut" || return 1
     }
     # Goes on where it was cut.
-    step build-compile 3600 cmake --build "$bin" -j "$(nproc)" --target "${targets[@]%.cpp}" golden_test kernels_bench step_bench pgad_train pgad_infer || {
+    step build-compile 3600 cmake --build "$bin" -j "$(nproc)" --target gpu_tests kernels_bench step_bench pgad_train pgad_infer || {
       local status=$?
       last_line build-compile
       [[ $status -eq $cut ]] && return "$cut" || return 1
     }
   fi
-  for program in tests/golden_test tests/cuda_fragments_test bench/kernels_bench bench/step_bench apps/pgad_train apps/pgad_infer; do
+  for program in $(test_programs | sed "s,^$bin/,,") bench/kernels_bench bench/step_bench apps/pgad_train apps/pgad_infer; do
     if [[ ! -x $bin/$program ]] || ldd "$bin/$program" 2>&1 | grep -q 'not found'; then missing+=("$program"); fi
   done
   if [[ ${#missing[@]} -gt 0 ]]; then
@@ -192,15 +190,24 @@ part_build() {
   echo "${prebuilt:+prebuilt: }$("$bin/apps/pgad_train" --version 2>&1 | head -n 1)"
 }
 
-# The names of a test program's cases.
+# All tests in one program, or, in a build folder, in one per file, the operands' layouts first.
+test_programs() {
+  if [[ -x $bin/tests/gpu_tests ]]; then
+    echo "$bin/tests/gpu_tests"
+  else
+    printf '%s\n' "$bin"/tests/cuda_fragments_test "$bin"/tests/cuda_*_test "$bin"/tests/golden_test | awk '!seen[$0]++'
+  fi
+}
+# The names of a test program's cases, the operands' layouts first.
 cases_of() {
   timeout 60 "$1" --gtest_list_tests </dev/null 2>/dev/null |
-    awk '{ sub(/ *#.*/, "") } /^[^ ].*\.$/ { suite = $1 } /^  / { print suite $1 }'
+    awk '{ sub(/ *#.*/, "") } /^[^ ].*\.$/ { suite = $1 } /^  / { print suite $1 }' |
+    awk '/^CudaFragments/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }'
 }
 part_parity() {
   local program programs name test_case cases log status passed=0 skipped=0 bad=() late=() test_device=$device
   [[ $device == cuda ]] || test_device=gpu-rehearsal
-  mapfile -t programs < <(printf '%s\n' "$bin"/tests/cuda_fragments_test "$bin"/tests/cuda_*_test "$bin"/tests/golden_test | awk '!seen[$0]++')
+  mapfile -t programs < <(test_programs)
   for program in "${programs[@]}"; do
     [[ -x $program ]] || continue
     name=${program##*/}
@@ -228,27 +235,29 @@ part_parity() {
 }
 
 part_sanitizer() {
-  local sanitizer tool program filter status clean=0 stopped=0 bad=()
+  local sanitizer tool suite program filter status clean=0 stopped=0 bad=()
   if [[ $device != cuda ]]; then echo "needs a GPU" && return 77; fi
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer /opt/cuda/bin/compute-sanitizer 2>/dev/null | head -n 1)
   if [[ -z $sanitizer ]]; then echo "no compute-sanitizer on this machine" && return 77; fi
   for tool in memcheck racecheck initcheck synccheck; do
-    for program in "$bin"/tests/cuda_*_test; do
-      [[ -x $program ]] || continue
-      case ${program##*/} in # a few seconds without the sanitizer are minutes with it
-      cuda_engine_test) filter='CudaEngine.TransfersArrive*:CudaEngine.SteadySteps*' ;;
-      cuda_conv_test) filter='CudaConv.SteadyStep*:CudaConv.EqualsReference' ;;
-      *) filter='*' ;;
+    for suite in fragments kernels conv engine; do
+      case $suite in # a few seconds without the sanitizer are minutes with it
+      fragments) filter='CudaFragments.*' ;;
+      kernels) filter='CudaKernels.*' ;;
+      conv) filter='CudaConv.SteadyStep*:CudaConv.EqualsReference' ;;
+      engine) filter='CudaEngine.TransfersArrive*:CudaEngine.SteadySteps*' ;;
       esac
+      program=$bin/tests/gpu_tests
+      [[ -x $program ]] || program=$bin/tests/cuda_${suite}_test
       status=0
-      step "sanitizer-$tool-${program##*/}" 30 env PGAD_TEST_DEVICE="$device" "$sanitizer" --tool "$tool" --error-exitcode 42 \
+      step "sanitizer-$tool-$suite" 30 env PGAD_TEST_DEVICE="$device" "$sanitizer" --tool "$tool" --error-exitcode 42 \
         "$program" --gtest_filter="$filter" || status=$?
       case $status in
       0) clean=$((clean + 1)) ;;
       "$cut") return "$cut" ;;
-      42) bad+=("$tool of ${program##*/}") ;;
-      124) if grep -q '^========= .*[Ee]rror' "$out/sanitizer-$tool-${program##*/}.log"; then bad+=("$tool of ${program##*/}"); else stopped=$((stopped + 1)); fi ;;
-      *) bad+=("$tool of ${program##*/} (status $status)") ;;
+      42) bad+=("$tool of $suite") ;;
+      124) if grep -q '^========= .*[Ee]rror' "$out/sanitizer-$tool-$suite.log"; then bad+=("$tool of $suite"); else stopped=$((stopped + 1)); fi ;;
+      *) bad+=("$tool of $suite (status $status)") ;;
       esac
     done
   done
