@@ -28,7 +28,7 @@ set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all_parts=(info build steps convolutions parity pytorch sanitizer train tuned maps)
-declare -A part_limit=([info]=20 [build]=3600 [steps]=150 [convolutions]=150 [parity]=120 [pytorch]=120 [sanitizer]=60
+declare -A part_limit=([info]=20 [build]=3600 [steps]=120 [convolutions]=150 [parity]=120 [pytorch]=120 [sanitizer]=60
   [train]=90 [tuned]=120 [maps]=60)
 
 usage() {
