@@ -11,7 +11,8 @@ scripts/setup.sh
 cmake --preset release -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF >/dev/null
 cmake --build --preset release --target pgad_train pgad_infer -- --quiet
 
-rm -rf "$out"
+# An earlier demo's results go; whatever else lies in a directory given stays.
+rm -rf "$out"/{model,samples,inspection,table.txt}
 start=$SECONDS
 echo "2/4  Training on the 8s of data/mnist-subset, with 10 % of every other digit as known abnormals"
 build/release/apps/pgad_train --data data/mnist-subset --normal-class 8 --preset tiny --out "$out/model" \
