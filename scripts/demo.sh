@@ -8,7 +8,7 @@ out=${1:-demo-out}
 
 echo "1/4  Installing what is missing, building"
 scripts/setup.sh
-cmake --preset release -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF >/dev/null
+cmake --preset release >/dev/null
 cmake --build --preset release --target pgad_train pgad_infer -- --quiet
 
 # An earlier demo's results go; whatever else lies in a directory given stays.

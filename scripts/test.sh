@@ -15,11 +15,12 @@ scripts/setup.sh
 # Tests whose results come from the kernels of the CPU.
 computes='Ops|Grad|Winograd|Search|Golden|Network|Loss|Training|Trainer|Encoder|Scorer|_program|programs_test'
 
+# PGAD_TESTS is set, since the folder may be one that was configured without.
 build() {  # build PRESET [TARGET...]
   local preset=$1
   shift
   echo "== $preset: building"
-  cmake --preset "$preset" -DPGAD_WERROR=$werror >/dev/null
+  cmake --preset "$preset" -DPGAD_TESTS=ON -DPGAD_WERROR=$werror >/dev/null
   cmake --build --preset "$preset" ${1:+--target "$@"} -- --quiet
 }
 run() {  # run PRESET [CTEST ARGUMENT...]

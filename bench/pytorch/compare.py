@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Times pgad and PyTorch in turns on the same machine and writes a report. Run by bench/compare_pytorch.sh.
 
-Every round runs, for one configuration, pgad's step_bench and the PyTorch worker in both memory layouts, one after the
-other, each in a fresh process that warms up before its clock starts; the order turns from round to round, and a round
-waits for an idle machine for a while. PyTorch's layout is the one whose median is better. The figure is the median over rounds of pgad's images/s over PyTorch's of the
-same round: load that comes and goes hits both.
+Every round runs, for one configuration, pgad's step_bench and PyTorch's variants one after the other, each in a fresh
+process that warms up before its clock starts; the order turns from round to round, and a round waits for an idle machine
+for a while. PyTorch's variants are eager, compiled (torch.compile, where the version has it) and on a GPU also graphs (the
+step captured as a CUDA graph) and compiled-graphs, each in both memory layouts and by each interpreter of --pythons; the
+one whose median is best counts. One that fails is reported and left out. The figure is the median over rounds of pgad's
+images/s over PyTorch's of the same round: load that comes and goes hits both.
 
-With --device cuda PyTorch's variants are eager, compiled (torch.compile), graphs (the step captured as a CUDA graph) and
-compiled-graphs, each in both layouts; the best counts. A variant that fails is reported and left out.
+--isa holds both sides to an instruction set: pgad by PGAD_ISA, PyTorch by ATEN_CPU_CAPABILITY and the limits of oneDNN and
+MKL.
 """
 import argparse
 import datetime
@@ -25,13 +27,20 @@ from configs import CONFIGS, LAYOUTS, MODES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# What holds both sides to an instruction set; "best" is what each finds on the machine.
+ISAS = {
+    "best": {},
+    "avx2": {"PGAD_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2",
+             "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+}
 BUSY = 0.1  # share of the cores in others' use above which a round is called disturbed
 
 
-def run(command, timeout):
+def run(command, isa, timeout):
     """The result that a program prints, or None where it fails: the reason goes to standard error."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
+                              env={**os.environ, **ISAS[isa]})
     except subprocess.TimeoutExpired:
         print(f"took more than {timeout:g} s: {' '.join(command)}", file=sys.stderr)
         return None
@@ -64,13 +73,31 @@ def wait_for_idle(patience):
     return busy
 
 
+def describe_torch(python):
+    """What an interpreter's PyTorch is: version, whether it compiles, and its libraries."""
+    program = ("import json, platform, re, torch; show = torch.__config__.show();"
+               "find = lambda pattern: (re.search(pattern, show) or ['', 'none'])[1];"
+               "print(json.dumps({'version': torch.__version__, 'compiles': hasattr(torch, 'compile'), 'python': platform.python_version(),"
+               "'onednn': find(r'(?:MKL-DNN|oneDNN) v([\\d.]+)'), 'blas': find(r'BLAS_INFO=(\\w+)'), 'capability': find(r'CPU capability usage: (\\S+)'),"
+               "'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else '', 'cuda': torch.version.cuda or ''}))")
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{python}: no PyTorch there\n{done.stderr}")
+    return {"executable": python, **json.loads(done.stdout)}
+
+
 def pytorch_variants(args):
-    """Name of a variant -> options of train_and_search.py."""
-    layouts = args.layouts.split(",")
-    if args.device == "cpu":
-        return {layout: ["--layout", layout] for layout in layouts}
-    return {f"{mode} {layout}": ["--device", args.device, "--precision", args.precision, "--layout", layout] + MODES[mode]
-            for mode in args.variants.split(",") for layout in layouts}
+    """Name of a variant -> how its command begins."""
+    variants = {}
+    for torch in args.torches:
+        for mode in args.variants.split(","):
+            if "--compile" in MODES[mode] and not torch["compiles"]:
+                continue
+            for layout in args.layouts.split(","):
+                variants[f"{torch['version']} {mode} {layout}"] = [
+                    torch["executable"], os.path.join(HERE, "train_and_search.py"), "--device", args.device,
+                    "--precision", args.precision, "--layout", layout] + MODES[mode]
+    return variants
 
 
 def command(who, cell, args):
@@ -79,7 +106,7 @@ def command(who, cell, args):
                "--seconds", str(args.seconds)]
     if who == "pgad":
         return shlex.split(args.prefix) + [args.step_bench, "--device", args.device, "--precision", args.precision] + options
-    return shlex.split(args.prefix) + [sys.executable, os.path.join(HERE, "train_and_search.py")] + pytorch_variants(args)[who] + options
+    return shlex.split(args.prefix) + pytorch_variants(args)[who] + options
 
 
 def output_of(*command_line):
@@ -89,18 +116,12 @@ def output_of(*command_line):
         return ""
 
 
-def machine():
-    import torch
-
+def machine(args):
     with open("/proc/cpuinfo") as f:
         cpu = re.search(r"model name\s*:\s*(.*)", f.read())
-    onednn = re.search(r"(?:MKL-DNN|oneDNN) v([\d.]+)", torch.__config__.show())
-    blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
     return {"cpu": cpu[1].strip() if cpu else platform.machine(), "cores": len(os.sched_getaffinity(0)), "system": platform.system(),
-            "python": platform.python_version(), "torch": torch.__version__, "torch_onednn": onednn[1] if onednn else "none",
-            "torch_blas": blas[1] if blas else "unknown", "torch_cpu_capability": (re.search(r"CPU capability usage: (\S+)", torch.__config__.show()) or ["", ""])[1],
+            "torches": args.torches, "gpu": args.torches[0]["gpu"], "cuda": args.torches[0]["cuda"],
             "omp_env": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_", "KMP_", "MALLOC_"))},
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "", "torch_cuda": torch.version.cuda or "",
             "commit": output_of("cat", "COMMIT") or output_of("git", "rev-parse", "--short", "HEAD") or "none",
             "modified": bool(output_of("git", "status", "--porcelain", "--untracked-files=no"))}
 
@@ -114,8 +135,9 @@ def cells(args):
         if not names:
             sys.exit(f"no configuration {wanted!r}; expected NAME[:BATCH][@THREADS], NAME of {', '.join(CONFIGS)}")
         for name in names:
-            yield {"name": name, "channels": 1, **CONFIGS[name], "threads": int(parsed[3] or args.threads),
-                   "batch": int(parsed[2] or CONFIGS[name]["batch"])}
+            for isa in args.isa.split(","):
+                yield {"name": name, "channels": 1, **CONFIGS[name], "threads": int(parsed[3] or args.threads),
+                       "batch": int(parsed[2] or CONFIGS[name]["batch"]), "isa": isa}
 
 
 def measure(cell, args):
@@ -127,12 +149,12 @@ def measure(cell, args):
         current = {"busy_before": wait_for_idle(args.patience)}
         for who in turn:
             if who not in failed:
-                current[who] = run(command(who, cell, args), args.timeout)
+                current[who] = run(command(who, cell, args), cell["isa"], args.timeout)
                 if current[who] is None:
                     failed.append(who)
         current["busy_after"] = busy_share()
         rounds.append(current)
-        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} round {i + 1}: " + ", ".join(f"{w} {current[w]['images_per_s']:.1f}" for w in sides if w not in failed) + " images/s", file=sys.stderr)
+        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} {cell['isa']} round {i + 1}: " + ", ".join(f"{w} {current[w]['images_per_s']:.1f}" for w in sides if w not in failed) + " images/s", file=sys.stderr)
     median = lambda who, key: statistics.median(r[who].get(key, 0) for r in rounds)
     memory = "peak_rss_mb" if args.device == "cpu" else "peak_device_reserved_mb"
     row = {**cell, "failed": failed, "rounds": rounds}
@@ -143,6 +165,7 @@ def measure(cell, args):
             row[label] = {k: median(who, k) for k in ("ms_per_step", "images_per_s")}
             row[label]["peak_mb"] = median(who, memory)
     row["pytorch_variant"] = best or "none"
+    row["variants"] = {v: median(v, "images_per_s") for v in variants if v not in failed}
     if best and pgad:
         ratios = [r["pgad"]["images_per_s"] / r[best]["images_per_s"] for r in rounds]
         row["speed_ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
@@ -153,25 +176,30 @@ def measure(cell, args):
 def markdown(report):
     m, a = report["machine"], report["protocol"]
     on_gpu = a["device"] != "cpu"
+    torches = "; ".join(f"PyTorch {t['version']} (Python {t['python']}, oneDNN {t['onednn']}, {t['capability']}, BLAS {t['blas']})" for t in m["torches"])
     lines = [f"# pgad and PyTorch, {report['date']}", "",
-             f"{(m['gpu'] + ', CUDA ' + m['torch_cuda'] + ', ' + a['precision'] + '; ') if on_gpu else ''}"
-             f"{m['cpu']}, {m['cores']} cores. pgad {m['commit']}{' (modified)' if m['modified'] else ''}; "
-             f"PyTorch {m['torch']} (oneDNN {m['torch_onednn']}, {m['torch_cpu_capability']}, BLAS {m['torch_blas']}).",
+             f"{(m['gpu'] + ', CUDA ' + m['cuda'] + ', ' + a['precision'] + '; ') if on_gpu else ''}"
+             f"{m['cpu']}, {m['cores']} cores. pgad {m['commit']}{' (modified)' if m['modified'] else ''}; {torches}.",
              f"{a['rounds']} rounds of {a['seconds']:g} s in turns, fresh processes, warm-up not counted; medians. "
-             f"Ratio: pgad's images/s over PyTorch's of the same round, median (least to most); PyTorch in its faster {'variant' if on_gpu else 'layout'}.",
+             f"Ratio: pgad's images/s over PyTorch's of the same round, median (least to most); PyTorch in its fastest variant.",
              f"MB: {'of the GPU, reserved by the allocator' if on_gpu else 'resident'}, at most. "
              f"Rounds with more than {BUSY:.0%} of the cores in use by others just before or after: {a['disturbed']} of {a['all_rounds']}"
-             f"{' (do not trust these figures)' if 2 * a['disturbed'] >= a['all_rounds'] and not on_gpu else ''}.", "",
-             f"| job | side | maps | batch | threads | pgad ms/step | PyTorch ms/step | {'variant' if on_gpu else 'layout'} | pgad images/s | PyTorch images/s | ratio | pgad MB | PyTorch MB |",
-             "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
+             f"{' (do not trust these figures)' if 2 * a['disturbed'] >= a['all_rounds'] and not on_gpu else ''}.",
+             "" if on_gpu else f"Instruction set: best, what each side finds on the machine; avx2, both held to it ({', '.join(f'{k}={v}' for k, v in ISAS['avx2'].items())}).", "",
+             "| job | side | maps | batch | threads | instruction set | pgad ms/step | PyTorch ms/step | PyTorch | pgad images/s | PyTorch images/s | ratio | pgad MB | PyTorch MB |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
     none = {"ms_per_step": float("nan"), "images_per_s": float("nan"), "peak_mb": float("nan")}
     cell = lambda v, digits: "" if v != v else f"{v:.{digits}f}"
     for r in report["results"]:
         p, t, s = r.get("pgad", none), r.get("pytorch", none), r.get("speed_ratio")
         ratio = f"**{s['median']:.2f}** ({s['least']:.2f} to {s['most']:.2f})" if s else ""
-        lines.append(f"| {r['mode']} | {r['resolution']} | {r['fmap_max']} | {r['batch']} | {r['threads']} | {cell(p['ms_per_step'], 1)} | {cell(t['ms_per_step'], 1)} | {r['pytorch_variant']} | "
+        lines.append(f"| {r['mode']} | {r['resolution']} | {r['fmap_max']} | {r['batch']} | {r['threads']} | {r['isa']} | {cell(p['ms_per_step'], 1)} | {cell(t['ms_per_step'], 1)} | {r['pytorch_variant']} | "
                      f"{cell(p['images_per_s'], 1)} | {cell(t['images_per_s'], 1)} | {ratio} | {cell(p['peak_mb'], 0)} | {cell(t['peak_mb'], 0)} |")
-    failures = [f"{r['name']}: {', '.join(r['failed'])}" for r in report["results"] if r["failed"]]
+    lines += ["", "PyTorch's variants, images/s:", "", "| " + " | ".join(["step", "batch", "threads", "instruction set"] + report["variants"]) + " |",
+              "|---" * (4 + len(report["variants"])) + "|"]
+    for r in report["results"]:
+        lines.append("| " + " | ".join([r["name"], str(r["batch"]), str(r["threads"]), r["isa"]] + [cell(r["variants"].get(v, float("nan")), 1) for v in report["variants"]]) + " |")
+    failures = [f"{r['name']} ({r['isa']}): {', '.join(r['failed'])}" for r in report["results"] if r["failed"]]
     if failures:
         lines += ["", "Failed, and left out: " + "; ".join(failures) + "."]
     return "\n".join(lines) + "\n"
@@ -184,7 +212,9 @@ def main():
     p.add_argument("--resolutions", default="", help="instead of --configs: the networks of the preset pggan at these sizes, e.g. 32,64,128,256,512,1024")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32")
-    p.add_argument("--variants", default=",".join(MODES), help="of PyTorch on a GPU (default: %(default)s)")
+    p.add_argument("--variants", default="", help="of PyTorch: of " + ", ".join(MODES) + " (default: all that the device has)")
+    p.add_argument("--isa", default="best", help="comma-separated, of " + ", ".join(ISAS) + ": each step is timed at each (default: %(default)s)")
+    p.add_argument("--pythons", default=sys.executable, help="comma-separated interpreters whose PyTorch takes part (default: this one)")
     p.add_argument("--layouts", default=",".join(LAYOUTS))
     p.add_argument("--timeout", type=float, default=600, help="seconds for one program (default: %(default)s)")
     p.add_argument("--rounds", type=int, default=5)
@@ -198,20 +228,25 @@ def main():
     args = p.parse_args()
     if args.device == "cpu" and args.precision != "fp32":
         p.error("--precision needs --device cuda")
-    if not set(args.variants.split(",")) <= set(MODES) or not set(args.layouts.split(",")) <= set(LAYOUTS):
-        p.error(f"--variants: of {', '.join(MODES)}; --layouts: of {', '.join(LAYOUTS)}")
+    on_device = [m for m in MODES if args.device == "cuda" or "--cuda-graphs" not in MODES[m]]
+    args.variants = args.variants or ",".join(on_device)
+    if not set(args.isa.split(",")) <= set(ISAS):
+        p.error(f"--isa: of {', '.join(ISAS)}")
+    if not set(args.variants.split(",")) <= set(on_device) or not set(args.layouts.split(",")) <= set(LAYOUTS):
+        p.error(f"--variants: of {', '.join(on_device)}; --layouts: of {', '.join(LAYOUTS)}")
     if args.rounds < 1 or args.threads < 1:
         p.error("--rounds and --threads start at 1")
     if not args.pytorch_only and not os.access(args.step_bench, os.X_OK):
         sys.exit(f"{args.step_bench} is missing; build the release preset first (or --pytorch-only)")
 
+    args.torches = [describe_torch(python) for python in args.pythons.split(",")]
+    info = machine(args)
     results = [measure(cell, args) for cell in list(cells(args))]
-    info = machine()
     report = {"date": datetime.date.today().isoformat(), "machine": info,
               "protocol": {"rounds": args.rounds, "seconds": args.seconds, "device": args.device, "precision": args.precision,
                            "disturbed": sum(max(r["busy_before"], r["busy_after"]) > BUSY for row in results for r in row["rounds"]),
                            "all_rounds": sum(len(row["rounds"]) for row in results)},
-              "results": results}
+              "variants": list(pytorch_variants(args)), "results": results}
     os.makedirs(args.out, exist_ok=True)
     slug = re.sub(r"[^a-z0-9]+", "-", (info["cpu"] if args.device == "cpu" else info["gpu"]).lower()).strip("-")
     what = f"{info['cores']}-cores" if args.device == "cpu" else args.precision
