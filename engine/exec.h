@@ -159,8 +159,7 @@ class Exec {
 };
 
 // What kernels, and the libraries beneath them, find set in the calling thread: CUDA's current device, and OpenMP's
-// number of threads, which oneDNN goes by. Both belong to the thread, not to the Exec: whoever runs kernels sets them
-// for that long.
+// number of threads. Both belong to the thread, not to the Exec: whoever runs kernels sets them for that long.
 class ThreadScope {
  public:
   explicit ThreadScope(const Exec& exec);

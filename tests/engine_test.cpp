@@ -15,7 +15,7 @@
 namespace pgad::test {
 namespace {
 
-// A kernel that tells the number of threads which OpenMP, and with it oneDNN, would take in it.
+// A kernel that tells the number of threads which OpenMP would take in it.
 template <class T>
 struct ProbeArgs {
   int* threads;
@@ -139,7 +139,7 @@ TEST(Threads, EachExecHasItsNumber) {
   omp_set_num_threads(own);
 }
 
-// What really runs, oneDNN's threads included: on a thread of its own, which has no helpers yet.
+// What really runs: on a thread of its own, which has no helpers yet.
 TEST(Threads, AnExecOfOneRunsOnOneBesideAnExecOfTwo) {
   std::thread([] {
     const auto running = [] {

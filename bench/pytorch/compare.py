@@ -21,6 +21,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from configs import CONFIGS, LAYOUTS, MODES
@@ -36,11 +37,16 @@ ISAS = {
 BUSY = 0.1  # share of the cores in others' use above which a round is called disturbed
 
 
+def compiled_for(isa):
+    """Where torch.compile keeps its code. It does not tell instruction sets apart: with one folder for two a program crashes."""
+    return os.path.join(tempfile.gettempdir(), f"torchinductor-{os.getuid()}-{isa}")
+
+
 def run(command, isa, timeout):
     """The result that a program prints, or None where it fails: the reason goes to standard error."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
-                              env={**os.environ, **ISAS[isa]})
+                              env={**os.environ, **ISAS[isa], "TORCHINDUCTOR_CACHE_DIR": compiled_for(isa)})
     except subprocess.TimeoutExpired:
         print(f"took more than {timeout:g} s: {' '.join(command)}", file=sys.stderr)
         return None
