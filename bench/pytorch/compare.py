@@ -34,6 +34,7 @@ ISAS = {
     "avx2": {"PGAD_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2",
              "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }
+HOPELESS = 0.6  # a variant of PyTorch that in the first round reaches less than this share of the best one's speed is not timed again
 BUSY = 0.1  # share of the cores in others' use above which a round is called disturbed
 
 
@@ -149,22 +150,25 @@ def cells(args):
 def measure(cell, args):
     variants = list(pytorch_variants(args))
     sides = (["pgad"] if not args.pytorch_only else []) + variants
-    failed, rounds = [], []
+    failed, rounds, hopeless = [], [], []
     for i in range(args.rounds):
         turn = sides[i % len(sides):] + sides[: i % len(sides)]
         current = {"busy_before": wait_for_idle(args.patience)}
         for who in turn:
-            if who not in failed:
+            if who not in failed + hopeless:
                 current[who] = run(command(who, cell, args), cell["isa"], args.timeout)
                 if current[who] is None:
                     failed.append(who)
         current["busy_after"] = busy_share()
         rounds.append(current)
-        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} {cell['isa']} round {i + 1}: " + ", ".join(f"{w} {current[w]['images_per_s']:.1f}" for w in sides if w not in failed) + " images/s", file=sys.stderr)
-    median = lambda who, key: statistics.median(r[who].get(key, 0) for r in rounds)
+        print(f"{cell['name']} batch {cell['batch']} threads {cell['threads']} {cell['isa']} round {i + 1}: " + ", ".join(f"{w} {current[w]['images_per_s']:.1f}" for w in sides if current.get(w)) + " images/s", file=sys.stderr)
+        if i == 0:
+            speed = {v: current[v]["images_per_s"] for v in variants if v not in failed}
+            hopeless = [v for v in speed if speed[v] < HOPELESS * max(speed.values())]
+    median = lambda who, key: statistics.median(r[who].get(key, 0) for r in rounds if who in r)
     memory = "peak_rss_mb" if args.device == "cpu" else "peak_device_reserved_mb"
     row = {**cell, "failed": failed, "rounds": rounds}
-    best = max((v for v in variants if v not in failed), key=lambda v: median(v, "images_per_s"), default=None)
+    best = max((v for v in variants if v not in failed + hopeless), key=lambda v: median(v, "images_per_s"), default=None)
     pgad = None if args.pytorch_only or "pgad" in failed else "pgad"
     for who, label in ((best, "pytorch"), (pgad, "pgad")):
         if who:
@@ -186,7 +190,7 @@ def markdown(report):
     lines = [f"# pgad and PyTorch, {report['date']}", "",
              f"{(m['gpu'] + ', CUDA ' + m['cuda'] + ', ' + a['precision'] + '; ') if on_gpu else ''}"
              f"{m['cpu']}, {m['cores']} cores. pgad {m['commit']}{' (modified)' if m['modified'] else ''}; {torches}.",
-             f"{a['rounds']} rounds of {a['seconds']:g} s in turns, fresh processes, warm-up not counted; medians. "
+             f"{a['rounds']} rounds of {a['seconds']:g} s in turns, fresh processes, warm-up not counted; medians. A variant of PyTorch that had less than {HOPELESS} of the best one's speed in the first round was not timed again. "
              f"Ratio: pgad's images/s over PyTorch's of the same round, median (least to most); PyTorch in its fastest variant.",
              f"MB: {'of the GPU, reserved by the allocator' if on_gpu else 'resident'}, at most. "
              f"Rounds with more than {BUSY:.0%} of the cores in use by others just before or after: {a['disturbed']} of {a['all_rounds']}"
