@@ -1,9 +1,15 @@
+#include <immintrin.h>
+
 #include "kernels/simd.h"
 
 namespace pgad {
 namespace {
 // 16 registers: 12 sums, a row of b, a's element.
 constexpr int kWidth = 8, kRows = 6, kBlocks = 2, kRowsOfTwo = 6, kDotRows = 4, kDotColumns = 2;
+
+using Vector = float __attribute__((vector_size(4 * kWidth)));
+inline Vector all(float x) { return _mm256_set1_ps(x); }
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 }  // namespace
 }  // namespace pgad
 

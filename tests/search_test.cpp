@@ -11,6 +11,7 @@
 #include "apps/inspection/scorer.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "kernels/matmul/matmul.h"
 #include "kernels/latent_step/latent_step.h"
 #include "tests/temp_dir.h"
 
@@ -101,6 +102,38 @@ TEST(Search, SameBitsInAnyCompany) {
                                  found.z.begin() + static_cast<std::ptrdiff_t>(place * alone.z.size())));
         }
     }
+  }
+}
+
+// A row of a product does not depend on how many there are: what registers hold is another matter in each case.
+TEST(Search, SameBitsOfAProductsRowInAnyBatch) {
+  for (const Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+    if (isa > machine_isa()) continue;
+    Exec exec(Device{}, 1, Implementation::kFastest, Precision::kFp32, isa);
+    for (const bool transposed : {false, true})
+      for (const std::int64_t n : {1, 9, 32, 80})
+        for (const std::int64_t k : {3, 32, 600}) {
+          constexpr std::int64_t kRows = 26;
+          Rng rng(1, static_cast<std::uint64_t>(n * k));
+          std::vector<float> a(kRows * k), b(n * k), all(kRows * n), alone(n), some(kRows * n);
+          for (auto* v : {&a, &b})
+            for (float& x : *v) x = static_cast<float>(2 * rng.uniform() - 1);
+          const auto product = [&](std::int64_t first, std::int64_t rows, std::vector<float>& c) {
+            run(kMatmul, exec,
+                MatmulArgs<float>{rows, n, k, false, transposed, 0.3f, a.data() + first * k, b.data(), c.data()});
+          };
+          product(0, kRows, all);
+          for (std::int64_t row = 0; row < kRows; ++row) {
+            product(row, 1, alone);
+            ASSERT_TRUE(std::equal(alone.begin(), alone.end(), all.begin() + row * n))
+                << isa_name(isa) << " " << n << " " << k << " row " << row;
+          }
+          for (std::int64_t rows = 2; rows < kRows; ++rows) {
+            product(0, rows, some);
+            ASSERT_TRUE(std::equal(some.begin(), some.begin() + rows * n, all.begin()))
+                << isa_name(isa) << " " << n << " " << k << ", " << rows << " rows";
+          }
+        }
   }
 }
 
