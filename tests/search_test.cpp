@@ -11,8 +11,8 @@
 #include "apps/inspection/scorer.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
-#include "kernels/matmul/matmul.h"
 #include "kernels/latent_step/latent_step.h"
+#include "kernels/matmul/matmul.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {
