@@ -42,8 +42,9 @@ struct Session {
   std::string tuning;  // path, or empty
   Model model;
   Config config;
+  bool threshold_given;
 
-  explicit Session(const Options& o) {
+  explicit Session(const Options& o) : threshold_given(!std::isnan(o.threshold)) {
     GivenOptions early;  // threads and device decide how to load
     for (const auto& g : o.given)
       if (g.first->group == Group::kRun) early.push_back(g);
@@ -72,8 +73,10 @@ struct Session {
   std::vector<std::string> notes() const {
     if (!model.calibration)
       return {"the model is not calibrated (training was interrupted): no combined score, no decision"};
-    std::vector<std::string> notes;
-    if (!model.calibration->note.empty()) notes.push_back(model.calibration->note);
+    std::vector<std::string> notes = model.calibration->notes;
+    const double rate = config.scoring.false_reject_rate;
+    const std::string note = threshold_note(threshold_of(*model.calibration, kCombined, rate), rate);
+    if (!note.empty() && !threshold_given) notes.push_back(note);
     if (const std::string changed = changed_scoring(); !changed.empty())
       notes.push_back(changed +
                       " differ from the calibration's: combined scores and decisions are off by what that changes");
@@ -94,7 +97,8 @@ nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::
 double decision_threshold(const Session& s, const Options& o) {
   if (!s.model.calibration) return std::nan("");
   if (!std::isnan(o.threshold)) return o.threshold;
-  return threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate).value;
+  const Threshold t = threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate);
+  return t.decides() ? t.value : std::nan("");
 }
 
 // Scores samples into the tables of o.out; `also` sees each image that could be scored. Returns the exit code.
@@ -137,6 +141,8 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
   std::string summary = str(writer.scored(), " images scored");
   if (!std::isnan(threshold))
     summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
+  else if (s.model.calibration)
+    summary += ", none judged: too few held-out normal images for a threshold";
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
   progress.say(summary + "; see " + out_path(o, "scores.csv"));
   return writer.failed() > 0 || stop_requested ? kExitFailure : 0;
@@ -311,8 +317,9 @@ int info(const Options& o) {
   if (m.calibration) {
     const Calibration& c = *m.calibration;
     std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
-              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n"
-              << (c.note.empty() ? "" : "note              " + c.note + "\n") << "\n"
+              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n";
+    for (const std::string& note : s.notes()) std::cout << "note              " << note << "\n";
+    std::cout << "\n"
               << "score           mean       spread     weight     threshold at a false-reject rate of "
               << m.config.scoring.false_reject_rate << " (95 % interval)\n";
     for (int i = 0; i < kScoreCount; ++i) {

@@ -212,10 +212,14 @@ int train(const GivenOptions& given, const std::string& config_file) {
     return 0;
   }
   save_model(path, model);
-  if (!model.calibration->note.empty()) progress.say("note: " + model.calibration->note);
-  const Threshold t = threshold_of(*model.calibration, kCombined, config.scoring.false_reject_rate);
+  const double rate = config.scoring.false_reject_rate;
+  const Threshold t = threshold_of(*model.calibration, kCombined, rate);
+  if (const std::string text = separation(*model.calibration); !text.empty())
+    progress.say("AUROC on held-out images (of combined: those of its fit): " + text);
+  for (const std::string& note : model.calibration->notes) progress.say("WARNING: " + note);
+  if (const std::string note = threshold_note(t, rate); !note.empty()) progress.say("WARNING: " + note);
   progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ",
-                   config.scoring.false_reject_rate, ": ", t.value, " (95 % interval ", t.low, " to ", t.high, ", ",
+                   rate, ": ", t.value, " (95 % interval ", t.low, " to ", t.high, ", ",
                    t.count, " held-out normals)"));
   return 0;
 }

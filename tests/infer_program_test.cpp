@@ -153,7 +153,7 @@ TEST(InferProgram, NoteOfTheCalibrationIsPassedOn) {
   const std::string model = dir / "noted.safetensors";
   write_changed_model(model, [](SafeTensorsFile& f) {
     auto json = nlohmann::json::parse(f.metadata.at("calibration"));
-    json["note"] = "the fit is poor";
+    json["notes"] = {"the fit is poor"};
     f.metadata["calibration"] = json.dump();
   });
   write_digits(dir / "in", 1);
@@ -161,7 +161,45 @@ TEST(InferProgram, NoteOfTheCalibrationIsPassedOn) {
   EXPECT_TRUE(ended(infer({"score", "--model", model, "--input", dir / "in", "--threads", "1", "--out", dir / "out"}),
                     0, {"note: the fit is poor"}));
   const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
-  EXPECT_EQ(scores.at("notes"), nlohmann::json::array({"the fit is poor"}));
+  EXPECT_EQ(scores.at("notes").at(0), "the fit is poor");
+}
+
+// One held-out normal image is no ground for a threshold: images are scored, but not judged unless the user says how.
+TEST(InferProgram, UndecidedWithoutEnoughHeldOutNormals) {
+  const TempDir dir;
+  const std::string model = dir / "one.safetensors";
+  write_changed_model(model, [](SafeTensorsFile& f) {
+    SafeTensor& terms = f.tensors.at("calibration.normal_terms");
+    terms.bytes.resize(terms.bytes.size() / static_cast<std::size_t>(terms.shape[0]));
+    terms.shape[0] = 1;
+    f.tensors.erase("calibration.normal_combined");
+  });
+  write_digits(dir / "in", 2);
+  const auto score = [&](const Words& more) {
+    const ProcessResult r =
+        infer(Words{"score", "--model", model, "--input", dir / "in", "--steps", "2", "--out", dir / "out"} + more);
+    return std::make_pair(r, read_csv(dir / "out/scores.csv"));
+  };
+  const auto [undecided, rows] = score({});
+  EXPECT_TRUE(ended(undecided, 0, {"only 1 normal image is held out", "72 are needed", "none judged"}));
+  ASSERT_EQ(rows.size(), 2u);
+  for (const auto& row : rows) {
+    EXPECT_EQ(row.at("decision"), "undecided");
+    EXPECT_NE(row.at("combined"), "");
+  }
+  const auto json = nlohmann::json::parse(read_file(dir / "out/scores.json"));
+  EXPECT_TRUE(json.at("threshold").is_null());
+  EXPECT_EQ(json.at("images").at(0).at("decision"), "undecided");
+  const auto [decided, judged] = score({"--threshold", "-1000"});
+  EXPECT_TRUE(ended(decided, 0, {"2 judged anomalous"}));
+  EXPECT_EQ(decided.err.find("held out"), std::string::npos) << decided.err;
+  for (const auto& row : judged) EXPECT_EQ(row.at("decision"), "anomalous");
+  const auto r = infer({"evaluate", "--model", model, "--data", shared().data, "--steps", "2", "--limit", "5", "--out",
+                        dir / "evaluation"});
+  EXPECT_TRUE(ended(r, 0, {"72 are needed"}));
+  const auto metrics = nlohmann::json::parse(read_file(dir / "evaluation/metrics.json"));
+  EXPECT_TRUE(metrics.at("scores").at("combined").at("threshold_used").is_null());
+  EXPECT_FALSE(metrics.at("scores").at("combined").contains("f1"));
 }
 
 TEST(InferProgram, ScoresTheGoodAmongBadImages) {

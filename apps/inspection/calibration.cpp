@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "apps/inspection/heatmap.h"
 
@@ -12,39 +13,48 @@ namespace {
 constexpr ScoreIndex kCombinedTerms[] = {kResidual, kFeature, kLatentCritic, kCritic};
 constexpr int kCombinedCount = 4;
 
-// One image has no spread, and a term may be the same for all: then the scale is arbitrary but not zero. Relative to a
-// large mean (sums over pixels), where smaller differences are float32's rounding.
-constexpr double kSpreadFloor = 1e-6;
+// What few images cannot tell: a mean of n images may be off, and their spread too small, even zero. As if they had been
+// seen beside a guess of the spread whose weight falls with 1/n, in standard deviations: half the mean, and for a critic,
+// which may be saturated at 0 for all of them, some hundredths. At a hundred images it is a two-hundredth of the mean.
+constexpr double kGuess = 0.5, kCriticGuess = 0.05;
+double guessed_spread(double mean, double least, std::size_t n) {
+  // The last: a term may be 0 for all. The scale is arbitrary then, but not zero.
+  return std::max(kGuess * std::abs(mean), least) / static_cast<double>(n) + 1e-9;
+}
+
+// A fit whose AUROC on its own images is within this many standard errors of chance separates nothing.
+constexpr double kErrors = 2;
 
 constexpr std::size_t kMaxFolds = 50;  // of cross_fit
 
 // Pixels that never vary would make any deviation infinite: this share of the average variance is added to each.
 constexpr double kVarianceFloor = 0.1;
 
-struct MapMoments {
-  std::vector<double> sum, square;
-  std::size_t count = 0;
-  void add(std::span<const float> map) {
-    sum.resize(map.size());
-    square.resize(map.size());
-    for (std::size_t i = 0; i < map.size(); ++i) {
-      sum[i] += map[i];
-      square[i] += static_cast<double>(map[i]) * map[i];
+// AUROC of each score of `combined`, and of itself, on the images of the calibration.
+struct Separation {
+  double term[kTermCount], combined;
+  std::string text;
+
+  explicit Separation(const Calibration& c) {
+    std::vector<std::uint8_t> labels(c.normals(), 0);
+    labels.resize(c.normals() + c.abnormals(), 1);
+    const auto of = [&](const auto& score) {
+      std::vector<double> values;
+      for (const auto* terms : {&c.normal_terms, &c.abnormal_terms})
+        for (std::size_t i = 0; i < terms->size(); i += kTermCount) values.push_back(score(&(*terms)[i]));
+      return auroc(values, labels);
+    };
+    for (int t = 0; t < kTermCount; ++t) {
+      term[t] = of([t](const double* terms) { return terms[t]; });
+      text += str(t == 0 ? "" : ", ", kScoreNames[t], " ", rounded(term[t]));
     }
-    ++count;
+    combined = of([&c](const double* terms) { return combined_score(c, terms); });
+    text += str(", combined ", rounded(combined));
   }
-  void store(Calibration& c) const {
-    const double n = static_cast<double>(count);
-    std::vector<double> variance;
-    double average = 0;
-    for (std::size_t i = 0; i < sum.size(); ++i) {
-      const double mean = sum[i] / n;
-      c.map_mean.push_back(static_cast<float>(mean));
-      variance.push_back(std::max(0.0, square[i] / n - mean * mean));
-      average += variance.back() / static_cast<double>(sum.size());
-    }
-    for (const double v : variance)
-      c.map_spread.push_back(static_cast<float>(std::sqrt(v + kVarianceFloor * average) + 1e-6));
+  static std::string rounded(double v) {
+    char digits[16];
+    std::snprintf(digits, sizeof digits, "%.3f", v);
+    return digits;
   }
 };
 
@@ -60,16 +70,20 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
       const double d = c.normal_terms[i * kTermCount + static_cast<std::size_t>(t)] - c.mean[t];
       square += d * d;
     }
-    c.spread[t] = std::max(std::sqrt(square / std::max(1.0, n - 1)), kSpreadFloor * std::max(1.0, std::abs(c.mean[t])));
+    const double guess =
+        guessed_spread(c.mean[t], t == kLatentCritic || t == kCritic ? kCriticGuess : 0, c.normals());
+    c.spread[t] = std::sqrt(square / std::max(1.0, n - 1) + guess * guess);
     c.weight[t] = 0;
   }
   c.bias = 0;
-  c.note.clear();
-  c.fitted = c.abnormals() > 0 && c.normals() > 1;
-  if (!c.fitted) {
+  c.notes.clear();
+  const auto weigh_equally = [&] {
+    c.fitted = false;
+    c.bias = 0;
     for (const ScoreIndex t : kCombinedTerms) c.weight[t] = 1.0 / kCombinedCount;
-    return;
-  }
+  };
+  c.fitted = c.abnormals() > 0 && c.normals() > 1;
+  if (!c.fitted) return weigh_equally();
   std::vector<double> features;
   std::vector<std::uint8_t> labels;
   const auto append = [&](const std::vector<double>& terms, std::uint8_t label) {
@@ -85,8 +99,24 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
   for (int i = 0; i < kCombinedCount; ++i) c.weight[kCombinedTerms[i]] = fit.weights[static_cast<std::size_t>(i)];
   c.bias = fit.bias;
   if (!fit.converged)
-    c.note = str("the fit of combined's weights did not converge (relative gradient ", fit.gradient, " after ",
-                 fit.iterations, " iterations): the best weights found are used");
+    c.notes.push_back(str("the fit of combined's weights did not converge (relative gradient ", fit.gradient, " after ",
+                          fit.iterations, " iterations): the best weights found are used"));
+  // Weights cannot be negative: where all terms say less of the known abnormals than of the normals, none is left, and
+  // `combined` would be one number for all images.
+  if (std::ranges::all_of(fit.weights, [](double w) { return w == 0; })) weigh_equally();
+}
+
+// Notes of what the whole fit cannot do.
+void judge(Calibration& c) {
+  if (c.abnormals() == 0) return;
+  const Separation s(c);
+  // Of an AUROC at chance (Hanley & McNeil 1982, equal classes of scores).
+  const double normals = static_cast<double>(c.normals()), abnormals = static_cast<double>(c.abnormals());
+  const double error = std::sqrt((normals + abnormals + 1) / (12 * normals * abnormals));
+  if (c.fitted && s.combined > 0.5 + kErrors * error) return;
+  c.notes.push_back(str("the scores do not tell the ", c.abnormals(), " held-out known abnormals from the ", c.normals(),
+                        " held-out normals, so this model does not find such defects; AUROC: ", s.text,
+                        c.fitted ? "" : "; combined weighs its scores equally"));
 }
 
 // Mean and standard deviation of `combined` over the normals of `c`, by the fit in `by`.
@@ -105,9 +135,51 @@ struct Moments {
 
 }  // namespace
 
+void MapMoments::add(std::span<const float> map) {
+  sum_.resize(map.size());
+  square_.resize(map.size());
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    sum_[i] += map[i];
+    square_[i] += static_cast<double>(map[i]) * map[i];
+  }
+  ++count_;
+}
+
+void MapMoments::store(Calibration& c) const {
+  const double n = static_cast<double>(count_), pixels = static_cast<double>(sum_.size());
+  std::vector<double> variance;
+  double average = 0, mean_of_map = 0;
+  for (std::size_t i = 0; i < sum_.size(); ++i) {
+    const double mean = sum_[i] / n;
+    c.map_mean.push_back(static_cast<float>(mean));
+    variance.push_back(std::max(0.0, square_[i] / n - mean * mean));
+    average += variance.back() / pixels;
+    mean_of_map += mean / pixels;
+  }
+  const double guess = guessed_spread(mean_of_map, 0, count_);
+  for (const double v : variance)
+    c.map_spread.push_back(static_cast<float>(std::sqrt(v + kVarianceFloor * average + guess * guess) + 1e-6));
+}
+
 void fit_combined(Calibration& c, const LogisticOptions& options) {
   fit_weights(c, options);
+  judge(c);
   cross_fit(c, options);
+}
+
+std::string separation(const Calibration& c) { return c.abnormals() > 0 ? Separation(c).text : ""; }
+
+std::string threshold_note(const Threshold& t, double rate) {
+  const int needed = scores_needed(rate);
+  if (t.count >= needed) return "";
+  const std::string images = t.count == 1 ? "1 normal image is" : str(t.count, " normal images are");
+  const std::string then = str("; ", needed,
+                               " are needed to bound it: give more normal images, raise --calibration-fraction, or ask "
+                               "for a higher --false-reject-rate");
+  return t.decides() ? str("only ", images, " held out: the threshold may reject many more than the ", rate,
+                           " of normal images asked for", then)
+                     : str("only ", images, " held out, no ground for a threshold at a false-reject rate of ", rate,
+                           ": images are scored but left undecided (--threshold decides)", then);
 }
 
 // Each normal is scored by a fit without it (beyond kMaxFolds normals: without its fold), standardisation included. All

@@ -29,7 +29,8 @@ Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool ha
 
 double Evaluation::threshold(ScoreIndex score) const {
   if (score == kCombined && !std::isnan(threshold_)) return threshold_;
-  return threshold_of(*model_.calibration, score, scoring_.false_reject_rate).value;
+  const Threshold t = threshold_of(*model_.calibration, score, scoring_.false_reject_rate);
+  return t.decides() ? t.value : std::nan("");
 }
 
 void Evaluation::add(const ScoredImage& image) {
@@ -98,11 +99,13 @@ nlohmann::ordered_json Evaluation::metrics() const {
                             {"wanted_false_reject_rate", scoring_.false_reject_rate},
                             {"held_out_normals", t.count}};
       const double used = threshold(static_cast<ScoreIndex>(i));
-      score["threshold_used"] = used;
-      score["f1"] = ranking.f1_at(used);
-      score["f1_inlier_positive"] = ranking.f1_at(used, PositiveClass::kInlier);
-      score["false_reject_rate"] = false_reject_rate(values_[i], anomalous_, used);
-      score["miss_rate"] = miss_rate(values_[i], anomalous_, used);
+      score["threshold_used"] = finite(used);
+      if (std::isfinite(used)) {
+        score["f1"] = ranking.f1_at(used);
+        score["f1_inlier_positive"] = ranking.f1_at(used, PositiveClass::kInlier);
+        score["false_reject_rate"] = false_reject_rate(values_[i], anomalous_, used);
+        score["miss_rate"] = miss_rate(values_[i], anomalous_, used);
+      }
     }
     json["scores"][kScoreNames[i]] = score;
   }
@@ -124,9 +127,10 @@ std::string Evaluation::table() const {
   std::string out = "score           AUROC     AP     F1\n";
   for (int i = 0; i < scores(); ++i) {
     const Ranking<double> ranking(values_[i], anomalous_);
-    const double f1 = model_.calibration ? ranking.f1_at(threshold(static_cast<ScoreIndex>(i))) : ranking.best_f1().f1;
-    char line[96];
-    std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %.3f\n", kScoreNames[i], ranking.auroc(),
+    char line[96], f1[16] = "-";
+    const double used = model_.calibration ? threshold(static_cast<ScoreIndex>(i)) : ranking.best_f1().threshold;
+    if (!std::isnan(used)) std::snprintf(f1, sizeof f1, "%.3f", ranking.f1_at(used));
+    std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %s\n", kScoreNames[i], ranking.auroc(),
                   ranking.average_precision(), f1);
     out += line;
   }

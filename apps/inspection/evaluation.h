@@ -29,7 +29,7 @@ class Evaluation {
   void save_examples(const std::string& path) const;
 
  private:
-  double threshold(ScoreIndex score) const;
+  double threshold(ScoreIndex score) const;  // NaN where there are too few held-out normals for one
   void add_example(const ScoredImage& image);
   int scores() const { return model_.calibration ? kScoreCount : kTermCount; }
 

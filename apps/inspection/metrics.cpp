@@ -55,6 +55,11 @@ double share(std::span<const double> scores, std::span<const std::uint8_t> anoma
   return static_cast<double>(hits) / static_cast<double>(all);
 }
 
+void check_rate(double false_reject_rate) {
+  if (!(false_reject_rate > 0 && false_reject_rate < 1))
+    throw Error(str("threshold: false-reject rate ", false_reject_rate, ", expected a number in (0, 1)"));
+}
+
 }  // namespace
 
 template <class T>
@@ -276,9 +281,18 @@ double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, i
   return area / fpr_limit;
 }
 
+bool Threshold::decides() const { return low > -kInfinity; }
+
+int scores_needed(double false_reject_rate) {
+  check_rate(false_reject_rate);
+  // The upper end: all `count` scores lie below the quantile with probability (1 - rate)^count. The lower end, above
+  // it with rate^count, matters for rates above one half.
+  const double rarer = std::max(false_reject_rate, 1 - false_reject_rate);
+  return static_cast<int>(std::ceil(std::log(0.025) / std::log(rarer) - 1e-9));
+}
+
 Threshold quantile_threshold(std::span<const double> normal_scores, double false_reject_rate) {
-  if (!(false_reject_rate > 0 && false_reject_rate < 1))
-    throw Error(str("threshold: false-reject rate ", false_reject_rate, ", expected a number in (0, 1)"));
+  check_rate(false_reject_rate);
   if (normal_scores.empty()) throw Error("threshold: no held-out normal scores");
   std::vector<double> sorted(normal_scores.begin(), normal_scores.end());
   for (size_t i = 0; i < sorted.size(); ++i) check_score(sorted[i], i);

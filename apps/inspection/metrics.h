@@ -95,7 +95,13 @@ struct Threshold {
   double low, high;
   double false_reject_rate;  // share of these normals above `value`
   int count;                 // normals it was taken from
+
+  // Whether it is a ground for decisions at all: with no lower end any normal image may lie above it.
+  bool decides() const;
 };
+
+// Scores from which quantile_threshold's interval at this rate has both ends. Throws Error on a rate outside (0, 1).
+int scores_needed(double false_reject_rate);
 
 // The ceil((count + 1)(1 - rate))-th smallest score: a new normal image is rejected with probability <= rate,
 // averaged over calibration sets of this size. With fewer than 1/rate - 1 normals no finite threshold

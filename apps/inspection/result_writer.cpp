@@ -74,6 +74,9 @@ void ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
       anomalous_ += anomalous;
       csv += anomalous ? ",anomalous" : ",normal";
       json["decision"] = anomalous ? "anomalous" : "normal";
+    } else if (calibrated) {
+      csv += ",undecided";
+      json["decision"] = "undecided";
     } else {
       csv += ",";
       json["decision"] = nullptr;

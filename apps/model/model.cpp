@@ -17,7 +17,7 @@ std::string calibration_to_json(const Calibration& c) {
   json["bias"] = c.bias;
   for (int i = 0; i < kTermCount; ++i)
     json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
-  if (!c.note.empty()) json["note"] = c.note;
+  if (!c.notes.empty()) json["notes"] = c.notes;
   return json.dump();
 }
 
@@ -32,7 +32,7 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
       c.spread[i] = term.at("spread").get<double>();
       c.weight[i] = term.at("weight").get<double>();
     }
-    c.note = json.value("note", "");
+    c.notes = json.value("notes", c.notes);
   } catch (const nlohmann::json::exception& e) {
     throw Error(str(path, ": metadata 'calibration': ", e.what()));
   }

@@ -33,8 +33,8 @@ struct Calibration {
   // combined = bias + sum over terms of weight * (term - mean) / spread.
   double mean[kTermCount], spread[kTermCount], weight[kTermCount];
   double bias = 0;
-  bool fitted = false;  // weights fitted to known abnormals; else equal
-  std::string note;     // what the user should know of the fit; mostly empty
+  bool fitted = false;             // weights fitted to known abnormals; else equal
+  std::vector<std::string> notes;  // what the user should know of the fit; mostly none
   // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size.
   std::vector<float> map_mean, map_spread;
 
