@@ -12,7 +12,8 @@ RUN cmake --preset release -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF -DPGAD_CUDA=OFF \
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libgomp1 libgd3 libpng16-16 libjpeg62-turbo zlib1g \
+ && apt-get install -y -qq --no-install-recommends libgomp1 libgd3 libpng16-16 libjpeg62-turbo \
+      libtiff6 libwebp7 libwebpdemux2 libexif12 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /pgad/build/release/apps/pgad_train /pgad/build/release/apps/pgad_infer /usr/local/bin/
 WORKDIR /work

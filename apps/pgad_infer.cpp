@@ -29,7 +29,8 @@ struct Options {
   std::vector<std::string> inputs;
   GivenOptions given;
   bool maps = false, strict = false, profile = false;
-  double threshold = std::nan("");
+  bool resize_masks = false;
+  double threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
   std::uint64_t seed = 1;
 };
@@ -151,7 +152,8 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
 int score(const Options& o) {
   Session s(o);
   Progress progress;
-  const ImageSource source;
+  ImageSource source;
+  source.options = decode_options(s.model.preprocessing, s.config.data);
   const auto samples = list_inputs(o.inputs, &source);
   return score_into(s, o, samples, source, s.notes(), false, progress);
 }
@@ -217,14 +219,18 @@ int evaluate(const Options& o) {
       std::any_of(o.given.begin(), o.given.end(), [](const auto& g) { return g.first->name == "normal-class"; });
   if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test"))
     data_config.normal_class.clear();
-  const Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
+  Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
+  data.source.options = decode_options(s.model.preprocessing, s.config.data);
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
   const bool has_masks =
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
   std::vector<std::string> notes = s.notes();
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   if (const std::string note = known_images_note(s, data_config, samples); !note.empty()) notes.push_back(note);
-  Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold);
+  MaskOptions masks{o.mask_threshold, o.resize_masks, data.source.options};
+  masks.decode.bits = masks.decode.expected_bits = 0;
+  masks.decode.keep_alpha = true;
+  Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, masks);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
   const int code = score_into(s, o, samples, data.source, notes, true, progress,
@@ -234,6 +240,7 @@ int evaluate(const Options& o) {
     if (o.strict) throw Error(error);
     progress.say("mask not used: " + error);
   }
+  for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
   nlohmann::ordered_json metrics = header_of(s, o, notes);
   metrics["data"] = o.data;
   metrics.update(evaluation.metrics());
@@ -243,6 +250,7 @@ int evaluate(const Options& o) {
                   std::filesystem::canonical(o.data).filename().string());
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << evaluation.table();
+  if (data.layout == Layout::kInspection) std::cout << evaluation.mask_summary() << "\n";
   return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
@@ -358,10 +366,11 @@ int main(int argc, char** argv) {
     sub->callback([&body, &o, f] { body = [&o, f] { return f(o); }; });
     return sub;
   };
-  const auto scoring = pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning"});
+  const auto scoring =
+      pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning", "bits", "max-pixels"});
   const auto with_data =
-      pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning", "normal-class",
-                                              "normal-fraction", "abnormal-fraction", "split-seed"});
+      pgad::select_fields({Group::kScoring}, {"threads", "device", "precision", "tuning", "bits", "max-pixels",
+                                              "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
   const auto run_only = pgad::select_fields({}, {"threads", "device", "precision", "tuning"});
 
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
@@ -371,6 +380,12 @@ int main(int argc, char** argv) {
   evaluate->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
   evaluate->add_option("--limit", o.limit, "at most this many images of each kind, drawn by the split seed; 0: all")
       ->check(CLI::NonNegativeNumber);
+  evaluate->add_flag("--resize-masks", o.resize_masks, "bring masks of another size to their image's");
+  evaluate
+      ->add_option("--mask-threshold", o.mask_threshold,
+                   "above which value, in [0, 1) of full brightness, a mask's pixel is anomalous; default: the larger "
+                   "of two values, the upper half of many")
+      ->check(CLI::Range(0.0, 1.0));
   for (CLI::App* sub : {score, evaluate}) {
     sub->add_option("--out", o.out, "directory for the results")->required();
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");

@@ -6,6 +6,7 @@
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
+#include "apps/data/survey.h"
 #include "apps/device.h"
 #include "apps/inspection/calibration.h"
 #include "apps/profile.h"
@@ -45,7 +46,7 @@ std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints
 // The configuration to go on with: the run's own, with those options of today that may change. Throws UsageError for
 // an option that differs from the run's and may not.
 Config resumed_config(const std::string& checkpoint, GivenOptions given, const std::string& config_file) {
-  const Config stored = config_from_json(nlohmann::json::parse(checkpoint_config(checkpoint)), checkpoint);
+  const Config stored = stored_config_from_json(nlohmann::json::parse(checkpoint_config(checkpoint)), checkpoint);
   Config wanted;
   if (!config_file.empty()) {
     wanted = resolve_config(given, config_file);
@@ -53,6 +54,7 @@ Config resumed_config(const std::string& checkpoint, GivenOptions given, const s
     std::erase_if(given, [&](const auto& g) { return g.first->name == "preset" && g.second == stored.preset; });
     wanted = resolve_config(stored, given);
   }
+  if (wanted.network.channels == 0) wanted.network.channels = stored.network.channels;  // as they were chosen then
   for (const Field& field : all_fields())
     if (!may_change_on_resume(field) && field.get(wanted) != field.get(stored))
       throw UsageError(str("--", field.name, " is ", field.get(wanted).dump(), ", but the run in ", wanted.run.out,
@@ -68,6 +70,12 @@ std::string last_data_path(const std::string& out) {
   } catch (const std::exception&) {
     return "";
   }
+}
+
+// Without looking at data `auto` is grey.
+Config with_channels(Config config) {
+  if (config.network.channels == 0) config.network.channels = 1;
+  return config;
 }
 
 // Where the time of a training step at the full size goes, on random images. Trains nothing, reads and writes nothing.
@@ -129,8 +137,18 @@ int train(const GivenOptions& given, const std::string& config_file) {
   Progress progress;
   Exec exec = make_exec(config.run);
   load_tuning(exec, config.run.tuning);
-  const Dataset data = Dataset::open(config.data, Purpose::kTrain);
+  Dataset data = Dataset::open(config.data, Purpose::kTrain);
+  const Survey survey = survey_images(data);
+  data.source.options.expected_bits = survey.bits;
+  data.notes.insert(data.notes.end(), survey.notes.begin(), survey.notes.end());
   for (const std::string& note : data.notes) progress.say("note: " + note);
+  if (config.network.channels == 0) {
+    config.network.channels = survey.colored > 0 ? 3 : 1;
+    if (survey.looked_at > 0)
+      progress.say(str("--channels auto: ", config.network.channels == 3 ? "3 (RGB)" : "1 (grey)"));
+  } else if (config.network.channels == 1 && survey.colored > 0) {
+    progress.say("note: the training images have colour, which the model does not see with --channels 1");
+  }
   if (data.calibration_normal.empty())
     throw UsageError(str("no normal image is held out for calibration: --calibration-fraction is ",
                          config.data.calibration_fraction, " of ", data.train_normal.size(),
@@ -242,7 +260,8 @@ int main(int argc, char** argv) {
   bool dry_run = false;
   app.add_flag("--dry-run", dry_run, "only print what training needs at each size: parameters, operations, memory");
   return pgad::run_program(app, argc, argv, [&] {
-    if (dry_run) return pgad::dry_run(pgad::resolve_config(given, config_file));
-    return profile ? pgad::profile(pgad::resolve_config(given, config_file)) : pgad::train(given, config_file);
+    const auto config = [&] { return pgad::with_channels(pgad::resolve_config(given, config_file)); };
+    if (dry_run) return pgad::dry_run(config());
+    return profile ? pgad::profile(config()) : pgad::train(given, config_file);
   });
 }

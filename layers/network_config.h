@@ -12,7 +12,7 @@ enum class LatentDistribution { kUniform, kNormal };
 
 struct NetworkConfig {
   int resolution = 32;  // side of the full-size image, a power of two in [8, 1024]
-  int channels = 1;     // 1 (grey) or 3 (RGB)
+  int channels = 1;     // 1 (grey) or 3 (RGB); a configuration may say 0: chosen by the training images
   int latent_size = 0;  // d; 0 means fmap_max
   int fmap_base = 8192;
   int fmap_max = 512;

@@ -36,7 +36,8 @@ Json random_value(const Field& field, std::mt19937& rng) {
   const auto integer = [&] { return std::uniform_int_distribution<int>(8, 900)(rng); };
   if (field.name == "preset") return pick({"small", "pggan"});
   if (field.name == "resolution") return pick({128, 256, 512});
-  if (field.name == "channels") return 3;
+  if (field.name == "channels") return pick({1, 3, "auto"});
+  if (field.name == "bits") return pick({9, 12, 16});
   if (field.name == "fmap-base") return 512 + integer();  // at least resolution / 2
   if (field.name == "start-resolution") return pick({8, 16, 32});
   if (field.name == "latent-distribution") return "normal";
@@ -130,8 +131,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kObjective], 7);
   }
   {
-    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, fit, mirror] = data;
-    EXPECT_EQ(entries[Group::kData], 9);
+    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, fit, mirror, exif, bits,
+                            pixels] = data;
+    EXPECT_EQ(entries[Group::kData], 12);
   }
   {
     [[maybe_unused]] auto& [start, fade, stable, total, batch, lr] = schedule;
@@ -202,6 +204,16 @@ TEST(ConfigJson, SpotChecksOfMembers) {
   EXPECT_EQ(c.scoring.batch, 7);
 }
 
+TEST(ConfigJson, StoredOnesOfOlderProgramsTreatImagesAsThoseDid) {
+  Json json = config_to_json(preset("tiny"));
+  EXPECT_EQ(config_to_json(stored_config_from_json(json, "test")), json);
+  json.erase("exif-orientation");
+  json.erase("bits");
+  EXPECT_FALSE(stored_config_from_json(json, "test").data.exif_orientation);
+  EXPECT_EQ(stored_config_from_json(json, "test").data.bits, 16);
+  EXPECT_TRUE(config_from_json(json, "test").data.exif_orientation);
+}
+
 TEST(ConfigJson, UnsetScoreGammaIsNull) {
   const Json json = config_to_json(Config{});
   EXPECT_TRUE(json.at("score-gamma").is_null());
@@ -252,6 +264,12 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"resolution", "64.0"},
     {"resolution", "99999999999"},
     {"channels", "2"},
+    {"channels", "0"},
+    {"channels", "rgb"},
+    {"exif-orientation", "yes"},
+    {"bits", "8"},
+    {"bits", "17"},
+    {"max-pixels", "0"},
     {"latent-size", "-1"},
     {"fmap-base", "0"},
     {"fmap-max", "0"},

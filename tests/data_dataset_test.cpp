@@ -290,6 +290,40 @@ TEST(DataDataset, Inspection) {
   expect_open_error(config_for(dir.path(), "8"), "usage: normal_class '8' has no meaning");
 }
 
+TEST(DataDataset, MasksInAnyFormatAndCase) {
+  TempDir dir;
+  for (const char* name : {"train/good/a.png",
+                           "test/good/a.png",
+                           "test/s/1.jpg",
+                           "test/s/2.png",
+                           "test/s/3.png",
+                           "test/s/4.bmp",
+                           "test/s/5.png",
+                           "test/s/6.png",
+                           "test/s/sub/7.png",
+                           "test/s/8.png",
+                           "ground_truth/s/1_mask.PNG",
+                           "ground_truth/s/2.JPG",
+                           "ground_truth/s/3_mask.tif",
+                           "ground_truth/s/4.bmp",
+                           "ground_truth/s/5_mask.png",
+                           "ground_truth/s/5_mask.jpg",
+                           "ground_truth/s/5_mask.bmp",
+                           "ground_truth/s/5.png",
+                           "ground_truth/s/6_MASK.png",
+                           "ground_truth/s/sub/7_mask.png",
+                           "ground_truth/s/8_mask.txt"}) {
+    touch(dir / name);
+  }
+  const Dataset data = Dataset::open(config_for(dir.path()), Purpose::kEvaluate);
+  std::vector<std::string> masks;
+  for (const Sample& s : data.test) {
+    if (s.anomalous) masks.push_back(s.mask_path.empty() ? "" : fs::relative(s.mask_path, dir / "ground_truth/s"));
+  }
+  EXPECT_EQ(masks, (std::vector<std::string>{"1_mask.PNG", "2.JPG", "3_mask.tif", "4.bmp", "5_mask.png", "6_MASK.png",
+                                             "", "sub/7_mask.png"}));
+}
+
 TEST(DataDataset, InspectionWithSomethingMissing) {
   TempDir dir;
   touch(dir / "train/good/a.png");
@@ -319,7 +353,7 @@ TEST(DataDataset, EmptyFoldersAreNamed) {
   TempDir dir;
   touch(dir / "a/train/good/notes.txt");
   touch(dir / "a/test/scratch/1.png");
-  expect_open_error(config_for(dir / "a"), "a/train/good' holds no image (.png, .jpg, .jpeg)");
+  expect_open_error(config_for(dir / "a"), "a/train/good' holds no image (.png, .jpg, .jpeg, ");
   fs::remove_all(dir / "a/train/good");
   put(dir / "a/train/good", "x");
   expect_open_error(config_for(dir / "a"), "a/train/good' is a file, expected a folder");

@@ -142,39 +142,124 @@ TEST(DataPreprocess, Channels) {
   EXPECT_THROW(preprocess({3, 3, 1, {0.0f}}, {8, 1, Fit::kResize, false}), Error);
 }
 
+// As an evaluation does it: the rules, then the geometry.
+std::vector<std::uint8_t> mask_of(const Image& mask, const Preprocessing& p) {
+  return preprocess_mask(mask_pixels(mask, std::nan(""), "m"), mask.height, mask.width, p);
+}
+
 TEST(DataPreprocess, MaskKeepsTheSmallestDefect) {
   Image mask = filled(100, 100, {0.0f});
   mask.pixels[57 * 100 + 31] = 1.0f;  // one pixel of 10,000
-  const auto out = preprocess_mask(mask, {8, 1, Fit::kResize, false}, "m");
+  const auto out = mask_of(mask, {8, 1, Fit::kResize, false});
   EXPECT_EQ(std::accumulate(out.begin(), out.end(), 0), 1);
   EXPECT_EQ(out[4 * 8 + 2], 1);  // 57 / 12.5, 31 / 12.5
   // A pixel on the seam of two outputs marks both.
   Image seam = filled(3, 3, {0.0f});
   seam.pixels[4] = 1.0f;
-  EXPECT_EQ(preprocess_mask(seam, {2, 1, Fit::kResize, false}, "m"), std::vector<std::uint8_t>(4, 1));
+  EXPECT_EQ(mask_of(seam, {2, 1, Fit::kResize, false}), std::vector<std::uint8_t>(4, 1));
 }
 
 TEST(DataPreprocess, MaskGeometryFollowsTheImage) {
-  const auto letter = preprocess_mask(filled(10, 20, {1.0f, 1.0f, 1.0f}), {32, 3, Fit::kLetterbox, false}, "m");
+  const auto letter = mask_of(filled(10, 20, {1.0f, 1.0f, 1.0f}), {32, 3, Fit::kLetterbox, false});
   for (int y = 0; y < 32; ++y) ASSERT_EQ(letter[y * 32], y >= 8 && y < 24) << y;
-  const auto padded = preprocess_mask(filled(28, 28, {1.0f}), {32, 1, Fit::kResize, true}, "m");
+  const auto padded = mask_of(filled(28, 28, {1.0f}), {32, 1, Fit::kResize, true});
   EXPECT_EQ(std::accumulate(padded.begin(), padded.end(), 0), 28 * 28);
   EXPECT_EQ(padded[2 * 32 + 2], 1);
   EXPECT_EQ(padded[1 * 32 + 2], 0);
   Image half = filled(4, 4, {0.0f});  // right half; enlarged, edges stay sharp
   for (int i = 0; i < 16; ++i) half.pixels[i] = i % 4 >= 2 ? 1.0f : 0.0f;
-  const auto big = preprocess_mask(half, {16, 1, Fit::kResize, false}, "m");
+  const auto big = mask_of(half, {16, 1, Fit::kResize, false});
   for (int i = 0; i < 256; ++i) ASSERT_EQ(big[i], i % 16 >= 8) << i;
 }
 
-TEST(DataPreprocess, MaskThatStoresOneOf255IsRefused) {
-  EXPECT_NO_THROW(preprocess_mask(filled(4, 4, {0.0f}), {8, 1, Fit::kResize, false}, "m"));
-  try {
-    preprocess_mask(filled(4, 4, {1 / 255.0f}), {8, 1, Fit::kResize, false}, "mask.png");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("mask 'mask.png': its brightest pixel"), std::string::npos) << e.what();
-  }
+// A mask of one row; values of 255.
+Image mask_row(const std::vector<float>& values, int channels = 1) {
+  Image image{1, static_cast<int>(values.size()) / channels, channels, {}};
+  for (const float v : values) image.pixels.push_back(v / 255.0f);
+  return image;
+}
+
+using Marks = std::vector<std::uint8_t>;
+const double kByRule = std::nan("");
+
+TEST(DataPreprocess, MasksOfTwoValuesMarkWhatIsNotBackground) {
+  const auto marks = [](const Image& mask) {
+    std::vector<std::string> notes;
+    const Marks out = mask_pixels(mask, kByRule, "m.png", &notes);
+    EXPECT_TRUE(notes.empty()) << notes[0];
+    return out;
+  };
+  EXPECT_EQ(marks(mask_row({0, 255, 0})), (Marks{0, 1, 0}));
+  EXPECT_EQ(marks(mask_row({0, 1, 0})), (Marks{0, 1, 0}));                           // labels
+  EXPECT_EQ(marks(mask_row({1, 2, 1})), (Marks{0, 1, 0}));                           // labels from 1
+  EXPECT_EQ(marks(mask_row({0, 0, 0, 255, 0, 0, 0, 0, 0}, 3)), (Marks{0, 1, 0}));    // red
+  EXPECT_EQ(marks(mask_row({0, 0, 0, 10, 20, 128, 0, 0, 0}, 3)), (Marks{0, 1, 0}));  // any colour
+  EXPECT_EQ(marks(mask_row({0, 0, 0, 255, 0, 0, 0, 0, 255}, 3)), (Marks{0, 1, 1}));  // two of equal brightness
+  EXPECT_EQ(marks(mask_row({0, 0, 0})), (Marks{0, 0, 0}));
+}
+
+TEST(DataPreprocess, MasksThatAreAllAnomalousOrTransparentAreNoted) {
+  std::vector<std::string> notes;
+  EXPECT_EQ(mask_pixels(mask_row({255, 255}), kByRule, "w.png", &notes), (Marks{1, 1}));
+  EXPECT_EQ(notes, std::vector<std::string>{"mask 'w.png': all of it is anomalous"});
+  notes.clear();
+  Image clear = mask_row({255, 200, 3});
+  clear.alpha = {0, 0, 0};
+  EXPECT_EQ(mask_pixels(clear, kByRule, "t.png", &notes), (Marks{0, 0, 0}));
+  EXPECT_EQ(notes, std::vector<std::string>{"mask 't.png': all of it is transparent, so no pixel is anomalous"});
+}
+
+TEST(DataPreprocess, TransparentPixelsOfMasksAreBackground) {
+  Image red = mask_row({255, 255, 255, 255, 0, 0}, 3);  // white, but not to be seen
+  red.alpha = {0, 1};
+  EXPECT_EQ(mask_pixels(red, kByRule, "m"), (Marks{0, 1}));
+  Image black = mask_row({0, 0, 0});  // drawn in black on nothing
+  black.alpha = {0, 1, 0};
+  EXPECT_EQ(mask_pixels(black, kByRule, "m"), (Marks{0, 1, 0}));
+  black.alpha = {1, 1, 1};
+  EXPECT_EQ(mask_pixels(black, kByRule, "m"), (Marks{0, 0, 0}));
+}
+
+TEST(DataPreprocess, MasksOfSeveralValuesAreRefusedUnlessTold) {
+  const auto error = [](const Image& mask) {
+    try {
+      mask_pixels(mask, kByRule, "mask.png");
+      return std::string("no error");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+  };
+  const Image labels = mask_row({0, 1, 2, 3});
+  EXPECT_NE(error(labels).find("mask 'mask.png': it has 4 different values (0, 1, 2, 3 of 255)"), std::string::npos)
+      << error(labels);
+  EXPECT_NE(error(labels).find("--mask-threshold 0"), std::string::npos);
+  EXPECT_EQ(mask_pixels(labels, 0.0, "m"), (Marks{0, 1, 1, 1}));
+  EXPECT_EQ(mask_pixels(labels, 1.5 / 255, "m"), (Marks{0, 0, 1, 1}));
+  EXPECT_NE(error(mask_row({0, 1, 255})), "no error");  // labels and a border
+  // Edges that fade: many values between black and white.
+  Image soft = mask_row({0, 10, 20, 30, 40, 100, 127, 128, 200, 240, 255});
+  EXPECT_EQ(mask_pixels(soft, kByRule, "m"), (Marks{0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1}));
+  for (float& v : soft.pixels) v /= 2;
+  EXPECT_NE(error(soft).find("its values go from 0 to 127.5 of 255"), std::string::npos) << error(soft);
+}
+
+TEST(DataPreprocess, MasksOfLossyFilesAreSplitInTheMiddle) {
+  Image jpeg = mask_row({0, 1, 254, 255});
+  jpeg.lossy = true;
+  EXPECT_EQ(mask_pixels(jpeg, kByRule, "m"), (Marks{0, 0, 1, 1}));
+  jpeg = mask_row({0, 1, 1});  // labels, or noise on black: nobody can tell
+  jpeg.lossy = true;
+  EXPECT_THROW(mask_pixels(jpeg, kByRule, "m"), Error);
+  jpeg.pixels.assign(3, 0.0f);
+  EXPECT_EQ(mask_pixels(jpeg, kByRule, "m"), (Marks{0, 0, 0}));
+}
+
+TEST(DataPreprocess, MasksAreResizedToTheNearestPixel) {
+  const Marks small = {1, 0, 0, 1};
+  EXPECT_EQ(resize_nearest(small, 2, 2, 4, 4), (Marks{1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1}));
+  EXPECT_EQ(resize_nearest(small, 2, 2, 2, 2), small);
+  EXPECT_EQ(resize_nearest(Marks{0, 1, 0, 0, 0, 1}, 1, 6, 1, 3), (Marks{1, 0, 1}));
+  EXPECT_THROW(resize_nearest(small, 2, 3, 4, 4), Error);
 }
 
 TEST(DataPreprocess, MapComesBackToWhereTheImageWas) {
@@ -202,13 +287,20 @@ TEST(DataPreprocess, MapComesBackToWhereTheImageWas) {
 TEST(DataPreprocess, Strings) {
   for (const Fit fit : {Fit::kResize, Fit::kLetterbox}) {
     for (const bool pad : {false, true}) {
-      const Preprocessing p{256, 3, fit, pad};
-      EXPECT_EQ(preprocessing_from_string(preprocessing_to_string(p)), p);
+      for (const bool upright : {false, true}) {
+        for (const int bits : {0, 9, 16}) {
+          const Preprocessing p{256, 3, fit, pad, upright, bits};
+          EXPECT_EQ(preprocessing_from_string(preprocessing_to_string(p)), p);
+        }
+      }
     }
   }
-  EXPECT_EQ(preprocessing_to_string({32, 1, Fit::kResize, true}), "32x32x1 resize pad-small");
+  EXPECT_EQ(preprocessing_to_string({32, 1, Fit::kResize, true, true, 12}), "32x32x1 resize pad-small upright 12-bit");
+  // Models from before orientations were looked at.
+  EXPECT_FALSE(preprocessing_from_string("32x32x1 resize pad-small").exif_orientation);
   for (const char* bad : {"", "32x32", "32x16x1 resize", "32x32x2 resize", "0x0x1 resize", "32x32x1 crop",
-                          "32x32x1 resize ", "-8x-8x1 resize"}) {
+                          "32x32x1 resize ", "-8x-8x1 resize", "32x32x1 resize 8-bit", "32x32x1 resize 17-bit",
+                          "32x32x1 resize 12-bit upright", "32x32x1 resize 12"}) {
     EXPECT_THROW(preprocessing_from_string(bad), Error) << bad;
   }
 }

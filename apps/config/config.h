@@ -25,7 +25,10 @@ struct DataConfig {
   double calibration_fraction = 0.1;  // share of the training normals and known abnormals held out for calibration
   int calibration_images = 256;       // at most this many of each kind are used for calibration
   Fit fit = Fit::kResize;
-  bool mirror = false;  // augmentation: random horizontal flip
+  bool mirror = false;           // augmentation: random horizontal flip
+  bool exif_orientation = true;  // pictures are turned upright as their files say
+  int bits = 0;                  // of the values in files of more than 8 bits, 9 to 16; 0: as the file says
+  std::int64_t max_pixels = std::int64_t{1} << 28;  // of an image, height * width
 };
 
 struct ScheduleConfig {

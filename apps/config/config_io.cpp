@@ -166,12 +166,14 @@ Config preset(const std::string& name) {
   Config c;
   c.preset = name;
   if (name == "tiny") {
+    c.network.channels = 0;
     c.network.fmap_max = 32;
     c.schedule.fade_kimg = c.schedule.stable_kimg = 8;
     c.schedule.total_kimg = 64;
     c.schedule.batch = {{4, 16}};
     c.schedule.lr = {{4, 0.001}};
   } else if (name == "small") {
+    c.network.channels = 0;
     c.network.resolution = 64;
     c.network.fmap_max = 128;
     c.schedule.fade_kimg = c.schedule.stable_kimg = 60;
@@ -217,6 +219,13 @@ Config resolve_config(const Config& stored, const GivenOptions& given, Naming na
 Config config_from_json(const nlohmann::json& json, const std::string& source_name) {
   Config config = preset_of(json, source_name);
   apply_json(config, json, source_name);
+  return config;
+}
+
+Config stored_config_from_json(const nlohmann::json& json, const std::string& source_name) {
+  Config config = config_from_json(json, source_name);
+  if (!json.contains("exif-orientation")) config.data.exif_orientation = false;
+  if (!json.contains("bits")) config.data.bits = 16;
   return config;
 }
 

@@ -54,6 +54,9 @@ Config resolve_config(const Config& stored, const GivenOptions& given, Naming na
 // object names (tiny if none). `source_name` is how errors call the object. Ranges of single values are
 // checked, relations between values are not: see validate().
 Config config_from_json(const nlohmann::json& json, const std::string& source_name);
+// The same for the configuration that a model or checkpoint holds. Those of programs that did not know orientation and
+// depth get the values by which they treated images: orientation left alone, 16 bits at full scale.
+Config stored_config_from_json(const nlohmann::json& json, const std::string& source_name);
 // Every field, so that later changes of defaults do not change what an old file means.
 nlohmann::json config_to_json(const Config& config);
 

@@ -220,6 +220,24 @@ Field with_unset(Field f, double& (*member)(Config&)) {
   return f;
 }
 
+// channels alone may be left open: 0, "auto" in JSON and on the command line.
+Field with_auto(Field f, int& (*member)(Config&)) {
+  f.get = [member, get = f.get](const Config& c) {
+    return member(const_cast<Config&>(c)) == 0 ? Json("auto") : get(c);
+  };
+  f.set_json = [member, set = f.set_json](Config& c, const Json& json) {
+    if (json != "auto") return json != 0 && set(c, json);
+    member(c) = 0;
+    return true;
+  };
+  f.set_text = [member, set = f.set_text](Config& c, const std::string& text) {
+    if (text != "auto") return text != "0" && set(c, text);
+    member(c) = 0;
+    return true;
+  };
+  return f;
+}
+
 bool power_of_two_in(int value, int low, int high) {
   return value >= low && value <= high && (value & (value - 1)) == 0;
 }
@@ -268,9 +286,11 @@ std::vector<Field> make_fields() {
       field(
           kNetwork, "resolution", PGAD_MEMBER(network.resolution), "a power of two in [8, 1024]",
           [](int v) { return power_of_two_in(v, 8, 1024); }, "side of the model's images, pixels"),
-      field(
-          kNetwork, "channels", PGAD_MEMBER(network.channels), "1 (grey) or 3 (RGB)",
-          [](int v) { return v == 1 || v == 3; }, "channels of the model's images"),
+      with_auto(field(
+                    kNetwork, "channels", PGAD_MEMBER(network.channels), "auto, 1 (grey) or 3 (RGB)",
+                    [](int v) { return v == 0 || v == 1 || v == 3; },
+                    "channels of the model's images; auto: RGB if training images show colour, else grey"),
+                PGAD_MEMBER(network.channels)),
       field(kNetwork, "latent-size", PGAD_MEMBER(network.latent_size), "a whole number in [0, 4096]", int_in<0, 4096>,
             "numbers in a latent vector z; 0: as many as fmap-max"),
       field(kNetwork, "fmap-base", PGAD_MEMBER(network.fmap_base), "a whole number in [8, 1048576]", int_in<8, 1048576>,
@@ -314,6 +334,15 @@ std::vector<Field> make_fields() {
             "images of another shape are stretched, or keep their aspect ratio and are padded"),
       field(kData, "mirror", PGAD_MEMBER(data.mirror), "true or false", kAnything,
             "augmentation: flip images left-right at random"),
+      field(kData, "exif-orientation", PGAD_MEMBER(data.exif_orientation), "true or false", kAnything,
+            "turn pictures upright as their files say (EXIF)"),
+      field(
+          kData, "bits", PGAD_MEMBER(data.bits), "0 or a whole number in [9, 16]",
+          [](int v) { return v == 0 || (v >= 9 && v <= 16); },
+          "significant bits of values in files of more than 8 bits; 0: as the file says"),
+      field(
+          kData, "max-pixels", PGAD_MEMBER(data.max_pixels), "a whole number in [1, 1e12]",
+          [](std::int64_t v) { return v >= 1 && v <= 1'000'000'000'000; }, "an image of more pixels is an error"),
 
       field(
           kSchedule, "start-resolution", PGAD_MEMBER(schedule.start_resolution), "a power of two in [4, resolution]",

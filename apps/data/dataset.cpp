@@ -162,24 +162,56 @@ std::vector<Sample> folder_samples(const std::string& root, const std::string& f
   return samples;
 }
 
-// "<folder>/<sub>/name.png" -> "ground_truth/<group>/<sub>/name_mask.png"; empty if there is no such file.
-std::string find_mask(const std::string& root, const std::string& folder, const Sample& sample) {
-  const std::string relative = sample.name.substr(folder.size() + 1);
-  const std::string stem = relative.substr(0, relative.rfind('.'));
-  const std::string base = join_path(root, join_path("ground_truth", join_path(sample.group, stem)));
-  for (const char* ending : {"_mask.png", ".png"}) {
-    if (path_exists(base + ending)) return base + ending;
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return "";
+  return text;
 }
+
+// The masks of a defect, found by the names of their images.
+class MaskFolder {
+ public:
+  MaskFolder(const std::string& root, const std::string& defect) {
+    const std::string folder = join_path(root, "ground_truth/" + defect);
+    if (!is_directory(folder)) return;
+    for (const std::string& name : list_images(folder)) {
+      const std::size_t dot = name.rfind('.');
+      const std::string ending = lower_case(name.substr(dot));
+      const int rank = ending == ".png" ? 0 : ending.starts_with(".j") || ending == ".webp" ? 2 : 1;
+      const std::string stem = name.substr(0, dot);
+      for (auto& [masks, key] : {std::pair(&masks_, stem), std::pair(&folded_, lower_case(stem))}) {
+        const auto [at, fresh] = masks->try_emplace(key, rank, join_path(folder, name));
+        if (!fresh && rank < at->second.first) at->second = {rank, join_path(folder, name)};
+      }
+    }
+  }
+
+  // "<sub>/name.jpg" -> its "<sub>/name_mask.*", else "<sub>/name.*", in any readable format; a PNG before others,
+  // lossy formats last. Where no name fits as it is written, capitals do not count. Empty if there is none.
+  std::string find(const std::string& image) const {
+    const std::string stem = image.substr(0, image.rfind('.'));
+    for (const auto& [masks, key] : {std::pair(&masks_, stem), std::pair(&folded_, lower_case(stem))}) {
+      for (const char* end : {"_mask", ""}) {
+        if (const auto found = masks->find(key + end); found != masks->end()) return found->second.second;
+      }
+    }
+    return "";
+  }
+
+ private:
+  // By name without its ending, as it is and in small letters: rank, path.
+  std::map<std::string, std::pair<int, std::string>> masks_, folded_;
+};
 
 void open_inspection(const std::string& root, Dataset& data) {
   std::vector<std::string> ignored;
   const auto add_defects = [&](const std::string& folder, const std::string& defect, std::vector<Sample>& to) {
     std::vector<Sample> samples = folder_samples(root, folder, defect, true);
+    const MaskFolder masks(root, defect);
     long missing = 0;
     for (Sample& s : samples) {
-      s.mask_path = find_mask(root, folder, s);
+      s.mask_path = masks.find(s.name.substr(folder.size() + 1));
       missing += s.mask_path.empty();
     }
     if (missing > 0 && is_directory(join_path(root, "ground_truth/" + defect))) {
@@ -239,7 +271,7 @@ std::string missing_good(const std::string& root) {
   if (!path_exists(good)) return str("'", good, "' does not exist");
   if (!is_directory(good)) return str("'", good, "' is a file, expected a folder of images");
   return std::filesystem::is_empty(good) ? str("'", good, "' is empty")
-                                         : str("'", good, "' holds no image (.png, .jpg, .jpeg)");
+                                         : str("'", good, "' holds no image (", kImageEndings, ")");
 }
 
 void open_folder(const DataConfig& config, Dataset& data) {
@@ -254,7 +286,7 @@ void open_folder(const DataConfig& config, Dataset& data) {
     }
     const bool flat = has_images_itself(root);
     if (!flat && classes.empty()) {
-      throw Error(str("no images (.png, .jpg, .jpeg or *-images-idx3-ubyte) in the folder '", root, "'"));
+      throw Error(str("no images (", kImageEndings, " or *-images-idx3-ubyte) in the folder '", root, "'"));
     }
     if (!classes.empty() && (!flat || !config.normal_class.empty())) {
       data.layout = Layout::kClasses;
@@ -302,6 +334,9 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
     throw Error(str("data path '", config.path, "' is a file, expected a folder of images or of IDX files"));
   }
   Dataset data;
+  data.source.options.exif_orientation = config.exif_orientation;
+  data.source.options.bits = config.bits;
+  data.source.options.max_pixels = config.max_pixels;
   const std::vector<IdxPair> pairs = find_idx_pairs(config.path);
   if (!pairs.empty()) {
     data.layout = Layout::kIdx;

@@ -51,9 +51,15 @@ class Dataset {
 
   Image load(const Sample& sample) const { return source.load(sample); }  // thread-safe
 
-  // pad_small is decided here: IDX images are small and have a background, photographs do not.
+  // pad_small is decided here: IDX images are small and have a background, photographs do not. The rest is how the
+  // source decodes.
   Preprocessing preprocessing(int resolution, int channels, Fit fit) const {
-    return {resolution, channels, fit, layout == Layout::kIdx};
+    return {resolution,
+            channels,
+            fit,
+            layout == Layout::kIdx,
+            source.options.exif_orientation,
+            source.options.expected_bits};
   }
 
   // Throws Error, naming the kind that is missing, unless test holds both.

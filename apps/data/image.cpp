@@ -1,350 +1,79 @@
 #include "apps/data/image.h"
 
-// jpeglib.h needs size_t and FILE declared before it.
-// clang-format off
-#include <cstdio>
-#include <jpeglib.h>
-// clang-format on
-#include <jerror.h>
-#include <png.h>
-
-#include <cmath>
-#include <csetjmp>
-#include <cstdint>
-#include <cstring>
+#include <algorithm>
+#include <bit>
 #include <new>
 
 #include "apps/data/atomic_file.h"
+#include "apps/data/decoders.h"
 #include "engine/check.h"
 
 namespace pgad {
 namespace {
 
-constexpr std::string_view kPngSignature("\x89PNG\r\n\x1a\n", 8);
-constexpr std::string_view kJpegSignature("\xff\xd8\xff", 3);
+struct Format {
+  const char* name;
+  std::string_view signature;
+  Samples (*decode)(const DecodeJob&);  // null: known, but not read
+  std::size_t offset = 0;               // of the signature
+};
 
-// Both libraries report errors through C callbacks that must not return, and must not throw through C frames
-// either. `call` runs under setjmp; it may hold no local with a destructor, because longjmp would skip it.
-// Everything that owns memory lives in the caller. Returns false if the library failed. Never inlined: the
-// caller's variables are then reached through references and keep their values.
-template <class Call>
-__attribute__((noinline)) bool guarded(std::jmp_buf& jump, Call& call) {
-  if (setjmp(jump) != 0) return false;
-  call();
+// The first that fits counts.
+constexpr Format kFormats[] = {
+    {"a PNG image", {"\x89PNG\r\n\x1a\n", 8}, decode_png},
+    {"a JPEG image", "\xff\xd8\xff", decode_jpeg},
+    {"a CR2 camera raw file", "CR", nullptr, 8},  // a TIFF otherwise
+    {"a TIFF image", {"II*\0", 4}, decode_tiff},
+    {"a TIFF image", {"MM\0*", 4}, decode_tiff},
+    {"a TIFF image", {"II+\0", 4}, decode_tiff},
+    {"a TIFF image", {"MM\0+", 4}, decode_tiff},
+    {"a WebP image", "WEBP", decode_webp, 8},
+    {"a BMP image", "BM", decode_bmp},
+    {"a PGM image", "P2", decode_pnm},
+    {"a PPM image", "P3", decode_pnm},
+    {"a PGM image", "P5", decode_pnm},
+    {"a PPM image", "P6", decode_pnm},
+    {"a PBM image", "P1", nullptr},
+    {"a PBM image", "P4", nullptr},
+    {"a PAM image", "P7\n", nullptr},
+    {"a PFM image", "PF\n", nullptr},
+    {"a PFM image", "Pf\n", nullptr},
+    {"a GIF image", "GIF8", nullptr},
+    {"an AVIF image", "ftypavi", nullptr, 4},
+    {"a CR3 camera raw file", "ftypcrx", nullptr, 4},
+    {"a HEIC image", "ftyphe", nullptr, 4},
+    {"a HEIC image", "ftypmif1", nullptr, 4},
+    {"a HEIC image", "ftypmsf1", nullptr, 4},
+    {"a JPEG 2000 image", {"\0\0\0\x0cjP  ", 8}, nullptr},
+    {"a JPEG 2000 image", {"\xff\x4f\xff\x51", 4}, nullptr},
+    {"a JPEG XL image", {"\0\0\0\x0cJXL ", 8}, nullptr},
+    {"a JPEG XL image", "\xff\x0a", nullptr},
+    {"a Photoshop image", "8BPS", nullptr},
+    {"a PDF document", "%PDF", nullptr},
+    {"an SVG drawing", "<svg", nullptr},
+    {"an SVG drawing", "<?xml", nullptr},
+    {"an OpenEXR image", "\x76\x2f\x31\x01", nullptr},
+    {"a DICOM image", "DICM", nullptr, 128},
+    {"a FITS image", "SIMPLE  =", nullptr},
+    {"a DDS image", "DDS ", nullptr},
+    {"an icon", {"\0\0\1\0", 4}, nullptr},
+    {"a QOI image", "qoif", nullptr},
+};
+
+bool fits(const Format& format, std::string_view bytes) {
+  if (bytes.size() < format.offset || !bytes.substr(format.offset).starts_with(format.signature)) return false;
+  if (std::string_view(format.name).starts_with("a CR2")) return bytes.starts_with("II*");
+  if (format.decode == decode_webp) return bytes.starts_with("RIFF");
+  // Two letters may begin anything: the white space or comment behind them belongs to the format.
+  if (format.signature.size() == 2 && format.signature[0] == 'P') {
+    return bytes.size() == 2 || bytes[2] == '#' || bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r');
+  }
   return true;
 }
 
-constexpr std::size_t kMessageBytes = 256;  // at least JMSG_LENGTH_MAX (200)
-
-void check_size(long height, long width, const std::string& name) {
-  if (height < 1 || width < 1 || height > kMaxPixels / width) {
-    throw Error(str("'", name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", kMaxPixels,
-                    " in all"));
-  }
+bool may_become(const Format& format, std::string_view bytes) {
+  return format.decode && format.offset == 0 && format.signature.starts_with(bytes);
 }
-
-// ---- PNG ----
-
-struct PngState {
-  std::jmp_buf jump;
-  char message[kMessageBytes] = "";
-  std::string_view bytes;  // what is left to read
-  bool truncated = false;
-};
-
-void png_fail(png_structp png, png_const_charp message) {
-  auto* state = static_cast<PngState*>(png_get_error_ptr(png));
-  std::snprintf(state->message, kMessageBytes, "%s", message);
-  std::longjmp(state->jump, 1);
-}
-
-// libpng warns about harmless things (odd colour profiles); what costs pixels is an error there already.
-void png_ignore(png_structp, png_const_charp) {}
-
-void png_take(png_structp png, png_bytep out, std::size_t count) {
-  auto* state = static_cast<PngState*>(png_get_io_ptr(png));
-  if (count > state->bytes.size()) {
-    state->truncated = true;
-    png_error(png, "unexpected end of file");
-  }
-  std::memcpy(out, state->bytes.data(), count);
-  state->bytes.remove_prefix(count);
-}
-
-class PngReader {
- public:
-  PngReader(std::string_view bytes, const std::string& name) : name_(name) {
-    state_.bytes = bytes;
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state_, png_fail, png_ignore);
-    if (png_) info_ = png_create_info_struct(png_);
-    if (!info_) {
-      png_destroy_read_struct(&png_, &info_, nullptr);
-      throw std::bad_alloc();
-    }
-    png_set_read_fn(png_, &state_, png_take);
-  }
-  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
-  PngReader(const PngReader&) = delete;
-  PngReader& operator=(const PngReader&) = delete;
-
-  Image read(std::vector<std::string>* notes) {
-    const std::size_t file_bytes = state_.bytes.size();
-    png_uint_32 width = 0, height = 0;
-    int depth = 0, color = 0;
-    bool transparent = false;
-    auto header = [&] {
-      png_set_user_limits(png_, PNG_UINT_31_MAX,
-                          PNG_UINT_31_MAX);  // check_size decides, with a clearer message
-      png_read_info(png_, info_);
-      png_get_IHDR(png_, info_, &width, &height, &depth, &color, nullptr, nullptr, nullptr);
-      transparent = (color & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
-    };
-    run(header);
-    check_size(height, width, name_);
-
-    std::size_t row_bytes = 0;
-    int channels = 0, passes = 1;
-    auto transforms = [&] {
-      if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);  // a transparent palette becomes RGBA
-      if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
-      if (transparent) png_set_strip_alpha(png_);
-      passes = png_set_interlace_handling(png_);
-      png_read_update_info(png_, info_);
-      row_bytes = png_get_rowbytes(png_, info_);
-      channels = png_get_channels(png_, info_);
-      depth = png_get_bit_depth(png_, info_);
-    };
-    run(transforms);
-    PGAD_CHECK((channels == 1 || channels == 3) && (depth == 8 || depth == 16), channels, " channels of ", depth,
-               " bits");
-    PGAD_CHECK(row_bytes == std::size_t{width} * channels * (depth / 8), row_bytes, " bytes a row");
-    // Deflate packs at most 1032 to 1 (and 8 one-bit pixels to a byte): a header that promises more is wrong,
-    // and is found before memory for it is taken.
-    if (static_cast<double>(height) * width / 8 > 1040.0 * static_cast<double>(file_bytes)) {
-      throw Error(str("'", name_, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width, "x",
-                      height, " pixels"));
-    }
-
-    Image image{static_cast<int>(height), static_cast<int>(width), channels, {}};
-    image.pixels.reserve(image.size());  // and filled row by row: a file that lies about its size fails early
-    // Interlaced files need all passes over all rows; others one row at a time.
-    std::vector<unsigned char> rows(row_bytes * (passes > 1 ? height : 1));
-    auto convert = [&](const unsigned char* row) {
-      const std::size_t n = std::size_t{width} * channels;
-      image.pixels.resize(image.pixels.size() + n);
-      float* out = image.pixels.data() + image.pixels.size() - n;
-      if (depth == 8) {
-        for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(row[i]) / 255.0f;
-      } else {
-        for (std::size_t i = 0; i < n; ++i) {
-          out[i] = static_cast<float>(row[2 * i] << 8 | row[2 * i + 1]) / 65535.0f;
-        }
-      }
-    };
-    auto pixels = [&] {
-      for (int pass = 0; pass < passes; ++pass) {
-        for (std::size_t y = 0; y < height; ++y) {
-          unsigned char* row = rows.data() + (passes > 1 ? y * row_bytes : 0);
-          png_read_row(png_, row, nullptr);
-          if (pass == passes - 1) convert(row);
-        }
-      }
-      png_read_end(png_, nullptr);
-    };
-    run(pixels);
-    if (transparent && notes) notes->push_back("alpha channel dropped");
-    return image;
-  }
-
- private:
-  template <class Call>
-  void run(Call& call) {
-    if (guarded(state_.jump, call)) return;
-    throw Error(str("'", name_, "': ", state_.truncated ? "truncated" : "corrupt", " PNG: ", state_.message));
-  }
-
-  const std::string& name_;
-  PngState state_;
-  png_structp png_ = nullptr;
-  png_infop info_ = nullptr;
-};
-
-// ---- JPEG ----
-
-struct JpegState {
-  jpeg_error_mgr manager;  // first: libjpeg's pointer to it is a pointer to this
-  std::jmp_buf jump;
-  char message[kMessageBytes] = "";
-  bool truncated = false;
-  bool has_note = false;
-  char note[kMessageBytes] = "";
-};
-
-void jpeg_fail(j_common_ptr jpeg) {
-  auto* state = reinterpret_cast<JpegState*>(jpeg->err);
-  jpeg->err->format_message(jpeg, state->message);
-  if (jpeg->err->msg_code == JERR_INPUT_EOF) state->truncated = true;
-  std::longjmp(state->jump, 1);
-}
-
-// libjpeg only warns where data are missing or damaged and draws grey instead; for us that is an error. What
-// leaves the pixels right (stray bytes between segments, odd metadata) is a note.
-void jpeg_message(j_common_ptr jpeg, int level) {
-  if (level >= 0) return;  // traces
-  auto* state = reinterpret_cast<JpegState*>(jpeg->err);
-  switch (jpeg->err->msg_code) {
-    case JWRN_EXTRANEOUS_DATA:
-    case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR:
-    case JWRN_BOGUS_ICC:
-    case JWRN_NOT_SEQUENTIAL:
-      if (!state->has_note) jpeg->err->format_message(jpeg, state->note);
-      state->has_note = true;
-      return;
-    case JWRN_JPEG_EOF:
-    case JWRN_HIT_MARKER:
-      state->truncated = true;
-      break;
-    default:
-      break;
-  }
-  jpeg_fail(jpeg);
-}
-
-void jpeg_quiet(j_common_ptr) {}
-
-class JpegReader {
- public:
-  JpegReader(std::string_view bytes, const std::string& name) : bytes_(bytes), name_(name) {
-    jpeg_.err = jpeg_std_error(&state_.manager);
-    state_.manager.error_exit = jpeg_fail;
-    state_.manager.emit_message = jpeg_message;
-    state_.manager.output_message = jpeg_quiet;
-  }
-  // Valid on a zeroed struct too.
-  ~JpegReader() { jpeg_destroy_decompress(&jpeg_); }
-  JpegReader(const JpegReader&) = delete;
-  JpegReader& operator=(const JpegReader&) = delete;
-
-  Image read(std::vector<std::string>* notes) {
-    auto header = [&] {
-      jpeg_create_decompress(&jpeg_);
-      jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
-      jpeg_read_header(&jpeg_, TRUE);
-    };
-    run(header);
-    check_size(jpeg_.image_height, jpeg_.image_width, name_);
-    const int channels = jpeg_.num_components;
-    if (channels == 4) {
-      throw Error(str("'", name_, "': a CMYK JPEG (4 components), expected grey or RGB; convert it first"));
-    }
-    if (channels != 1 && channels != 3) {
-      throw Error(str("'", name_, "': a JPEG of ", channels, " components, expected 1 (grey) or 3 (RGB)"));
-    }
-
-    Image image{static_cast<int>(jpeg_.image_height), static_cast<int>(jpeg_.image_width), channels, {}};
-    std::vector<unsigned char> row(static_cast<std::size_t>(image.width) * channels);
-    auto start = [&] {
-      jpeg_.out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-      jpeg_.dct_method = JDCT_ISLOW;  // the accurate one, and the same on every processor
-      jpeg_start_decompress(&jpeg_);
-    };
-    run(start);
-    image.pixels.reserve(image.size());
-    auto pixels = [&] {
-      unsigned char* rows[1] = {row.data()};
-      while (jpeg_.output_scanline < jpeg_.output_height) {
-        jpeg_read_scanlines(&jpeg_, rows, 1);
-        for (const unsigned char v : row) image.pixels.push_back(static_cast<float>(v) / 255.0f);
-      }
-      jpeg_finish_decompress(&jpeg_);
-    };
-    run(pixels);
-    if (state_.has_note && notes) notes->push_back(state_.note);
-    return image;
-  }
-
- private:
-  template <class Call>
-  void run(Call& call) {
-    if (guarded(state_.jump, call)) return;
-    throw Error(str("'", name_, "': ", state_.truncated ? "truncated" : "corrupt", " JPEG: ", state_.message));
-  }
-
-  std::string_view bytes_;
-  const std::string& name_;
-  JpegState state_{};
-  jpeg_decompress_struct jpeg_{};
-};
-
-// ---- PNG writing ----
-
-struct PngSink {
-  std::jmp_buf jump;
-  char message[kMessageBytes] = "";
-  std::string bytes;
-};
-
-void sink_fail(png_structp png, png_const_charp message) {
-  auto* sink = static_cast<PngSink*>(png_get_error_ptr(png));
-  std::snprintf(sink->message, kMessageBytes, "%s", message);
-  std::longjmp(sink->jump, 1);
-}
-
-void sink_put(png_structp png, png_bytep data, std::size_t count) {
-  bool full = false;
-  try {
-    static_cast<PngSink*>(png_get_io_ptr(png))->bytes.append(reinterpret_cast<const char*>(data), count);
-  } catch (...) {
-    full = true;  // raised below, outside the handler: longjmp out of one is undefined
-  }
-  if (full) png_error(png, "out of memory");
-}
-
-void sink_flush(png_structp) {}
-
-class PngWriter {
- public:
-  PngWriter() {
-    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink_, sink_fail, png_ignore);
-    if (png_) info_ = png_create_info_struct(png_);
-    if (!info_) {
-      png_destroy_write_struct(&png_, &info_);
-      throw std::bad_alloc();
-    }
-    png_set_write_fn(png_, &sink_, sink_put, sink_flush);
-  }
-  ~PngWriter() { png_destroy_write_struct(&png_, &info_); }
-  PngWriter(const PngWriter&) = delete;
-  PngWriter& operator=(const PngWriter&) = delete;
-
-  const std::string& encode(const Image& image, const std::string& name) {
-    std::vector<unsigned char> row(static_cast<std::size_t>(image.width) * image.channels);
-    auto all = [&] {
-      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-      png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
-                   image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
-                   PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-      png_write_info(png_, info_);
-      const float* in = image.pixels.data();
-      for (int y = 0; y < image.height; ++y) {
-        for (std::size_t i = 0; i < row.size(); ++i, ++in) {
-          const float v = *in > 0.0f ? (*in < 1.0f ? *in : 1.0f) : 0.0f;  // NaN > 0 is false
-          row[i] = static_cast<unsigned char>(std::lround(v * 255.0f));
-        }
-        png_write_row(png_, row.data());
-      }
-      png_write_end(png_, info_);
-    };
-    if (!guarded(sink_.jump, all)) throw Error(str("cannot encode '", name, "' as PNG: ", sink_.message));
-    return sink_.bytes;
-  }
-
- private:
-  PngSink sink_;
-  png_structp png_ = nullptr;
-  png_infop info_ = nullptr;
-};
 
 std::string first_bytes(std::string_view bytes) {
   static const char digits[] = "0123456789abcdef";
@@ -356,32 +85,132 @@ std::string first_bytes(std::string_view bytes) {
   return text;
 }
 
+std::string quoted_for_shell(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// What the values of a file with more than 8 bits are to be divided by. `bits`: how many that makes.
+float full_brightness(const Samples& s, const DecodeJob& job, int& bits) {
+  unsigned used = 0;
+  float most = 0;
+  for (const float v : s.values) {
+    used |= static_cast<unsigned>(v);
+    most = std::max(most, v);
+  }
+  const DecodeOptions& o = job.options;
+  int white = s.white;
+  if (o.bits > 0) {
+    white = (1 << o.bits) - 1;
+    if (most > static_cast<float>(white)) {
+      throw Error(str("'", job.name, "': a value of ", static_cast<int>(most), ", but in ", o.bits,
+                      " bits (--bits) the largest is ", white, "; --bits 0 reads what the file says"));
+    }
+  } else if (s.sbit > 0 && most < static_cast<float>(1 << s.sbit)) {
+    // By the standard sBIT's numbers are moved up to fill 16 bits, as most libraries do, and the low bits are 0 or a
+    // copy of the high ones: then nothing has to be done. Cameras leave them as they are. Dark values whose low bits
+    // are 0 can be either; the model knows.
+    const unsigned low = (1u << (16 - s.sbit)) - 1;
+    if ((used & low) != 0 || o.expected_bits == s.sbit) white = (1 << s.sbit) - 1;
+  }
+  bits = std::bit_width(static_cast<unsigned>(white));
+  if (o.expected_bits > 8 && bits > 8 && bits != o.expected_bits && most > 0) {
+    throw Error(str("'", job.name, "': full brightness is ", white, " (", bits, " bits), but the model was trained on ",
+                    "images of ", o.expected_bits, " bits; --bits ", o.expected_bits,
+                    " reads this one so, if its values are such"));
+  }
+  if (o.bits == 0 && white == 65535 && most > 0 && most < 4096) {
+    job.note(str("all values are below 4096 of 65535: if this is 10 or 12 bit data in a 16 bit file, --bits ",
+                 most < 1024 ? "10" : "12", " reads it so"));
+  }
+  return static_cast<float>(white);
+}
+
+// Values of an [h, w, c] image, turned upright from an EXIF orientation.
+std::vector<float> turned(const std::vector<float>& in, int height, int width, int channels, int orientation) {
+  const bool swapped = orientation >= 5;
+  const auto h = static_cast<std::ptrdiff_t>(height), w = static_cast<std::ptrdiff_t>(width);
+  const auto c = static_cast<std::ptrdiff_t>(channels);
+  // From the pixel that comes first, so much for a step to the right and one down.
+  const std::ptrdiff_t first[] = {0, w - 1, h * w - 1, (h - 1) * w, 0, (h - 1) * w, h * w - 1, w - 1};
+  const std::ptrdiff_t right[] = {1, -1, -1, 1, w, -w, -w, w};
+  const std::ptrdiff_t down[] = {w, w, -w, -w, 1, 1, -1, -1};
+  const std::size_t k = static_cast<std::size_t>(orientation) - 1;
+  std::vector<float> out;
+  out.reserve(in.size());
+  const std::ptrdiff_t out_h = swapped ? w : h, out_w = swapped ? h : w;
+  for (std::ptrdiff_t y = 0; y < out_h; ++y) {
+    for (std::ptrdiff_t x = 0; x < out_w; ++x) {
+      const float* pixel = in.data() + (first[k] + y * down[k] + x * right[k]) * c;
+      out.insert(out.end(), pixel, pixel + c);
+    }
+  }
+  return out;
+}
+
+Image to_image(Samples s, const DecodeJob& job) {
+  Image image{s.height, s.width, s.channels, {}};
+  image.lossy = s.lossy;
+  const float white = s.white > 255 ? full_brightness(s, job, image.bits) : static_cast<float>(s.white);
+  for (float& v : s.values) v /= white;
+  image.pixels = std::move(s.values);
+  image.alpha = std::move(s.alpha);
+  if (job.options.exif_orientation && s.orientation != 1) {
+    image.pixels = turned(image.pixels, s.height, s.width, s.channels, s.orientation);
+    if (!image.alpha.empty()) image.alpha = turned(image.alpha, s.height, s.width, 1, s.orientation);
+    if (s.orientation >= 5) std::swap(image.height, image.width);
+  }
+  return image;
+}
+
 }  // namespace
 
-Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes) {
-  if (bytes.empty()) throw Error(str("'", name, "' is empty (0 bytes), expected a PNG or JPEG image"));
+void check_size(std::int64_t height, std::int64_t width, const DecodeJob& job) {
+  const std::int64_t most = job.options.max_pixels;
+  if (height < 1 || width < 1 || height > most / width) {
+    throw Error(str("'", job.name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", most,
+                    " in all (--max-pixels)"));
+  }
+}
+
+void refuse_format(const std::string& name, const std::string& what, const std::string& options, bool page) {
+  const std::size_t dot = name.rfind('.');
+  const bool ending = dot != std::string::npos && name.find('/', dot) == std::string::npos && dot > 0;
+  const std::string stem = ending ? name.substr(0, dot) : name;
+  const bool is_png = ending && name.substr(dot) == ".png";
+  throw Error(str("'", name, "' is ", what, ", which is not read; convert it, for instance with ImageMagick: convert ",
+                  quoted_for_shell(name + (page ? "[0]" : "")), " ", options, options.empty() ? "" : " ",
+                  quoted_for_shell(stem + (is_png ? "-converted.png" : ".png"))));
+}
+
+Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes,
+                   const DecodeOptions& options) {
+  if (bytes.empty()) throw Error(str("'", name, "' is empty (0 bytes), expected an image"));
+  const DecodeJob job{bytes, name, options, notes};
+  const auto format = std::ranges::find_if(kFormats, [&](const Format& f) { return fits(f, bytes); });
+  if (format == std::end(kFormats)) {
+    const bool short_webp = bytes.size() < 12 && bytes.starts_with("RIFF");
+    if (short_webp || std::ranges::any_of(kFormats, [&](const Format& f) { return may_become(f, bytes); })) {
+      throw Error(str("'", name, "': truncated image: only ", bytes.size(), " bytes"));
+    }
+    throw Error(str("'", name, "' is not an image of a known format (it starts with ", first_bytes(bytes),
+                    "); read are ", kImageEndings));
+  }
+  if (!format->decode) {
+    const std::string_view what = format->name;
+    const bool drawing = what.ends_with("document") || what.ends_with("drawing");
+    refuse_format(name, std::string(what), "", drawing || what == "a GIF image" || what == "a Photoshop image");
+  }
   try {
-    if (bytes.starts_with(kPngSignature)) return PngReader(bytes, name).read(notes);
-    if (bytes.starts_with(kJpegSignature)) return JpegReader(bytes, name).read(notes);
+    return to_image(format->decode(job), job);
   } catch (const std::bad_alloc&) {
     throw Error(str("'", name, "': not enough memory to decode this image"));
   }
-  if (kPngSignature.starts_with(bytes) || kJpegSignature.starts_with(bytes)) {
-    throw Error(str("'", name, "': truncated image: only ", bytes.size(), " bytes"));
-  }
-  throw Error(str("'", name, "' is not a PNG or JPEG image (it starts with ", first_bytes(bytes), ")"));
 }
 
-Image read_image(const std::string& path, std::vector<std::string>* notes) {
-  return decode_image(read_file(path), path, notes);
-}
-
-void write_png(const std::string& path, const Image& image) {
-  PGAD_CHECK(image.channels == 1 || image.channels == 3, image.channels, " channels in '", path, "'");
-  PGAD_CHECK(image.height > 0 && image.width > 0 && image.pixels.size() == image.size(), image.height, "x", image.width,
-             " with ", image.pixels.size(), " values in '", path, "'");
-  PngWriter writer;
-  write_file_atomically(path, writer.encode(image, path));
+Image read_image(const std::string& path, std::vector<std::string>* notes, const DecodeOptions& options) {
+  return decode_image(read_file(path), path, notes, options);
 }
 
 }  // namespace pgad

@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "apps/data/image.h"
 #include "engine/check.h"
 
 namespace pgad {
@@ -79,7 +80,7 @@ bool has_image_extension(const std::string& path) {
   for (char& c : extension) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+  return !extension.empty() && str(", ", kImageEndings, ",").find(", " + extension + ",") != std::string::npos;
 }
 
 std::vector<std::string> list_subdirectories(const std::string& directory) { return names_of(directory, true); }

@@ -10,7 +10,7 @@ namespace pgad {
 bool is_directory(const std::string& path);  // follows links; false if missing
 bool path_exists(const std::string& path);   // follows links
 
-// .png, .jpg or .jpeg in any case.
+// Whether it ends in one of kImageEndings (image.h), in any case.
 bool has_image_extension(const std::string& path);
 
 // Names of the subdirectories.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <set>
+#include <tuple>
 
 #include "engine/check.h"
 
@@ -71,22 +74,32 @@ bool padded_small(int height, int width, const Preprocessing& p) {
 
 std::string preprocessing_to_string(const Preprocessing& p) {
   return str(p.resolution, "x", p.resolution, "x", p.channels, p.fit == Fit::kResize ? " resize" : " letterbox",
-             p.pad_small ? " pad-small" : "");
+             p.pad_small ? " pad-small" : "", p.exif_orientation ? " upright" : "",
+             p.bits > 0 ? str(" ", p.bits, "-bit") : "");
 }
 
 Preprocessing preprocessing_from_string(const std::string& text) {
   Preprocessing p;
   int side = 0;
   if (std::sscanf(text.c_str(), "%5dx%5dx%1d", &p.resolution, &side, &p.channels) == 3) {
-    for (const Fit fit : {Fit::kResize, Fit::kLetterbox}) {
-      for (const bool pad : {false, true}) {
-        p.fit = fit;
-        p.pad_small = pad;
-        if (p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && text == preprocessing_to_string(p)) return p;
-      }
-    }
+    p.fit = text.find(" letterbox") != std::string::npos ? Fit::kLetterbox : Fit::kResize;
+    p.pad_small = text.find(" pad-small") != std::string::npos;
+    p.exif_orientation = text.find(" upright") != std::string::npos;
+    if (text.ends_with("-bit")) p.bits = std::atoi(text.c_str() + text.rfind(' '));
+    const bool good =
+        p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && (p.bits == 0 || (p.bits >= 9 && p.bits <= 16));
+    if (good && text == preprocessing_to_string(p)) return p;
   }
-  throw Error(str("bad preprocessing '", text, "', expected e.g. '32x32x1 resize pad-small'"));
+  throw Error(str("bad preprocessing '", text, "', expected e.g. '32x32x1 resize pad-small upright 12-bit'"));
+}
+
+DecodeOptions decode_options(const Preprocessing& p, const DataConfig& data) {
+  DecodeOptions o;
+  o.exif_orientation = p.exif_orientation;
+  o.bits = data.bits;
+  o.expected_bits = p.bits;
+  o.max_pixels = data.max_pixels;
+  return o;
 }
 
 Placement place(int height, int width, const Preprocessing& p) {
@@ -210,15 +223,83 @@ std::vector<float> preprocess(const Image& image, const Preprocessing& p) {
   return values;
 }
 
-std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing& p, const std::string& name) {
-  const Placement at = place(mask.height, mask.width, p);
-  const Image grey = convert_channels(mask, 1);
-  const float most = *std::max_element(grey.pixels.begin(), grey.pixels.end());
-  if (most > 0.0f && most <= 0.5f) {
-    throw Error(str("mask '", name, "': its brightest pixel is ", most,
-                    " of 1, expected 0 for normal and 1 (255 in 8 "
-                    "bits) for anomalous pixels"));
+std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const std::string& name,
+                                      std::vector<std::string>* notes) {
+  const std::size_t n = static_cast<std::size_t>(mask.height) * mask.width;
+  PGAD_CHECK(n > 0 && mask.pixels.size() == mask.size(), mask.pixels.size(), " values for ", mask.height, "x",
+             mask.width, "x", mask.channels);
+  const auto note = [&](const char* text) {
+    if (notes) notes->push_back(str("mask '", name, "': ", text));
+  };
+  std::vector<float> values(n);
+  const auto channels = static_cast<std::size_t>(mask.channels);
+  for (std::size_t i = 0; i < n; ++i) {
+    const float* pixel = mask.pixels.data() + i * channels;
+    values[i] = *std::max_element(pixel, pixel + channels) * (mask.alpha.empty() ? 1.0f : mask.alpha[i]);
   }
+  float most = *std::ranges::max_element(values), least = *std::ranges::min_element(values);
+  if (most == 0.0f && !mask.alpha.empty()) {
+    values = mask.alpha;
+    std::tie(least, most) = std::pair(*std::ranges::min_element(values), *std::ranges::max_element(values));
+    if (most == 0.0f) note("all of it is transparent, so no pixel is anomalous");
+    if (least > 0.0f) values.assign(n, most = least = 0.0f);  // opaque and black
+  }
+
+  double limit = threshold;
+  if (std::isnan(limit)) {
+    constexpr std::size_t kLabels = 8;
+    std::set<float> kinds;
+    for (std::size_t i = 0; i < n && kinds.size() <= kLabels; ++i) kinds.insert(values[i]);
+    const auto brightness = [](float v) { return str(std::lround(v * 255.0f * 100.0f) / 100.0); };
+    if (kinds.size() == 1) {
+      limit = 0.0;  // nothing where it is black, else everything
+    } else if (kinds.size() == 2 && !mask.lossy) {
+      limit = least;
+    } else if (kinds.size() <= kLabels && !mask.lossy) {
+      std::string listed;
+      for (const float v : kinds) listed += (listed.empty() ? "" : ", ") + brightness(v);
+      throw Error(str("mask '", name, "': it has ", kinds.size(), " different values (", listed,
+                      " of 255); expected two, background and anomalous. --mask-threshold 0 takes all above 0 for "
+                      "anomalous"));
+    } else if (least > 0.25f || most < 0.75f) {
+      throw Error(str("mask '", name, "': its values go from ", brightness(least), " to ", brightness(most),
+                      " of 255; expected black for normal and white (or a full colour) for anomalous pixels. "
+                      "--mask-threshold says above which value, in [0, 1), a pixel is anomalous"));
+    } else {
+      limit = 0.5;
+    }
+  }
+  std::vector<std::uint8_t> out(n);
+  bool all = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    out[i] = values[i] > limit ? 1 : 0;
+    all = all && out[i] == 1;
+  }
+  if (all) note("all of it is anomalous");
+  return out;
+}
+
+std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> pixels, int height, int width, int new_height,
+                                         int new_width) {
+  PGAD_CHECK(pixels.size() == static_cast<std::size_t>(height) * width && new_height > 0 && new_width > 0,
+             pixels.size(), " values for ", height, "x", width);
+  const auto nearest = [](std::int64_t i, std::int64_t from, std::int64_t to) {
+    return static_cast<std::size_t>((2 * i + 1) * from / (2 * to));
+  };
+  std::vector<std::uint8_t> out;
+  out.reserve(static_cast<std::size_t>(new_height) * new_width);
+  for (int y = 0; y < new_height; ++y) {
+    const std::size_t row = nearest(y, height, new_height) * static_cast<std::size_t>(width);
+    for (int x = 0; x < new_width; ++x) out.push_back(pixels[row + nearest(x, width, new_width)]);
+  }
+  return out;
+}
+
+std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, int height, int width,
+                                          const Preprocessing& p) {
+  PGAD_CHECK(pixels.size() == static_cast<std::size_t>(height) * width, pixels.size(), " values for ", height, "x",
+             width);
+  const Placement at = place(height, width, p);
   // Source range of each output coordinate: all pixels it covers when shrinking, the one under its centre
   // otherwise.
   const auto ranges = [](int from, int to) {
@@ -230,16 +311,16 @@ std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing
     }
     return out;
   };
-  const auto rows = ranges(mask.height, at.height);
-  const auto columns = ranges(mask.width, at.width);
+  const auto rows = ranges(height, at.height);
+  const auto columns = ranges(width, at.width);
   const std::size_t side = static_cast<std::size_t>(p.resolution);
   std::vector<std::uint8_t> out(side * side, 0);
   for (int y = 0; y < at.height; ++y) {
     for (int x = 0; x < at.width; ++x) {
       bool anomalous = false;
       for (int sy = rows[y].first; sy < rows[y].second && !anomalous; ++sy) {
-        const float* row = grey.pixels.data() + static_cast<std::size_t>(sy) * grey.width;
-        for (int sx = columns[x].first; sx < columns[x].second; ++sx) anomalous = anomalous || row[sx] > 0.5f;
+        const std::uint8_t* row = pixels.data() + static_cast<std::size_t>(sy) * width;
+        for (int sx = columns[x].first; sx < columns[x].second; ++sx) anomalous = anomalous || row[sx] != 0;
       }
       out[(static_cast<std::size_t>(y) + at.top) * side + x + at.left] = anomalous ? 1 : 0;
     }

@@ -21,13 +21,19 @@ struct Preprocessing {
   // times its larger side, is not enlarged but centred on background, 0 (black, -1). MNIST's 28x28 in 32x32:
   // enlarging would blur strokes of two pixels.
   bool pad_small = false;
+  bool exif_orientation = true;  // whether pictures are turned upright as their files say
+  int bits = 0;                  // of the training files with more than 8, 9 to 16; 0: there were none
 
   bool operator==(const Preprocessing&) const = default;
 };
 
-// "32x32x1 resize pad-small", and back; Error on anything else.
+// "32x32x1 resize pad-small upright 12-bit", and back; Error on anything else. Where it does not say "upright",
+// orientations are not looked at.
 std::string preprocessing_to_string(const Preprocessing& p);
 Preprocessing preprocessing_from_string(const std::string& text);
+
+// How image files are decoded for it. `data`: the bits that files are taken to have, and the limit of their size.
+DecodeOptions decode_options(const Preprocessing& p, const DataConfig& data);
 
 // Where an image of the given size lies in the square, and at which size. Pixels outside are padding.
 struct Placement {
@@ -46,11 +52,24 @@ std::vector<float> preprocess(const Image& image, const Preprocessing& p);
 std::vector<float> preprocess_unit(const Image& image, const Preprocessing& p);
 inline float to_signed(float unit) { return unit * 2.0f - 1.0f; }
 
-// resolution * resolution values 0 or 1, in the geometry of an image of the same size; padding is 0. A pixel
-// is anomalous if any mask pixel it covers exceeds 0.5, not by majority: a defect smaller than one pixel of
-// the network must not vanish from the ground truth. Throws Error for a mask that is not black but has no
-// pixel above 0.5 (masks that store 1 of 255).
-std::vector<std::uint8_t> preprocess_mask(const Image& mask, const Preprocessing& p, const std::string& name);
+// height * width values, 1 for the anomalous pixels of a mask. A pixel's value is its brightest channel times its
+// opacity; where all of a mask is black, its opacity. By default (threshold NaN) two values are the background and,
+// the larger one, what is anomalous; one value is all anomalous unless it is black. A mask with 3 to 8 values says
+// several things, which is an Error. More values, or a lossy file, are edges and noise around black and white, to be
+// split in the middle; an Error if they do not reach from below a quarter to above three. With a threshold, in [0,1),
+// values above it are anomalous. `notes`, if given, is told of masks that are all anomalous or all transparent.
+std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const std::string& name,
+                                      std::vector<std::string>* notes = nullptr);
+
+// The nearest pixel of each place: [height, width] to [new_height, new_width].
+std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> pixels, int height, int width, int new_height,
+                                         int new_width);
+
+// resolution * resolution values 0 or 1 from height * width such, in the geometry of an image of the same size; padding
+// is 0. A pixel is anomalous if any mask pixel it covers is, not by majority: a defect smaller than one pixel of the
+// network must not vanish from the ground truth.
+std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, int height, int width,
+                                          const Preprocessing& p);
 
 // A map of resolution * resolution brought back to an image's own size, height * width: the padding is cut
 // off, the rest resampled like an image (bilinear when it grows).

@@ -26,7 +26,7 @@ std::shared_ptr<const IdxImages> ImageSource::idx(const std::string& path) const
 }
 
 Image ImageSource::load(const Sample& sample, std::vector<std::string>* notes) const {
-  return sample.index < 0 ? read_image(sample.path, notes) : idx(sample.path)->image(sample.index);
+  return sample.index < 0 ? read_image(sample.path, notes, options) : idx(sample.path)->image(sample.index);
 }
 
 std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const ImageSource* source) {
@@ -71,7 +71,7 @@ std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const Ima
       any = true;
     }
     if (!any) {
-      throw Error(str("no images (.png, .jpg, .jpeg or *-images-idx3-ubyte) in the folder '", path, "'"));
+      throw Error(str("no images (", kImageEndings, " or *-images-idx3-ubyte) in the folder '", path, "'"));
     }
   }
   if (samples.empty()) throw Error("the inputs hold no image");

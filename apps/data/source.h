@@ -25,6 +25,8 @@ class ImageSource {
  public:
   ImageSource();
 
+  DecodeOptions options;  // of the image files
+
   // Throws Error as read_image and read_idx_images do.
   Image load(const Sample& sample, std::vector<std::string>* notes = nullptr) const;
 

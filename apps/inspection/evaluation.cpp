@@ -13,19 +13,24 @@ namespace {
 
 constexpr std::size_t kNormalExamples = 4, kAnomalousExamples = 10;
 
-std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing& p) {
+std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing& p, const MaskOptions& options,
+                                  std::vector<std::string>& notes) {
   const std::string& path = image.sample.mask_path;
-  const Image mask = read_image(path);
-  if (mask.height != image.height || mask.width != image.width)
+  const Image mask = read_image(path, nullptr, options.decode);
+  const bool fits = mask.height == image.height && mask.width == image.width;
+  if (!fits && !options.resize)
     throw Error(str(path, ": the mask is ", mask.width, "x", mask.height, ", expected its image's ", image.width, "x",
-                    image.height));
-  return preprocess_mask(mask, p, path);
+                    image.height, "; --resize-masks brings it to that size"));
+  std::vector<std::uint8_t> pixels = mask_pixels(mask, options.threshold, path, &notes);
+  if (!fits) pixels = resize_nearest(pixels, mask.height, mask.width, image.height, image.width);
+  return preprocess_mask(pixels, image.height, image.width, p);
 }
 
 }  // namespace
 
-Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold)
-    : model_(model), scoring_(scoring), has_masks_(has_masks), threshold_(threshold) {}
+Evaluation::Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold,
+                       const MaskOptions& masks)
+    : model_(model), scoring_(scoring), has_masks_(has_masks), mask_options_(masks), threshold_(threshold) {}
 
 double Evaluation::threshold(ScoreIndex score) const {
   if (score == kCombined && !std::isnan(threshold_)) return threshold_;
@@ -38,14 +43,17 @@ void Evaluation::add(const ScoredImage& image) {
   if (model_.calibration) values_[kCombined].push_back(combined_score(*model_.calibration, image.terms));
   anomalous_.push_back(image.sample.anomalous);
   add_example(image);
-  if (!has_masks_ || (image.sample.anomalous && image.sample.mask_path.empty())) return;
+  const bool missing = image.sample.anomalous && image.sample.mask_path.empty();
+  masks_missing_ += missing;
+  if (!has_masks_ || missing) return;
   // Pixels are judged at the networks' size, with the mask brought to it.
   Preprocessing p = model_.preprocessing;
   p.resolution = model_.side();
   std::vector<std::uint8_t> mask(image.residual_map.size(), 0);
   if (image.sample.anomalous) {
     try {
-      mask = mask_of(image, p);
+      mask = mask_of(image, p, mask_options_, mask_notes_);
+      ++masks_used_;
     } catch (const Error& e) {
       mask_errors_.push_back(e.what());
       return;
@@ -109,6 +117,10 @@ nlohmann::ordered_json Evaluation::metrics() const {
     }
     json["scores"][kScoreNames[i]] = score;
   }
+  json["masks"] = {{"used", masks_used_},
+                   {"missing", masks_missing_},
+                   {"not_usable", static_cast<std::int64_t>(mask_errors_.size())}};
+  if (!mask_notes_.empty()) json["masks"]["notes"] = mask_notes_;
   if (std::ranges::find(masks_, 1) != masks_.end()) {  // else nothing to find: no mask, or all black
     const int side = model_.side();
     const auto count = static_cast<int>(masks_.size() / static_cast<std::size_t>(side * side));
@@ -121,6 +133,17 @@ nlohmann::ordered_json Evaluation::metrics() const {
     if (!calibrated_maps_.empty()) json["pixels"]["calibrated_map"] = pixel(calibrated_maps_);
   }
   return json;
+}
+
+std::string Evaluation::mask_summary() const {
+  const std::int64_t refused = static_cast<std::int64_t>(mask_errors_.size());
+  std::string line = str("masks: ", masks_used_, " of ", masks_used_ + masks_missing_ + refused, " anomalous images");
+  if (masks_missing_ > 0) line += str(", ", masks_missing_, " have none");
+  if (refused > 0) line += str(", ", refused, " could not be used");
+  if (std::ranges::find(masks_, 1) == masks_.end())
+    line +=
+        str("; no figures on pixels, because ", masks_used_ > 0 ? "no mask has an anomalous pixel" : "no mask is used");
+  return line;
 }
 
 std::string Evaluation::table() const {

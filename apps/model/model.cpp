@@ -143,7 +143,8 @@ Model load_model(Exec& exec, const std::string& path) {
     throw Error(str(path, ": format version ", version, ", this program reads ", kVersion));
   Model model;
   try {
-    model.config = config_from_json(nlohmann::json::parse(metadata_text(file, "config")), path + ": metadata 'config'");
+    model.config =
+        stored_config_from_json(nlohmann::json::parse(metadata_text(file, "config")), path + ": metadata 'config'");
     validate(model.config);
   } catch (const nlohmann::json::exception& e) {
     throw Error(str(path, ": metadata 'config': ", e.what()));
