@@ -2,11 +2,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <set>
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
 #include "apps/data/dataset.h"
+#include "apps/data/listing.h"
 #include "apps/data/npy.h"
 #include "apps/device.h"
 #include "apps/inspection/evaluation.h"
@@ -28,8 +28,7 @@ struct Options {
   std::string model, out, data, latents;
   std::vector<std::string> inputs;
   GivenOptions given;
-  bool maps = false, strict = false, profile = false;
-  bool resize_masks = false;
+  bool maps = false, strict = false, profile = false, new_data = false, resize_masks = false;
   double threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
   std::uint64_t seed = 1;
@@ -86,12 +85,15 @@ struct Session {
 };
 
 // What scores.json and metrics.json begin with.
-nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::vector<std::string>& notes) {
+nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::vector<std::string>& notes,
+                                 const LeftOut& left_out) {
   nlohmann::ordered_json scoring, header;
   for (const Field& field : all_fields())
     if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
   header = {{"model", o.model}, {"scoring", scoring}, {"decision_by", "combined"}};
   if (!notes.empty()) header["notes"] = notes;
+  if (!left_out.files.empty()) header["files_not_read"] = left_out.files;
+  if (!left_out.folders.empty()) header["folders_not_read"] = left_out.folders;
   return header;
 }
 
@@ -104,13 +106,14 @@ double decision_threshold(const Session& s, const Options& o) {
 
 // Scores samples into the tables of o.out; `also` sees each image that could be scored. Returns the exit code.
 int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source,
-               const std::vector<std::string>& notes, bool labels, Progress& progress,
+               const std::vector<std::string>& notes, const LeftOut& left_out, bool labels, Progress& progress,
                const std::function<void(const ScoredImage&)>& also = {}) {
   for (const std::string& note : notes) progress.say("note: " + note);
   const double threshold = decision_threshold(s, o);
-  nlohmann::ordered_json header = header_of(s, o, notes);
+  nlohmann::ordered_json header = header_of(s, o, notes, left_out);
   header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
   progress.say("on " + s.exec->description());
+  ensure_output_directory(o.out);
   ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma}, header);
   stop_on_signals();
   Scorer scorer(*s.exec, s.model, s.config.scoring);
@@ -145,8 +148,10 @@ int score_into(Session& s, const Options& o, const std::vector<Sample>& samples,
   else if (s.model.calibration)
     summary += ", none judged: too few held-out normal images for a threshold";
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
+  if (!left_out.files.empty()) summary += "; not read: " + left_out.files_text();
+  if (!left_out.folders.empty()) summary += str("; ", left_out.folders.size(), " folder(s) could not be read");
   progress.say(summary + "; see " + out_path(o, "scores.csv"));
-  return writer.failed() > 0 || stop_requested ? kExitFailure : 0;
+  return writer.failed() > 0 || !left_out.folders.empty() || stop_requested ? kExitFailure : 0;
 }
 
 int score(const Options& o) {
@@ -154,8 +159,11 @@ int score(const Options& o) {
   Progress progress;
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
-  const auto samples = list_inputs(o.inputs, &source);
-  return score_into(s, o, samples, source, s.notes(), false, progress);
+  LeftOut left_out;
+  const auto samples = list_inputs(o.inputs, &source, &left_out);
+  std::vector<std::string> notes = s.notes();
+  for (std::string& note : left_out.notes()) notes.push_back(std::move(note));
+  return score_into(s, o, samples, source, notes, left_out, false, progress);
 }
 
 // At most `limit` images of each kind, the same for the same seed, in their old order.
@@ -177,36 +185,45 @@ std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t lim
   return result;
 }
 
-// Whether a split by other options than the model's tests it on images that it knows; empty if not. Whether this is the
-// data that the model was made from cannot be told.
-std::string known_images_note(const Session& s, const DataConfig& used, const std::vector<Sample>& samples) {
+// Which images of the folder the model knows. A file of an older version does not say: then the split is repeated with
+// the model's options; empty where they do not fit this data, so that it is not what the model was made from.
+RememberedSplit split_of_model(const Session& s, const std::string& path) {
+  if (!s.model.split.empty()) return s.model.split;
   DataConfig own = s.model.config.data;
-  own.path = used.path;
-  const auto value = [](const Field& field, const DataConfig& data) {
-    Config config;
-    config.data = data;
-    return field.get(config);
-  };
-  std::string changed;
-  for (const Field* field : select_fields({}, {"normal-class", "normal-fraction", "abnormal-fraction", "split-seed"}))
-    if (value(*field, own) != value(*field, used))
-      changed += str(changed.empty() ? "--" : ", --", field->name, " is ", value(*field, used).dump(),
-                     ", the model's is ", value(*field, own).dump());
-  if (changed.empty()) return "";
-  std::set<std::string> known;
+  own.path = path;
   try {
-    const Dataset data = Dataset::open(own);
-    for (const auto* list :
-         {&data.train_normal, &data.train_abnormal, &data.calibration_normal, &data.calibration_abnormal})
-      for (const Sample& x : *list) known.insert(x.name);
-  } catch (const Error&) {  // the model's options do not fit this data: it is not what the model was made from
-    return "";
+    return Dataset::open(own).split;
+  } catch (const Error&) {
+    return {};
   }
-  const auto count = std::ranges::count_if(samples, [&](const Sample& x) { return known.contains(x.name); });
-  if (count == 0) return "";
-  return str(count, " of the ", samples.size(),
-             " test images trained or calibrated the model, if it was made from this ",
-             "data: figures would be too good (", changed, ")");
+}
+
+// What the model knows is kept out of the test, by name. Fractions other than the training's are obeyed first.
+Dataset open_test_set(const Session& s, const Options& o, DataConfig config, Progress& progress) {
+  const auto given = [&](const char* name) {
+    return std::ranges::any_of(o.given, [&](const auto& g) { return g.first->name == name; });
+  };
+  const bool split_anew = given("normal-fraction") || given("abnormal-fraction");
+  // The model's normal class names classes of its own data; an inspection folder says by itself what is good.
+  if (!given("normal-class") && is_directory(join_path(config.path, "test"))) config.normal_class.clear();
+  if (o.new_data && split_anew)
+    throw UsageError("--new-data tests on all images: --normal-fraction and --abnormal-fraction do not go with it");
+  const RememberedSplit known = o.new_data ? RememberedSplit() : split_of_model(s, config.path);
+  const bool recall = o.new_data || (!split_anew && !known.empty());
+  Dataset data = Dataset::open(config, Purpose::kEvaluate, recall ? &known : nullptr);
+  if (!recall) {
+    data.known = data.leave_out_of_test(known);
+    data.require_both_kinds_in_test();
+  }
+  if (data.known > 0)
+    progress.say(str(data.known,
+                     " images trained or calibrated the model, by their names, and are left out of the test"
+                     " (--new-data: these are other images)"));
+  if (s.model.split.empty() && data.layout == Layout::kClasses && !o.new_data)
+    data.notes.push_back(
+        "the model file, of an older version, does not say which images it was trained on: if the "
+        "folder has gained or lost images since, some of them are in the test");
+  return data;
 }
 
 int evaluate(const Options& o) {
@@ -214,26 +231,20 @@ int evaluate(const Options& o) {
   Progress progress;
   DataConfig data_config = s.config.data;
   data_config.path = o.data;
-  // The model's normal class names classes of its own data; an inspection folder says by itself what is good.
-  const bool class_given =
-      std::any_of(o.given.begin(), o.given.end(), [](const auto& g) { return g.first->name == "normal-class"; });
-  if (!class_given && std::filesystem::is_directory(std::filesystem::path(o.data) / "test"))
-    data_config.normal_class.clear();
-  Dataset data = Dataset::open(data_config, Purpose::kEvaluate);
+  Dataset data = open_test_set(s, o, data_config, progress);
   data.source.options = decode_options(s.model.preprocessing, s.config.data);
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
   const bool has_masks =
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
   std::vector<std::string> notes = s.notes();
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
-  if (const std::string note = known_images_note(s, data_config, samples); !note.empty()) notes.push_back(note);
   MaskOptions masks{o.mask_threshold, o.resize_masks, data.source.options};
   masks.decode.bits = masks.decode.expected_bits = 0;
   masks.decode.keep_alpha = true;
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, masks);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
-  const int code = score_into(s, o, samples, data.source, notes, true, progress,
+  const int code = score_into(s, o, samples, data.source, notes, data.left_out, true, progress,
                               [&](const ScoredImage& image) { evaluation.add(image); });
   if (stop_requested) return code;
   for (const std::string& error : evaluation.mask_errors()) {
@@ -241,8 +252,9 @@ int evaluate(const Options& o) {
     progress.say("mask not used: " + error);
   }
   for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
-  nlohmann::ordered_json metrics = header_of(s, o, notes);
+  nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
   metrics["data"] = o.data;
+  if (data.known > 0) metrics["known_images_left_out"] = data.known;
   metrics.update(evaluation.metrics());
   if (!evaluation.mask_errors().empty()) metrics["mask_errors"] = evaluation.mask_errors();
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
@@ -271,7 +283,7 @@ int generate(const Options& o) {
       z.push_back(static_cast<float>(network.latent_distribution == LatentDistribution::kUniform ? 2 * rng.uniform() - 1
                                                                                                  : rng.normal()));
   }
-  ensure_directory(o.out);
+  ensure_output_directory(o.out);
   const HistoryScope off(false);
   Exec& exec = *s.exec;
   const Var old_weight = s.model.old_weight > 0 ? constant(exec, s.model.old_weight) : Var();
@@ -374,10 +386,13 @@ int main(int argc, char** argv) {
   const auto run_only = pgad::select_fields({}, {"threads", "device", "precision", "tuning"});
 
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
-  score->add_option("--input", o.inputs, "image files, folders, IDX files")->required();
+  score->add_option("--input", o.inputs, "image files, folders, IDX files; @FILE or - (standard input): a list of them")
+      ->required();
   CLI::App* evaluate = command("evaluate", "Scores a labelled test set and measures how well the scores separate it.",
                                with_data, pgad::evaluate);
   evaluate->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
+  evaluate->add_flag("--new-data", o.new_data,
+                     "test on all images, also where their names are those of images that trained the model");
   evaluate->add_option("--limit", o.limit, "at most this many images of each kind, drawn by the split seed; 0: all")
       ->check(CLI::NonNegativeNumber);
   evaluate->add_flag("--resize-masks", o.resize_masks, "bring masks of another size to their image's");

@@ -6,6 +6,7 @@
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
+#include "apps/data/listing.h"
 #include "apps/data/survey.h"
 #include "apps/device.h"
 #include "apps/inspection/calibration.h"
@@ -34,7 +35,7 @@ bool may_change_on_resume(const Field& field) {
 std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints) {
   for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it) {
     try {
-      checkpoint_config(it->second);
+      checkpoint_origin(it->second);
       return it->second;
     } catch (const Error&) {
       continue;  // Trainer::resume says so
@@ -45,8 +46,9 @@ std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints
 
 // The configuration to go on with: the run's own, with those options of today that may change. Throws UsageError for
 // an option that differs from the run's and may not.
-Config resumed_config(const std::string& checkpoint, GivenOptions given, const std::string& config_file) {
-  const Config stored = stored_config_from_json(nlohmann::json::parse(checkpoint_config(checkpoint)), checkpoint);
+Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, GivenOptions given,
+                      const std::string& config_file) {
+  const Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
   Config wanted;
   if (!config_file.empty()) {
     wanted = resolve_config(given, config_file);
@@ -76,6 +78,22 @@ std::string last_data_path(const std::string& out) {
 Config with_channels(Config config) {
   if (config.network.channels == 0) config.network.channels = 1;
   return config;
+}
+
+// Names the images that cannot be read, and throws Error if they are too many beside the good ones.
+void report_unreadable(const std::vector<BadImage>& train, const std::vector<BadImage>& held_out, std::size_t good,
+                       double allowed, Progress& progress) {
+  const std::size_t count = train.size() + held_out.size(), all = count + good;
+  if (count == 0) return;
+  for (const BadImage& bad : train) progress.say(str("left out: ", bad.name, ": ", bad.reason));
+  for (const BadImage& bad : held_out)
+    progress.say(str("left out (held out for calibration): ", bad.name, ": ", bad.reason));
+  const std::string summary = str(count, " of ", all, " training images cannot be read, ", held_out.size(),
+                                  " of them held out for calibration");
+  if (static_cast<double>(count) > allowed * static_cast<double>(all))
+    throw Error(str(summary, ": more than --max-unreadable ", allowed,
+                    " allows. Repair or remove the images named above, or raise it"));
+  progress.say("note: " + summary + "; they are left out");
 }
 
 // Where the time of a training step at the full size goes, on random images. Trains nothing, reads and writes nothing.
@@ -120,11 +138,12 @@ int dry_run(const Config& config) {
 int train(const GivenOptions& given, const std::string& config_file) {
   Config config = resolve_config(given, config_file);
   if (config.run.out.empty()) throw UsageError("--out: expected the directory to write to");
-  ensure_directory(config.run.out);
+  ensure_output_directory(config.run.out);
   const auto checkpoints = list_checkpoints(config.run.out);
   const std::string intact = config.run.resume ? newest_intact(checkpoints) : "";
   const bool resume = !intact.empty();
-  if (resume) config = resumed_config(intact, given, config_file);
+  const RunOrigin origin = resume ? checkpoint_origin(intact) : RunOrigin();
+  if (resume) config = resumed_config(origin, intact, given, config_file);
   if (config.run.resume && !checkpoints.empty() && !resume)
     throw Error(
         str("none of the ", checkpoints.size(), " checkpoints in ", config.run.out, "/checkpoints can be read"));
@@ -137,7 +156,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
   Progress progress;
   Exec exec = make_exec(config.run);
   load_tuning(exec, config.run.tuning);
-  Dataset data = Dataset::open(config.data, Purpose::kTrain);
+  const bool remembered = !origin.split.empty();
+  Dataset data = Dataset::open(config.data, Purpose::kTrain, remembered ? &origin.split : nullptr);
   const Survey survey = survey_images(data);
   data.source.options.expected_bits = survey.bits;
   data.notes.insert(data.notes.end(), survey.notes.begin(), survey.notes.end());
@@ -149,6 +169,17 @@ int train(const GivenOptions& given, const std::string& config_file) {
   } else if (config.network.channels == 1 && survey.colored > 0) {
     progress.say("note: the training images have colour, which the model does not see with --channels 1");
   }
+  if (resume && !remembered)
+    progress.say(
+        "note: the run's checkpoints, of an older version, do not say which images it trained on: it goes on "
+        "rightly only if none was added or removed since");
+  std::vector<BadImage> bad_held_out = remove_unreadable(data.calibration_normal, data.source, exec.threads());
+  for (BadImage& bad : remove_unreadable(data.calibration_abnormal, data.source, exec.threads()))
+    bad_held_out.push_back(std::move(bad));
+  if (data.calibration_normal.empty() && (remembered || !bad_held_out.empty()))
+    throw Error(str("none of the normal images held out for calibration can be read",
+                    bad_held_out.empty() ? str(": none is in '", config.data.path, "' any more")
+                                         : str("; the first, ", bad_held_out[0].name, ": ", bad_held_out[0].reason)));
   if (data.calibration_normal.empty())
     throw UsageError(str("no normal image is held out for calibration: --calibration-fraction is ",
                          config.data.calibration_fraction, " of ", data.train_normal.size(),
@@ -161,9 +192,11 @@ int train(const GivenOptions& given, const std::string& config_file) {
   for (const char* folder : {"", "checkpoints", "samples"})
     remove_stale_temporaries((std::filesystem::path(config.run.out) / folder).string());
   Trainer trainer(exec, config, data);
-  for (const TrainingImages* images :
-       std::initializer_list<const TrainingImages*>{&trainer.normal_images(), &trainer.abnormal_images()})
-    for (const BadImage& bad : images->bad()) progress.say(str("left out: ", bad.name, ": ", bad.reason));
+  std::vector<BadImage> bad_train = trainer.normal_images().bad();
+  bad_train.insert(bad_train.end(), trainer.abnormal_images().bad().begin(), trainer.abnormal_images().bad().end());
+  const std::size_t good = static_cast<std::size_t>(trainer.normal_images().size() + trainer.abnormal_images().size()) +
+                           data.calibration_normal.size() + data.calibration_abnormal.size();
+  report_unreadable(bad_train, bad_held_out, good, config.run.max_unreadable, progress);
   progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
                    trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
                    " and ", data.calibration_abnormal.size(), " are held out for calibration; on ",

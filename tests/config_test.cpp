@@ -153,9 +153,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kScoring], 13);
   }
   {
-    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample] =
-        run;
-    EXPECT_EQ(entries[Group::kRun], 11 + 1);  // and the preset
+    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample,
+                            unreadable] = run;
+    EXPECT_EQ(entries[Group::kRun], 12 + 1);  // and the preset
   }
 }
 
@@ -343,6 +343,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"checkpoint-kimg", "0"},
     {"keep-checkpoints", "0"},
     {"sample-kimg", "-1"},
+    {"max-unreadable", "1.1"},
     {"mirror", "yes"},
     {"encoder", "yes"},
     {"resume", "1"},

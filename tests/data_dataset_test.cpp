@@ -284,9 +284,11 @@ TEST(DataDataset, Inspection) {
   EXPECT_EQ(data.test[1].mask_path, "");
   EXPECT_EQ(data.test[2].mask_path, dir / "ground_truth/scratch/1_mask.png");
   EXPECT_EQ(data.test[3].mask_path, "");
-  ASSERT_EQ(data.notes.size(), 2u);
+  ASSERT_EQ(data.notes.size(), 3u);
   EXPECT_EQ(data.notes[0], "1 of 2 images in 'test/scratch' have no mask in ground_truth/scratch");
   EXPECT_NE(data.notes[1].find("train/odd"), std::string::npos);
+  EXPECT_NE(data.notes[2].find("not read"), std::string::npos);
+  EXPECT_EQ(data.left_out.files_text(), "1 .txt");
   expect_open_error(config_for(dir.path(), "8"), "usage: normal_class '8' has no meaning");
 }
 
@@ -411,7 +413,9 @@ TEST(DataDataset, Flat) {
   expect_open_error(config, "a flat folder has no labels", Purpose::kEvaluate);
   expect_open_error(config_for(dir.path(), "8"), "which is a flat folder");
   touch(dir / "more/d.png");
-  EXPECT_EQ(Dataset::open(config).notes, std::vector<std::string>{"subfolders not used: more"});
+  const Dataset more = Dataset::open(config);
+  EXPECT_EQ(more.notes.at(0), "subfolders not used: more");
+  EXPECT_EQ(more.left_out.files_text(), "1 .txt");
 }
 
 TEST(DataDataset, BadPaths) {

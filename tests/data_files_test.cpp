@@ -25,15 +25,6 @@ long entries(const std::string& directory) {
   return std::distance(fs::directory_iterator(directory), fs::directory_iterator());
 }
 
-// Runs `call` as a user who is not root; false if that is not possible.
-bool unprivileged(const std::function<void()>& call) {
-  const bool root = ::geteuid() == 0;
-  if (root && ::seteuid(65534) != 0) return false;
-  call();
-  EXPECT_TRUE(!root || ::seteuid(0) == 0);
-  return true;
-}
-
 TEST(DataFiles, WritesAndReplaces) {
   TempDir dir;
   write_file_atomically(dir / "a", "one");

@@ -101,7 +101,7 @@ TEST_F(DataLoader, StopsAtAnyPoint) {
 TEST_F(DataLoader, NotesAndDecodingMemoryErrorsStayWithTheirImage) {
   // A JPEG signature followed by nothing useful.
   put(samples_[1].path, std::string("\xff\xd8\xff\xe0garbage"));
-  Loader loader({samples_[0], samples_[1], samples_[2]}, ImageSource(), p_);
+  Loader loader(std::span<const Sample>(samples_).first(3), ImageSource(), p_);
   EXPECT_EQ(loader.next()->error, "");
   EXPECT_NE(loader.next()->error.find("JPEG"), std::string::npos);
   EXPECT_EQ(loader.next()->error, "");

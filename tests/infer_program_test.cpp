@@ -1,5 +1,6 @@
 // pgad_infer: what it writes and refuses, damaged models and images, scores, maps, evaluation, drawing.
 
+#include "apps/data/dataset.h"
 #include "tests/programs.h"
 
 namespace pgad::test {
@@ -357,43 +358,65 @@ TEST(InferProgram, Evaluates) {
   for (const auto& row : rows) EXPECT_EQ(row.at("label") == "normal", row.at("group") == "8");
 }
 
-// A split that tests the model on images that trained it is said to, where the figures will be read too.
-TEST(InferProgram, EvaluationOnKnownImagesIsSaid) {
+// No split, however asked for, tests the model on images that trained or calibrated it.
+TEST(InferProgram, KnownImagesAreLeftOutOfTheTest) {
   const TempDir dir;
-  const Words evaluate = {"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1",
-                          "--steps",  "3",       "--limit",      "20",     "--out"};
-  const auto notes_of = [&](const Words& options) {
-    const std::string out = dir / ("out" + options.at(0) + options.at(1));
+  DataConfig own;
+  own.path = shared().data;
+  own.normal_class = "8";
+  own.calibration_images = 8;
+  const Dataset trained = Dataset::open(own);
+  std::set<std::string> known;
+  for (const auto* list :
+       {&trained.train_normal, &trained.train_abnormal, &trained.calibration_normal, &trained.calibration_abnormal})
+    for (const Sample& s : *list) known.insert(s.name);
+  const Words evaluate = {"evaluate",  "--model", shared().model, "--data", shared().data,
+                          "--threads", "1",       "--steps",      "1",      "--out"};
+  const auto tested = [&](const Words& options) {
+    const std::string out = dir / ("out" + options.at(0) + options.back());
     const ProcessResult r = infer(evaluate + Words{out} + options);
-    EXPECT_TRUE(ended(r, 0));
-    std::string notes;
-    for (const char* file : {"/metrics.json", "/scores.json"}) {
-      const auto json = nlohmann::json::parse(read_file(out + file));
-      std::string here;
-      for (const auto& note : json.value("notes", nlohmann::json::array())) {
-        here += note.get<std::string>();
-        EXPECT_NE(r.err.find("note: " + note.get<std::string>()), std::string::npos) << r.err;
-      }
-      if (file[1] == 's') {
-        EXPECT_EQ(here, notes);
-      }
-      notes = here;
+    EXPECT_TRUE(ended(r, 0, {"left out of the test"}));
+    std::set<std::string> names;
+    for (const auto& row : read_csv(out + "/scores.csv")) {
+      names.insert(row.at("path"));
+      EXPECT_FALSE(known.contains(row.at("path"))) << row.at("path");
     }
-    return notes;
+    const auto metrics = nlohmann::json::parse(read_file(out + "/metrics.json"));
+    EXPECT_GT(metrics.at("known_images_left_out"), 0);
+    EXPECT_FALSE(metrics.contains("notes")) << metrics["notes"];
+    return names;
   };
-  const auto said = [](const std::string& notes, const std::string& part) {
-    return notes.find(part) != std::string::npos ? testing::AssertionSuccess()
-                                                 : testing::AssertionFailure() << "'" << part << "' not in: " << notes;
-  };
-  EXPECT_TRUE(said(notes_of({"--split-seed", "2"}), "--split-seed is 2, the model's is 1"));
-  EXPECT_TRUE(said(notes_of({"--normal-fraction", "0.2"}), "--normal-fraction is 0.2, the model's is 0.7"));
-  EXPECT_TRUE(said(notes_of({"--abnormal-fraction", "0"}), "test images trained or calibrated the model"));
-  EXPECT_TRUE(said(notes_of({"--normal-class", "3"}), "--normal-class is \"3\", the model's is \"8\""));
-  // The same images and more in training: what is left for the test is new to the model.
-  EXPECT_EQ(notes_of({"--abnormal-fraction", "0.3"}), "");
-  EXPECT_EQ(notes_of({"--split-seed", "1"}), "");
-  // What else puts the scores in doubt.
-  EXPECT_TRUE(said(notes_of({"--lambda", "0.5"}), "--lambda differ from the calibration's"));
+  const auto all = tested({"--split-seed", "1"});
+  EXPECT_EQ(all.size(), trained.test.size());
+  EXPECT_EQ(tested({"--split-seed", "2"}), all);
+  EXPECT_EQ(tested({"--normal-class", "3"}), all);
+  EXPECT_LT(tested({"--abnormal-fraction", "0.3"}).size(), all.size());
+  EXPECT_LE(tested({"--normal-fraction", "0.2"}).size(), all.size());
+  // Other images by the same names.
+  ASSERT_TRUE(ended(infer(evaluate + Words{dir / "new", "--new-data"}), 0, {"400 images scored"}));
+  EXPECT_TRUE(
+      refused(infer(evaluate + Words{dir / "no", "--new-data", "--normal-fraction", "0.5"}), 2, {"--new-data"}));
+  // A file of an older version holds no names: the split is made again from its options.
+  write_changed_model(dir / "old.safetensors", [](SafeTensorsFile& f) {
+    EXPECT_EQ(f.tensors.erase("data.train_names") + f.tensors.erase("data.calibration_names"), 2u);
+    f.metadata.erase("data_images");
+  });
+  Words old = evaluate + Words{dir / "old", "--split-seed", "2"};
+  old[2] = dir / "old.safetensors";
+  ASSERT_TRUE(ended(infer(old), 0));
+  EXPECT_EQ(read_file(dir / "old/scores.csv"), read_file(dir / "out--split-seed2/scores.csv"));
+}
+
+// What puts the scores in doubt is said, and stands where the figures will be read too.
+TEST(InferProgram, OtherScoringThanTheCalibrationsIsSaid) {
+  const TempDir dir;
+  const ProcessResult r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1",
+                                 "--limit", "4", "--lambda", "0.5", "--out", dir / "out"});
+  ASSERT_TRUE(ended(r, 0, {"note: --lambda differ from the calibration's"}));
+  for (const char* file : {"out/metrics.json", "out/scores.json"}) {
+    const auto notes = nlohmann::json::parse(read_file(dir / file)).at("notes");
+    EXPECT_NE(notes.dump().find("--lambda differ from the calibration's"), std::string::npos) << file;
+  }
 }
 
 TEST(InferProgram, EvaluationNeedsBothKinds) {

@@ -196,11 +196,12 @@ inline long files_in(const std::string& dir, const std::string& extension) {
                        [&](const auto& e) { return e.path().extension() == extension; });
 }
 
-// What an interrupted write would have left behind.
+// What an interrupted write would have left behind; the mark of an output folder is none.
 inline Words left_overs(const std::string& dir) {
   Words found;
   for (const auto& e : fs::recursive_directory_iterator(dir))
-    if (e.path().filename().string().starts_with(".")) found.push_back(e.path().string());
+    if (const std::string name = e.path().filename().string(); name.starts_with(".") && name != ".pgad-output")
+      found.push_back(e.path().string());
   return found;
 }
 

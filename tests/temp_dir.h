@@ -2,6 +2,7 @@
 // What tests of files share: a folder that goes away with its test, quick writing, and the text of an error.
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -48,6 +49,15 @@ inline std::string error_of(const std::function<void()>& call) {
     return e.what();
   }
   return "no error";
+}
+
+// Runs `call` as a user who is not root; false if that is not possible.
+inline bool unprivileged(const std::function<void()>& call) {
+  const bool root = ::geteuid() == 0;
+  if (root && ::seteuid(65534) != 0) return false;
+  call();
+  if (root && ::seteuid(0) != 0) throw Error("cannot become root again");
+  return true;
 }
 
 }  // namespace pgad::test

@@ -190,7 +190,7 @@ TEST(TrainStep, NonFiniteGradientsChangeNothing) {
 }
 
 // The trainer reads the next step's images while a step is under way. Images that have become unreadable by then are
-// the next step's error: a run that is stopped before it ends as if nothing had happened.
+// the next step's error: a run that is stopped before it ends as if nothing had happened, another is saved first.
 TEST(Trainer, AnUnreadableNextImageDoesNotCostTheStepUnderWay) {
   const TempDir dir;
   const std::string good = dir / "data/train/good";
@@ -225,8 +225,14 @@ TEST(Trainer, AnUnreadableNextImageDoesNotCostTheStepUnderWay) {
       EXPECT_EQ(trainer.state().images, 128);
       EXPECT_EQ(list_checkpoints(config.run.out).size(), 1u);
     } else {
-      EXPECT_NE(error_of([&] { train(); }).find("No such file"), std::string::npos);
+      const std::string error = error_of([&] { train(); });
+      EXPECT_NE(error.find("No such file"), std::string::npos) << error;
+      EXPECT_NE(error.find("the run is saved"), std::string::npos) << error;
       EXPECT_GE(steps, 2);
+      const auto saved = list_checkpoints(config.run.out);
+      ASSERT_EQ(saved.size(), 1u);
+      EXPECT_EQ(saved.begin()->first, trainer.state().images);
+      EXPECT_EQ(checkpoint_origin(saved.begin()->second).split.train, data.split.train);
     }
     std::filesystem::rename(good + ".gone", good);
   }

@@ -51,7 +51,7 @@ void sync_directory(const std::string& directory, const std::string& path) {
 
 }  // namespace
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, std::size_t most) {
   // Non-blocking, because opening a pipe without a writer would wait for ever.
   const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail("cannot open", path, errno);
@@ -59,12 +59,12 @@ std::string read_file(const std::string& path) {
   if (::fstat(file.fd, &info) != 0) fail("cannot read", path, errno);
   if (S_ISDIR(info.st_mode)) throw Error(str("cannot read '", path, "': it is a directory, expected a file"));
   if (!S_ISREG(info.st_mode)) throw Error(str("cannot read '", path, "': not a regular file"));
-  std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+  std::string bytes(std::min(most, static_cast<std::size_t>(info.st_size)), '\0');
   std::size_t done = 0;
-  while (true) {
+  while (done < most) {
     // One byte more than the size, so that a file which grows meanwhile, or whose size reads as 0, is read
     // whole.
-    if (done == bytes.size()) bytes.resize(done + std::max<std::size_t>(1, done / 8));
+    if (done == bytes.size()) bytes.resize(std::min(most, done + std::max<std::size_t>(1, done / 8)));
     const ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot read", path, errno);

@@ -10,8 +10,9 @@
 
 namespace pgad {
 
-// The bytes of a regular file. Throws Error if it is missing, unreadable, or a directory, pipe or device.
-std::string read_file(const std::string& path);
+// The bytes of a regular file, or its first `most`. Throws Error if it is missing, unreadable, or a directory, pipe or
+// device.
+std::string read_file(const std::string& path, std::size_t most = std::string::npos);
 
 // Sink of write_file_atomically's callback and of AtomicFile; buffers, so that many small writes are cheap.
 class FileWriter {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "apps/data/listing.h"
 #include "apps/data/shuffle.h"
@@ -13,11 +15,9 @@
 namespace pgad {
 namespace {
 
-// Distinguishes the streams of random numbers that one split_seed feeds: FNV-1a of what the stream is for.
+// Distinguishes the streams of random numbers that one split_seed feeds.
 std::uint64_t seed_of(std::uint64_t split_seed, const std::string& purpose) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : purpose) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return SplitMix64(split_seed).next() ^ hash;
+  return SplitMix64(split_seed).next() ^ fnv1a(purpose);
 }
 
 std::size_t share(double fraction, std::size_t n) {
@@ -95,11 +95,16 @@ struct Class {
   std::vector<Sample> samples;
 };
 
+// draw_new: else all images are left in the test set, for recall() to sort.
 void split_classes(std::vector<Class> classes, const std::set<std::string>& normal, const DataConfig& config,
-                   Dataset& data) {
+                   bool draw_new, Dataset& data) {
   for (Class& c : classes) {
     const bool anomalous = normal.count(c.name) == 0;
     for (Sample& s : c.samples) s.anomalous = anomalous;
+    if (!draw_new) {
+      append(data.test, std::move(c.samples));
+      continue;
+    }
     const std::size_t count = share(anomalous ? config.abnormal_fraction : config.normal_fraction, c.samples.size());
     std::vector<Sample> known = draw(c.samples, count, seed_of(config.split_seed, "class " + c.name));
     append(anomalous ? data.train_abnormal : data.train_normal, std::move(known));
@@ -115,9 +120,76 @@ std::vector<Sample> hold_out(std::vector<Sample>& from, const DataConfig& config
   return draw(from, count, seed_of(config.split_seed, purpose));
 }
 
+std::vector<std::uint64_t> digests(std::initializer_list<const std::vector<Sample>*> lists) {
+  std::vector<std::uint64_t> all;
+  for (const auto* list : lists)
+    for (const Sample& s : *list) all.push_back(fnv1a(s.name));
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+// Whether all images were divided, not only those below train/.
+bool pooled(Layout layout) { return layout == Layout::kIdx || layout == Layout::kClasses; }
+
+RememberedSplit split_of(const Dataset& data) {
+  RememberedSplit split;
+  split.train = digests({&data.train_normal, &data.train_abnormal});
+  split.calibration = digests({&data.calibration_normal, &data.calibration_abnormal});
+  split.images = static_cast<std::int64_t>(split.train.size() + split.calibration.size() +
+                                           (pooled(data.layout) ? data.test.size() : 0));
+  return split;
+}
+
+// What of the data is gone or new since the split was made; empty if nothing that matters.
+std::string changes_since(const RememberedSplit& split, std::size_t train, std::size_t calibration,
+                          std::size_t unknown) {
+  const auto lost = [](const std::vector<std::uint64_t>& names, std::size_t found) {
+    return names.size() - std::min(names.size(), found);
+  };
+  const std::size_t lost_train = lost(split.train, train), lost_held_out = lost(split.calibration, calibration);
+  const auto added = static_cast<std::int64_t>(unknown + split.train.size() + split.calibration.size()) - split.images;
+  std::string text;
+  const auto say = [&](const auto&... parts) { text += (text.empty() ? "" : ", ") + str(parts...); };
+  if (lost_train > 0) say(lost_train, " of its ", split.train.size(), " training images are gone");
+  if (lost_held_out > 0)
+    say(lost_held_out, " of its ", split.calibration.size(), " images held out for calibration are gone");
+  if (added > 0) say(added, " new images are not used: only a new run trains on them");
+  return text.empty() ? "" : "the data have changed since this run began: " + text;
+}
+
+// Sorts the images by what the split remembers of them.
+void recall(const RememberedSplit& split, Purpose purpose, Dataset& data) {
+  std::vector<Sample> divided;
+  if (pooled(data.layout)) {
+    divided = std::exchange(data.test, {});
+  } else {
+    divided = std::exchange(data.train_normal, {});
+    append(divided, std::exchange(data.train_abnormal, {}));
+    data.known = data.leave_out_of_test(split);
+  }
+  std::size_t train = 0, calibration = 0, unknown = 0;
+  for (Sample& s : divided) {
+    if (split.trained(s.name)) {
+      ++train;
+      (s.anomalous ? data.train_abnormal : data.train_normal).push_back(std::move(s));
+    } else if (split.calibrated(s.name)) {
+      ++calibration;
+      (s.anomalous ? data.calibration_abnormal : data.calibration_normal).push_back(std::move(s));
+    } else {
+      ++unknown;
+      if (pooled(data.layout)) data.test.push_back(std::move(s));
+    }
+  }
+  if (pooled(data.layout)) data.known = train + calibration;
+  data.split = split;
+  if (purpose != Purpose::kTrain) return;
+  if (std::string changes = changes_since(split, train, calibration, unknown); !changes.empty())
+    data.notes.push_back(std::move(changes));
+}
+
 // ---- IDX ----
 
-void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, Dataset& data) {
+void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool draw_new, Dataset& data) {
   std::map<int, Class> by_label;  // in the order of the digits
   std::shared_ptr<const IdxImages> first;
   for (const IdxPair& pair : pairs) {
@@ -146,17 +218,19 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, Datas
     names.push_back(c.name);
     classes.push_back(std::move(c));
   }
-  split_classes(std::move(classes), parse_normal_classes(config, names, names.back()), config, data);
+  split_classes(std::move(classes), parse_normal_classes(config, names, names.back()), config, draw_new, data);
+  if (contains_images(config.path))
+    data.notes.push_back(str("image files beside the IDX files in '", config.path, "' not used"));
 }
 
 // ---- folders ----
 
 std::vector<Sample> folder_samples(const std::string& root, const std::string& folder, const std::string& group,
-                                   bool anomalous) {
+                                   bool anomalous, LeftOut& left_out) {
   std::vector<Sample> samples;
   const std::string path = join_path(root, folder);
   if (!is_directory(path)) return samples;
-  for (const std::string& image : list_images(path)) {
+  for (const std::string& image : list_images(path, &left_out)) {
     samples.push_back({join_path(folder, image), join_path(path, image), -1, group, anomalous, ""});
   }
   return samples;
@@ -207,7 +281,7 @@ class MaskFolder {
 void open_inspection(const std::string& root, Dataset& data) {
   std::vector<std::string> ignored;
   const auto add_defects = [&](const std::string& folder, const std::string& defect, std::vector<Sample>& to) {
-    std::vector<Sample> samples = folder_samples(root, folder, defect, true);
+    std::vector<Sample> samples = folder_samples(root, folder, defect, true, data.left_out);
     const MaskFolder masks(root, defect);
     long missing = 0;
     for (Sample& s : samples) {
@@ -220,17 +294,25 @@ void open_inspection(const std::string& root, Dataset& data) {
     }
     append(to, std::move(samples));
   };
-  data.train_normal = folder_samples(root, "train/good", "good", false);
+  data.train_normal = folder_samples(root, "train/good", "good", false, data.left_out);
   add_defects("train/abnormal", "abnormal", data.train_abnormal);
+  const auto loose_images = [&](const std::string& folder) {
+    const auto files = list_files(join_path(root, folder), &data.left_out);
+    const auto count = std::count_if(files.begin(), files.end(), has_image_extension);
+    if (count > 0)
+      data.notes.push_back(str(count, " images directly in '", folder, "' not used; expected them in subfolders"));
+  };
   if (is_directory(join_path(root, "train"))) {
-    for (const std::string& name : list_subdirectories(join_path(root, "train"))) {
+    loose_images("train");
+    for (const std::string& name : list_subdirectories(join_path(root, "train"), &data.left_out)) {
       if (name != "good" && name != "abnormal") ignored.push_back("train/" + name);
     }
   }
   if (is_directory(join_path(root, "test"))) {
-    for (const std::string& name : list_subdirectories(join_path(root, "test"))) {
+    loose_images("test");
+    for (const std::string& name : list_subdirectories(join_path(root, "test"), &data.left_out)) {
       if (name == "good") {
-        append(data.test, folder_samples(root, "test/good", "good", false));
+        append(data.test, folder_samples(root, "test/good", "good", false, data.left_out));
       } else {
         add_defects("test/" + name, name, data.test);
       }
@@ -246,10 +328,12 @@ bool has_images_itself(const std::string& directory) {
   return std::any_of(files.begin(), files.end(), has_image_extension);
 }
 
+bool holds_good(const std::string& root) {
+  return is_directory(join_path(root, "train/good")) || is_directory(join_path(root, "test/good"));
+}
+
 bool is_inspection(const std::string& root) {
-  for (const char* folder : {"train/good", "test/good"}) {
-    if (is_directory(join_path(root, folder))) return true;
-  }
+  if (holds_good(root)) return true;
   // Someone forgot train/good: better told so than taken for the classes "train" and "test".
   const std::string train = join_path(root, "train"), test = join_path(root, "test");
   if (!is_directory(train) && !is_directory(test)) return false;
@@ -270,35 +354,55 @@ std::string missing_good(const std::string& root) {
   const std::string good = join_path(root, "train/good");
   if (!path_exists(good)) return str("'", good, "' does not exist");
   if (!is_directory(good)) return str("'", good, "' is a file, expected a folder of images");
-  return std::filesystem::is_empty(good) ? str("'", good, "' is empty")
-                                         : str("'", good, "' holds no image (", kImageEndings, ")");
+  std::error_code unreadable;  // then said elsewhere
+  return std::filesystem::is_empty(good, unreadable) ? str("'", good, "' is empty")
+                                                     : str("'", good, "' holds no image (", kImageEndings, ")");
 }
 
-void open_folder(const DataConfig& config, Dataset& data) {
+// A folder of data sets, MVTec AD's for one, is no folder of classes: test defects would be trained on as normal.
+void refuse_data_sets(const std::string& root, const std::vector<std::string>& classes) {
+  std::vector<std::string> sets;
+  for (const std::string& name : classes) {
+    if (holds_good(join_path(root, name))) sets.push_back(name);
+  }
+  if (sets.empty()) return;
+  throw UsageError(str("'", root, "' is no folder of classes: it holds data sets (with train/good or test/good): ",
+                       joined(sets), "; expected one of them, e.g. --data ", join_path(root, sets.front())));
+}
+
+void open_folder(const DataConfig& config, bool draw_new, Dataset& data) {
   const std::string& root = config.path;
   if (is_inspection(root)) {
     data.layout = Layout::kInspection;
     open_inspection(root, data);
   } else {
+    const std::vector<std::string> files = list_files(root, &data.left_out);
+    const auto images = std::count_if(files.begin(), files.end(), has_image_extension);
+    const bool as_classes = images == 0 || !config.normal_class.empty();
     std::vector<std::string> classes, empty;
-    for (const std::string& name : list_subdirectories(root)) {
-      (contains_images(join_path(root, name)) ? classes : empty).push_back(name);
+    std::vector<Class> split;
+    for (const std::string& name : list_subdirectories(root, &data.left_out)) {
+      const std::size_t results = data.left_out.results.size();
+      std::vector<Sample> samples;
+      if (as_classes) samples = folder_samples(root, name, name, false, data.left_out);
+      if (as_classes ? !samples.empty() : contains_images(join_path(root, name))) {
+        classes.push_back(name);
+        split.push_back({name, std::move(samples)});
+      } else if (data.left_out.results.size() == results) {
+        empty.push_back(name);
+      }
     }
-    const bool flat = has_images_itself(root);
-    if (!flat && classes.empty()) {
-      throw Error(str("no images (", kImageEndings, " or *-images-idx3-ubyte) in the folder '", root, "'"));
-    }
-    if (!classes.empty() && (!flat || !config.normal_class.empty())) {
+    if (images == 0 && classes.empty()) throw Error(no_images(root, data.left_out));
+    if (!classes.empty() && as_classes) {
       data.layout = Layout::kClasses;
-      if (flat) data.notes.push_back(str("images directly in '", root, "' not used"));
+      refuse_data_sets(root, classes);
+      if (images > 0) data.notes.push_back(str(images, " images directly in '", root, "' not used"));
       const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front(), empty);
-      std::vector<Class> split;
-      for (const std::string& name : classes) split.push_back({name, folder_samples(root, name, name, false)});
-      split_classes(std::move(split), normal, config, data);
+      split_classes(std::move(split), normal, config, draw_new, data);
     } else {
       data.layout = Layout::kFlat;
       if (!classes.empty()) data.notes.push_back(str("subfolders not used: ", joined(classes)));
-      for (const std::string& name : list_files(root)) {
+      for (const std::string& name : files) {
         if (has_image_extension(name)) data.train_normal.push_back({name, join_path(root, name), -1, "", false, ""});
       }
     }
@@ -326,7 +430,7 @@ const char* layout_name(Layout layout) {
   return "unknown";
 }
 
-Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
+Dataset Dataset::open(const DataConfig& config, Purpose purpose, const RememberedSplit* remembered) {
   check_options(config);
   if (config.path.empty()) throw UsageError("no data path given");
   if (!path_exists(config.path)) throw Error(str("data path '", config.path, "' does not exist"));
@@ -337,24 +441,43 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose) {
   data.source.options.exif_orientation = config.exif_orientation;
   data.source.options.bits = config.bits;
   data.source.options.max_pixels = config.max_pixels;
+  const bool draw_new = remembered == nullptr;
   const std::vector<IdxPair> pairs = find_idx_pairs(config.path);
   if (!pairs.empty()) {
     data.layout = Layout::kIdx;
-    open_idx(pairs, config, data);
+    open_idx(pairs, config, draw_new, data);
   } else {
-    open_folder(config, data);
+    open_folder(config, draw_new, data);
   }
-  data.calibration_normal = hold_out(data.train_normal, config, "calibration normal");
-  data.calibration_abnormal = hold_out(data.train_abnormal, config, "calibration abnormal");
+  for (std::string& note : data.left_out.notes()) data.notes.push_back(std::move(note));
+  if (draw_new) {
+    data.calibration_normal = hold_out(data.train_normal, config, "calibration normal");
+    data.calibration_abnormal = hold_out(data.train_abnormal, config, "calibration abnormal");
+    data.split = split_of(data);
+  } else {
+    recall(*remembered, purpose, data);
+  }
   if (purpose == Purpose::kEvaluate) {
     data.require_both_kinds_in_test();
   } else if (data.train_normal.empty()) {
-    throw Error(data.layout == Layout::kInspection
-                    ? str("no normal images to train on: ", missing_good(config.path))
-                    : str("no normal images to train on: normal_fraction ", config.normal_fraction,
-                          " of the images of class '", config.normal_class, "' in '", config.path, "' is none"));
+    std::string problem;
+    if (!draw_new) {
+      problem = str("none of the normal images that this run trains on is in '", config.path,
+                    "': expected the folder it was started with, wherever that lies now");
+    } else if (data.layout == Layout::kInspection) {
+      problem = str("no normal images to train on: ", missing_good(config.path));
+    } else {
+      problem = str("no normal images to train on: normal_fraction ", config.normal_fraction,
+                    " of the images of class '", config.normal_class, "' in '", config.path, "' is none");
+    }
+    for (const std::string& folder : data.left_out.folders) problem += "; folder not read: " + folder;
+    throw Error(problem);
   }
   return data;
+}
+
+std::size_t Dataset::leave_out_of_test(const RememberedSplit& other) {
+  return std::erase_if(test, [&](const Sample& s) { return other.trained(s.name) || other.calibrated(s.name); });
 }
 
 void Dataset::require_both_kinds_in_test() const {

@@ -185,7 +185,7 @@ std::vector<std::uint8_t> read_idx_labels(const std::string& path) {
 bool is_idx_images(const std::string& path) {
   constexpr std::string_view kMagic("\0\0\x08\x03", 4);
   try {
-    const std::string raw = read_file(path);
+    const std::string raw = read_file(path, 1 << 16);  // gzip needs less for its first bytes
     if (!is_gzip(raw)) return std::string_view(raw).starts_with(kMagic);
     std::vector<std::uint8_t> bytes;
     Inflater(raw, path).inflate_some(bytes, kMagic.size());

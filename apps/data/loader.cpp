@@ -60,6 +60,20 @@ void shrink(const std::uint8_t* in, int from, int channels, int to, float* out) 
   }
 }
 
+// Calls body(i) for all i below `count` on several threads, until one returns false; body does not throw.
+template <class Body>
+void for_each_index(std::size_t count, int threads, const Body& body) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> give_up{false};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count && !give_up; i = next++)
+      if (!body(i)) give_up = true;
+  };
+  std::vector<std::jthread> others;
+  for (int i = 1; i < thread_count(threads, count); ++i) others.emplace_back(work);
+  work();
+}
+
 // Empty on failure, with the reason in `error`.
 std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample, const Preprocessing& p,
                                          std::string& error) {
@@ -73,9 +87,9 @@ std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample
 
 }  // namespace
 
-Loader::Loader(std::vector<Sample> samples, ImageSource source, const Preprocessing& preprocessing,
+Loader::Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
                const LoaderOptions& options)
-    : samples_(std::move(samples)), source_(std::move(source)), preprocessing_(preprocessing) {
+    : samples_(samples), source_(std::move(source)), preprocessing_(preprocessing) {
   const int threads = thread_count(options.threads, samples_.size());
   slots_.resize(static_cast<std::size_t>(options.capacity > 0 ? options.capacity : 2 * threads));
   for (int i = 0; i < threads; ++i) {
@@ -130,6 +144,29 @@ std::optional<Loader::Item> Loader::next() {
   return item;
 }
 
+std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const ImageSource& source, int threads) {
+  std::vector<std::string> errors(samples.size());
+  for_each_index(samples.size(), threads, [&](std::size_t i) {
+    try {
+      source.load(samples[i]);
+    } catch (const std::exception& e) {
+      errors[i] = reason(e, samples[i]);
+    }
+    return true;
+  });
+  std::vector<BadImage> bad;
+  std::vector<Sample> good;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (errors[i].empty()) {
+      good.push_back(std::move(samples[i]));
+    } else {
+      bad.push_back({samples[i].name, std::move(errors[i])});
+    }
+  }
+  samples = std::move(good);
+  return bad;
+}
+
 TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource source,
                                const Preprocessing& preprocessing, const TrainingImagesOptions& options)
     : source_(std::move(source)),
@@ -141,20 +178,11 @@ TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource s
   const std::size_t slots = std::min(count, options.byte_limit / values_);
   storage_.resize(slots * values_);
   std::vector<std::string> errors(count);
-  {
-    std::atomic<std::size_t> next{0};
-    std::atomic<bool> give_up{false};
-    std::vector<std::jthread> readers;
-    const auto read = [&] {
-      for (std::size_t i = next++; i < count && !give_up; i = next++) {
-        const auto values = load_quantised(source_, samples[i], preprocessing_, errors[i]);
-        if (!values.empty() && i < slots) std::memcpy(storage_.data() + i * values_, values.data(), values_);
-        if (values.empty() && options.strict) give_up = true;
-      }
-    };
-    for (int i = 1; i < thread_count(options.threads, count); ++i) readers.emplace_back(read);
-    read();
-  }
+  for_each_index(count, options.threads, [&](std::size_t i) {
+    const auto values = load_quantised(source_, samples[i], preprocessing_, errors[i]);
+    if (!values.empty() && i < slots) std::memcpy(storage_.data() + i * values_, values.data(), values_);
+    return !(values.empty() && options.strict);
+  });
   for (std::size_t i = 0; i < count; ++i) {
     if (errors[i].empty()) {
       samples_.push_back(samples[i]);

@@ -37,7 +37,8 @@ class Loader {
     std::vector<std::string> notes;
   };
 
-  Loader(std::vector<Sample> samples, ImageSource source, const Preprocessing& preprocessing,
+  // samples must outlive the loader: there may be very many.
+  Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
          const LoaderOptions& options = {});
   ~Loader();
   Loader(const Loader&) = delete;
@@ -46,13 +47,11 @@ class Loader {
   // The next item; empty after the last.
   std::optional<Item> next();
 
-  const std::vector<Sample>& samples() const { return samples_; }
-
  private:
   void work(const std::stop_token& stop);
   Item load(long index) const;
 
-  const std::vector<Sample> samples_;
+  const std::span<const Sample> samples_;
   const ImageSource source_;
   const Preprocessing preprocessing_;
   std::mutex mutex_;
@@ -67,6 +66,10 @@ struct BadImage {
   std::string name;
   std::string reason;
 };
+
+// Takes the images that cannot be decoded out of `samples` and returns them. Reads all of them, on so many threads (0:
+// one per core).
+std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const ImageSource& source, int threads);
 
 struct TrainingImagesOptions {
   std::size_t byte_limit = std::size_t{2} << 30;  // of preprocessed images kept in memory

@@ -8,6 +8,7 @@
 
 #include "apps/data/idx.h"
 #include "apps/data/image.h"
+#include "apps/data/listing.h"
 
 namespace pgad {
 
@@ -38,10 +39,16 @@ class ImageSource {
 };
 
 // What `--input PATH...` means: image files (by content, whatever their extension), folders (the images below
-// them; in a folder with *-images-idx3-ubyte[.gz] files, the images in those too), IDX image files. A file
-// met twice is listed once. Names are relative to the folder if one folder is all there is, else the paths as
-// given. Throws Error for a missing path or a folder without images. `source`, if given, keeps the IDX files
-// read on the way.
-std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const ImageSource* source = nullptr);
+// them; in a folder with *-images-idx3-ubyte[.gz] files, the images in those too), IDX image files, and lists: @FILE,
+// or
+// - for standard input, with one such path per line (relative to the current folder; blank lines are skipped). There is
+// one sample for each path; a path given twice counts once, two links to a file do not. Names are relative to the
+// folder if one folder is all there is, else the paths as given.
+//
+// A path in a list that does not exist is noted in left_out->missing and becomes a sample, whose reading fails. Throws
+// Error for another missing path, for a list that cannot be read, is empty or of which nothing exists, and for a folder
+// without images. `source`, if given, keeps the IDX files read on the way.
+std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const ImageSource* source = nullptr,
+                                LeftOut* left_out = nullptr);
 
 }  // namespace pgad

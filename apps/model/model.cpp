@@ -1,5 +1,6 @@
 #include "apps/model/model.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -10,6 +11,8 @@ namespace {
 
 constexpr const char* kFormat = "pgad-model";
 constexpr const char* kVersion = "1";
+constexpr const char* kTrainNames = "data.train_names";
+constexpr const char* kCalibrationNames = "data.calibration_names";
 
 std::string calibration_to_json(const Calibration& c) {
   nlohmann::ordered_json json;
@@ -64,6 +67,11 @@ void ParameterViews::add(const std::string& name, std::vector<std::int64_t> shap
   views_.push_back(safe_tensor_view<float>(name, std::move(shape), *memory_.back()));
 }
 
+void ParameterViews::add(const std::string& name, const std::vector<std::uint64_t>& values) {
+  integers_.push_back(std::make_unique<std::vector<std::int64_t>>(values.begin(), values.end()));
+  views_.push_back(safe_tensor_view<std::int64_t>(name, {static_cast<std::int64_t>(values.size())}, *integers_.back()));
+}
+
 void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter,
                     const Tensor& out) {
   const auto values = file.get(name, "F32", file_shape(parameter)).elements<float>();
@@ -93,6 +101,29 @@ std::int64_t metadata_integer(const SafeTensorsFile& file, const std::string& ke
   return static_cast<std::int64_t>(value);
 }
 
+void add_split(const RememberedSplit& split, ParameterViews& tensors, std::map<std::string, std::string>& metadata) {
+  if (split.empty()) return;
+  metadata["data_images"] = std::to_string(split.images);
+  if (!split.train.empty()) tensors.add(kTrainNames, split.train);
+  if (!split.calibration.empty()) tensors.add(kCalibrationNames, split.calibration);
+}
+
+RememberedSplit read_split(const SafeTensorsFile& file) {
+  const auto names = [&](const char* tensor) {
+    std::vector<std::uint64_t> digests;
+    const auto found = file.tensors.find(tensor);
+    if (found == file.tensors.end()) return digests;
+    const auto& shape = found->second.shape;
+    const auto values = file.get(tensor, "I64", {shape.empty() ? 0 : shape[0]}).elements<std::int64_t>();
+    digests.assign(values.begin(), values.end());
+    std::ranges::sort(digests);
+    return digests;
+  };
+  RememberedSplit split{names(kTrainNames), names(kCalibrationNames), 0};
+  if (!split.empty()) split.images = metadata_integer(file, "data_images");
+  return split;
+}
+
 std::string exact(double value) {
   char text[32];
   const auto result = std::to_chars(text, text + sizeof text, value);
@@ -118,6 +149,7 @@ void save_model(const std::string& path, const Model& model) {
     metadata["encoder"] = std::to_string(model.encoder->level());
     for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
   }
+  add_split(model.split, tensors, metadata);
   if (model.calibration) {
     const Calibration& c = *model.calibration;
     metadata["calibration"] = calibration_to_json(c);
@@ -161,6 +193,7 @@ Model load_model(Exec& exec, const std::string& path) {
   model.statistic = metadata_number(file, "minibatch_stddev");
   model.normal_critic = metadata_number(file, "normal_critic");
   model.images = metadata_integer(file, "images");
+  model.split = read_split(file);
   const NetworkConfig& network = model.config.network;
   if (!(model.old_weight >= 0 && model.old_weight <= 1))
     throw Error(str(path, ": metadata 'old_weight' is ", model.old_weight, ", expected 0 to 1"));

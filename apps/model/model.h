@@ -10,6 +10,7 @@
 #include "apps/config/config.h"
 #include "apps/data/preprocess.h"
 #include "apps/data/safetensors.h"
+#include "apps/data/split.h"
 #include "layers/discriminator.h"
 #include "layers/encoder.h"
 #include "layers/generator.h"
@@ -50,6 +51,7 @@ struct Model {
   double statistic = 0;      // minibatch-stddev's constant: its running mean over real batches
   double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
   std::int64_t images = 0;   // real images that trained it
+  RememberedSplit split;     // which images of its data set trained and calibrated it; empty in older files
   std::optional<Calibration> calibration;
   std::unique_ptr<Generator> g;  // the moving average
   std::unique_ptr<Discriminator> d;
@@ -63,10 +65,12 @@ class ParameterViews {
  public:
   void add(const std::string& name, const Parameter& parameter, const Tensor& values);
   void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<float> values);
+  void add(const std::string& name, const std::vector<std::uint64_t>& values);  // as I64, the same bits
   const std::vector<SafeTensorView>& views() const { return views_; }
 
  private:
   std::vector<std::unique_ptr<std::vector<float>>> memory_;
+  std::vector<std::unique_ptr<std::vector<std::int64_t>>> integers_;
   std::vector<SafeTensorView> views_;
 };
 
@@ -78,6 +82,10 @@ void read_parameter(const SafeTensorsFile& file, const std::string& name, const 
 std::string metadata_text(const SafeTensorsFile& file, const std::string& key);
 double metadata_number(const SafeTensorsFile& file, const std::string& key);
 std::int64_t metadata_integer(const SafeTensorsFile& file, const std::string& key);
+// The split of models and checkpoints; nothing is added for an empty one, and one is read from older files.
+void add_split(const RememberedSplit& split, ParameterViews& tensors, std::map<std::string, std::string>& metadata);
+RememberedSplit read_split(const SafeTensorsFile& file);
+
 // A double as text that reads back to the same bits.
 std::string exact(double value);
 

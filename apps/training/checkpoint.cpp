@@ -36,28 +36,29 @@ SafeTensorsFile read_checkpoint(const std::string& path) {
 }  // namespace
 
 void save_checkpoint(const std::string& path, const Networks& networks, const TrainingState& s,
-                     const std::string& config_json) {
+                     const std::string& config_json, const RememberedSplit& split) {
   ParameterViews tensors;
   for_each_tensor(networks, [&](const std::string& name, const Parameter& p, const Tensor& values) {
     tensors.add(name, p, values);
   });
-  write_safetensors(path, tensors.views(),
-                    {{"format", kFormat},
-                     {"format_version", kVersion},
-                     {"config", config_json},
-                     {"images", std::to_string(s.images)},
-                     {"images_before_last_step", std::to_string(s.images_before_last_step)},
-                     {"steps", std::to_string(s.steps)},
-                     {"skipped", std::to_string(s.skipped)},
-                     {"skipped_in_row", std::to_string(s.skipped_in_row)},
-                     {"level", std::to_string(s.level)},
-                     {"fading", s.fading ? "1" : "0"},
-                     {"statistic", exact(s.statistic)},
-                     {"has_statistic", s.has_statistic ? "1" : "0"},
-                     {"seconds", exact(s.seconds)},
-                     {"log_bytes", std::to_string(s.log_bytes)},
-                     {"g_adam_steps", std::to_string(networks.g_adam.steps())},
-                     {"d_adam_steps", std::to_string(networks.d_adam.steps())}});
+  std::map<std::string, std::string> metadata = {{"format", kFormat},
+                                                 {"format_version", kVersion},
+                                                 {"config", config_json},
+                                                 {"images", std::to_string(s.images)},
+                                                 {"images_before_last_step", std::to_string(s.images_before_last_step)},
+                                                 {"steps", std::to_string(s.steps)},
+                                                 {"skipped", std::to_string(s.skipped)},
+                                                 {"skipped_in_row", std::to_string(s.skipped_in_row)},
+                                                 {"level", std::to_string(s.level)},
+                                                 {"fading", s.fading ? "1" : "0"},
+                                                 {"statistic", exact(s.statistic)},
+                                                 {"has_statistic", s.has_statistic ? "1" : "0"},
+                                                 {"seconds", exact(s.seconds)},
+                                                 {"log_bytes", std::to_string(s.log_bytes)},
+                                                 {"g_adam_steps", std::to_string(networks.g_adam.steps())},
+                                                 {"d_adam_steps", std::to_string(networks.d_adam.steps())}};
+  add_split(split, tensors, metadata);
+  write_safetensors(path, tensors.views(), metadata);
 }
 
 TrainingState load_checkpoint(const std::string& path, Networks& networks) {
@@ -87,7 +88,10 @@ TrainingState load_checkpoint(const std::string& path, Networks& networks) {
   return s;
 }
 
-std::string checkpoint_config(const std::string& path) { return metadata_text(read_checkpoint(path), "config"); }
+RunOrigin checkpoint_origin(const std::string& path) {
+  const SafeTensorsFile file = read_checkpoint(path);
+  return {metadata_text(file, "config"), read_split(file)};
+}
 
 std::string checkpoint_path(const std::string& out, std::int64_t images) {
   char name[64];

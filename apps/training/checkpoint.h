@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/data/split.h"
 #include "apps/training/train_step.h"
 
 namespace pgad {
@@ -24,13 +25,18 @@ struct TrainingState {
   std::int64_t log_bytes = 0;  // length of log.jsonl at this point
 };
 
-// config_json: the configuration the run was started with.
+// config_json, split: the configuration and the split of the data that the run was started with.
 void save_checkpoint(const std::string& path, const Networks& networks, const TrainingState& state,
-                     const std::string& config_json);
+                     const std::string& config_json, const RememberedSplit& split = {});
 // Throws Error naming the file if it does not fit the networks, which are left as they were then.
 TrainingState load_checkpoint(const std::string& path, Networks& networks);
-// The configuration in a checkpoint's metadata.
-std::string checkpoint_config(const std::string& path);
+
+// What the run of a checkpoint was started with. Throws Error naming the file if it is damaged.
+struct RunOrigin {
+  std::string config;     // JSON
+  RememberedSplit split;  // empty in older files
+};
+RunOrigin checkpoint_origin(const std::string& path);
 
 std::string checkpoint_path(const std::string& out, std::int64_t images);
 // All checkpoints under `out`, by images.

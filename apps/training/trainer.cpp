@@ -70,7 +70,8 @@ Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data, Training
       preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data.fit)),
       networks_(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                 config.run.seed),
-      stored_config_(config_to_json(portable(config)).dump()) {
+      stored_config_(config_to_json(portable(config)).dump()),
+      split_(data.split) {
   options.threads = exec.threads();
   normal_ = std::make_unique<TrainingImages>(data.train_normal, data.source, preprocessing_, options);
   const bool use_abnormal = config.objective.gamma < 1;  // gamma = 1 is a plain GAN: AnoGAN's
@@ -220,7 +221,7 @@ void Trainer::save_samples(const Phase& phase) {
 }
 
 void Trainer::save_checkpoint() {
-  pgad::save_checkpoint(checkpoint_path(config_.run.out, state_.images), networks_, state_, stored_config_);
+  pgad::save_checkpoint(checkpoint_path(config_.run.out, state_.images), networks_, state_, stored_config_, split_);
   auto all = list_checkpoints(config_.run.out);
   while (static_cast<int>(all.size()) > std::max(1, config_.run.keep_checkpoints)) {
     std::filesystem::remove(all.begin()->second);
@@ -280,7 +281,15 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
       filled_for_ = -1;
     }
 
-    if (filled_for_ != state_.images) fill_inputs(phase, state_.images, state_.steps);
+    if (filled_for_ != state_.images) {
+      try {
+        fill_inputs(phase, state_.images, state_.steps);
+      } catch (const Error& e) {
+        if (state_.steps == 0) throw;
+        save_checkpoint();
+        throw Error(str(e.what(), "; the run is saved: --resume goes on without this image"));
+      }
+    }
     networks_.d_adam.prepare(phase.lr);
     networks_.g_adam.prepare(phase.lr);
     step_->start();
@@ -350,6 +359,7 @@ Model Trainer::model() const {
   m.old_weight = phase.old_weight;
   m.statistic = state_.statistic;
   m.images = state_.images;
+  m.split = split_;
   m.g = std::make_unique<Generator>(networks_.g_ema);
   m.d = std::make_unique<Discriminator>(networks_.d);
   return m;

@@ -39,7 +39,8 @@ class Trainer {
   // Goes on from the newest checkpoint under config.run.out that is intact; false if there is none. A damaged one is
   // passed over with a note on standard error.
   bool resume();
-  // Trains until the schedule's end, the time budget's, or `stop` becomes true; then saves a checkpoint.
+  // Trains until the schedule's end, the time budget's, or `stop` becomes true; then saves a checkpoint. Saves one also
+  // before the Error of an image that has become unreadable.
   StopReason run(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
   // Networks as they stand: the averaged generator, the discriminator, the phase. Not calibrated.
   Model model() const;
@@ -71,6 +72,7 @@ class Trainer {
   };
   std::map<std::uint64_t, Order> orders_;  // by random stream
   std::string stored_config_;
+  RememberedSplit split_;
 };
 
 // What a run's files remember of its configuration: everything that its result depends on, nothing of where and how
