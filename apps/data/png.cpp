@@ -65,6 +65,7 @@ class PngReader {
     auto header = [&] {
       // check_size decides, with a clearer message.
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+      png_set_chunk_malloc_max(png_, std::max<std::size_t>(file_bytes, 8'000'000));  // for what a chunk claims to hold
       png_read_info(png_, info_);
       png_get_IHDR(png_, info_, &width, &height, &depth, &color, nullptr, nullptr, nullptr);
       transparent = (color & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
