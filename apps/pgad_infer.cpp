@@ -2,10 +2,14 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <map>
 
 #include "apps/config/config_io.h"
+#include "apps/config/printable.h"
 #include "apps/data/atomic_file.h"
 #include "apps/data/dataset.h"
+#include "apps/data/folder_lock.h"
 #include "apps/data/listing.h"
 #include "apps/data/npy.h"
 #include "apps/device.h"
@@ -28,7 +32,7 @@ struct Options {
   std::string model, out, data, latents;
   std::vector<std::string> inputs;
   GivenOptions given;
-  bool maps = false, strict = false, profile = false, new_data = false, resize_masks = false;
+  bool maps = false, strict = false, profile = false, resume = false, new_data = false, resize_masks = false;
   double threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
   std::uint64_t seed = 1;
@@ -39,7 +43,7 @@ std::string out_path(const Options& o, const char* name) { return (std::filesyst
 // The model with the options of this call laid over its own.
 struct Session {
   std::unique_ptr<Exec> exec;
-  std::string tuning;  // path, or empty
+  RunConfig run;
   Model model;
   Config config;
   bool threshold_given;
@@ -48,10 +52,9 @@ struct Session {
     GivenOptions early;  // threads and device decide how to load
     for (const auto& g : o.given)
       if (g.first->group == Group::kRun) early.push_back(g);
-    const Config run = resolve_config(preset("tiny"), early, Naming::kShort);
-    exec.reset(new Exec(make_exec(run.run)));
-    tuning = run.run.tuning;
-    load_tuning(*exec, tuning);
+    run = resolve_config(preset("tiny"), early, Naming::kShort).run;
+    exec.reset(new Exec(make_exec(run)));
+    load_tuning(*exec, run.tuning);
     model = load_model(*exec, o.model);
     if (model.calibration && model.calibration->normal_combined.empty()) cross_fit(*model.calibration);
     config = resolve_config(model.config, o.given, Naming::kShort);
@@ -90,11 +93,44 @@ nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::
   nlohmann::ordered_json scoring, header;
   for (const Field& field : all_fields())
     if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
-  header = {{"model", o.model}, {"scoring", scoring}, {"decision_by", "combined"}};
-  if (!notes.empty()) header["notes"] = notes;
-  if (!left_out.files.empty()) header["files_not_read"] = left_out.files;
-  if (!left_out.folders.empty()) header["folders_not_read"] = left_out.folders;
+  header = {{"model", printable(o.model)}, {"scoring", scoring}, {"decision_by", "combined"}};
+  for (const std::string& note : notes) header["notes"].push_back(printable(note));
+  for (const auto& [ending, count] : left_out.files) header["files_not_read"][printable(ending)] = count;
+  for (const std::string& folder : left_out.folders) header["folders_not_read"].push_back(printable(folder));
   return header;
+}
+
+// FNV-1a of a file, by which another model under the same name is noticed.
+std::string fingerprint(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> chunk(std::size_t{1} << 20);
+  std::uint64_t hash = 0xcbf29ce484222325;
+  while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), file.gcount() > 0)
+    for (std::streamsize i = 0; i < file.gcount(); ++i)
+      hash = (hash ^ static_cast<unsigned char>(chunk[static_cast<std::size_t>(i)])) * 0x100000001b3;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+// Throws UsageError if images of the two results may have got other scores or rows, naming what differs.
+void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::ordered_json& now, const std::string& out) {
+  const auto value = [](const nlohmann::ordered_json& header, const std::string& key) {
+    const auto found = header.find(key);
+    return found == header.end() ? nlohmann::ordered_json(nullptr) : *found;
+  };
+  const auto check = [&](const std::string& name, const nlohmann::ordered_json& a, const nlohmann::ordered_json& b) {
+    if (a != b)
+      throw UsageError(str(name, " is ", b.dump(), ", but the results in ", out, " were made with ", a.dump(),
+                           ": it cannot change with --resume; another --out starts anew"));
+  };
+  check("the model's fingerprint", value(earlier, "model_fingerprint"), value(now, "model_fingerprint"));
+  for (const Field& field : all_fields()) {
+    // Scores do not depend on how many images are searched at once.
+    if (field.group != Group::kScoring || field.name == "search-batch") continue;
+    check("--" + field.short_name, value(value(earlier, "scoring"), field.name), value(now["scoring"], field.name));
+  }
+  for (const char* key : {"threshold", "computed_by", "relative_to", "maps"}) check(key, value(earlier, key), now[key]);
 }
 
 double decision_threshold(const Session& s, const Options& o) {
@@ -104,66 +140,179 @@ double decision_threshold(const Session& s, const Options& o) {
   return t.decides() ? t.value : std::nan("");
 }
 
-// Scores samples into the tables of o.out; `also` sees each image that could be scored. Returns the exit code.
-int score_into(Session& s, const Options& o, const std::vector<Sample>& samples, const ImageSource& source,
-               const std::vector<std::string>& notes, const LeftOut& left_out, bool labels, Progress& progress,
-               const std::function<void(const ScoredImage&)>& also = {}) {
-  for (const std::string& note : notes) progress.say("note: " + note);
-  const double threshold = decision_threshold(s, o);
-  nlohmann::ordered_json header = header_of(s, o, notes, left_out);
-  header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
-  progress.say("on " + s.exec->description());
+FolderLock lock_out(const Options& o, Progress& progress) {
   ensure_output_directory(o.out);
-  ResultWriter writer(s.model, {o.out, o.maps, labels, threshold, s.config.scoring.map_sigma}, header);
+  FolderLock lock(o.out);
+  if (!lock.note().empty()) progress.say("note: " + lock.note());
+  return lock;
+}
+
+// Samples to be scored, and what becomes of them.
+struct Inspection {
+  const std::vector<Sample>& samples;
+  const ImageSource& source;
+  std::string relative_to;  // folder that names of samples begin at
+  std::vector<std::string> notes;
+  LeftOut left_out;
+  bool labels = false;
+  std::function<void(const ScoredImage&)> also;  // sees each image that could be scored, in order
+  std::vector<char> needs_maps;                  // of `also`, by sample: not to be taken from an earlier run
+};
+
+// Rows of an earlier run, by place in the samples; they leave as they are written again.
+using KeptRows = std::map<std::size_t, nlohmann::ordered_json>;
+
+KeptRows rows_to_keep(const Options& o, const std::vector<Sample>& samples, const nlohmann::ordered_json& header) {
+  KeptRows kept;
+  if (auto earlier = read_earlier_result(o.out)) {
+    check_same_run(earlier->header, header, o.out);
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      if (const auto row = earlier->rows.find(samples[i].name); row != earlier->rows.end())
+        kept.emplace(i, std::move(row->second));
+  }
+  return kept;
+}
+
+// The tables with what there is, after whatever ended the run. Where not even the kept rows can be written, those that
+// are there already stay beside the part file, and --resume finds both.
+void keep_results(ResultWriter& writer, const std::function<void()>& write_kept, const Options& o, Progress& progress) {
+  try {
+    write_kept();
+  } catch (const std::exception&) {
+    writer.suspend();
+    progress.say("what was scored is in " + out_path(o, "scores.json.part") + "; --resume goes on");
+    return;
+  }
+  try {
+    if (const std::string table = writer.finish(false); !table.empty())
+      progress.say(str(writer.scored() + writer.failed(), " images are kept in ", table, "; --resume goes on"));
+  } catch (const std::exception& e) {
+    progress.say(e.what());
+  }
+}
+
+ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann::ordered_json& row) {
+  ScoredImage image = EarlierResult::image(sample, row);
+  writer.add_kept(image, row.value("map", ""));
+  return image;
+}
+
+// Scores samples into the tables of o.out, whose lock the caller holds. Returns the exit code. Whatever ends it, the
+// tables hold what was scored until then.
+int score_into(Session& s, const Options& o, const Inspection& task, Progress& progress) {
+  const std::vector<Sample>& samples = task.samples;
+  for (const std::string& note : task.notes) progress.say("note: " + note);
+  const double threshold = decision_threshold(s, o);
+  nlohmann::ordered_json header = header_of(s, o, task.notes, task.left_out);
+  header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
+  header["model_fingerprint"] = fingerprint(o.model);
+  header["computed_by"] = s.exec->runtime() ? str(s.exec->runtime()->description(), ", ", s.run.precision)
+                                            : str("CPU, ", isa_name(s.exec->isa()));
+  // With a slash at the end, however it was given.
+  header["relative_to"] = printable((std::filesystem::absolute(task.relative_to) / "").lexically_normal().string());
+  header["maps"] = o.maps;
+  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma};
+
+  KeptRows kept;
+  if (o.resume) {
+    kept = rows_to_keep(o, samples, header);
+    progress.say(str("going on with ", o.out, ": ", kept.size(), " of ", samples.size(), " images are there"));
+    if (!kept.empty()) {  // under the final name, before the part file is begun anew
+      ResultWriter earlier(s.model, options, header);
+      for (const auto& [place, row] : kept) add_kept(earlier, samples[place], row);
+      earlier.finish(false);
+    }
+  }
+  std::vector<Sample> todo;
+  std::vector<std::size_t> places;  // of todo in samples
+  std::size_t again = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const bool known = kept.contains(i), needed = !task.needs_maps.empty() && task.needs_maps[i];
+    again += known && needed;
+    if (known && !needed) continue;
+    todo.push_back(samples[i]);
+    places.push_back(i);
+  }
+  if (again > 0)
+    progress.say(str("note: ", again, " of them are searched again: figures of their pixels, and examples, need maps"));
+
+  progress.say("on " + s.exec->description());
   stop_on_signals();
+  ResultWriter writer(s.model, options, header);
+  const auto write_kept_before = [&](std::size_t place) {
+    while (!kept.empty() && kept.begin()->first < place) {
+      const ScoredImage image = add_kept(writer, samples[kept.begin()->first], kept.begin()->second);
+      kept.erase(kept.begin());
+      if (task.also) task.also(image);
+    }
+  };
+  const auto receive = [&](const ScoredImage& image, std::size_t place) {
+    write_kept_before(place);
+    for (const std::string& note : image.notes) progress.say(str("note: ", image.sample.name, ": ", note));
+    if (!image.error.empty()) {
+      if (o.strict) throw Error(image.error);
+      progress.say("not scored: " + image.error);
+      if (kept.contains(place)) return write_kept_before(place + 1);  // better than nothing
+    }
+    const std::string error = writer.add(image, task.source);
+    if (!error.empty()) progress.say(error);
+    kept.erase(place);
+    if (task.also && image.error.empty()) task.also(image);
+  };
   Scorer scorer(*s.exec, s.model, s.config.scoring);
-  const auto begin = std::chrono::steady_clock::now();
-  scorer.score(
-      samples, source,
-      [&](const ScoredImage& image) {
-        for (const std::string& note : image.notes) progress.say(str("note: ", image.sample.name, ": ", note));
-        if (!image.error.empty()) {
-          if (o.strict) throw Error(image.error);
-          progress.say("not scored: " + image.error);
-        }
-        writer.add(image, source);
-        if (also && image.error.empty()) also(image);
-      },
-      [&](double done) {
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        const double left = done > 0 ? seconds / done * (static_cast<double>(samples.size()) - done) : 0;
-        progress.update(str("scoring: ", static_cast<long>(done), " of ", samples.size(), " images, ",
-                            duration_text(left), " left"));
-      },
-      &stop_requested);
-  writer.finish(!stop_requested);
-  save_tuning(*s.exec, s.tuning);
+  try {
+    std::size_t received = 0;
+    scorer.score(
+        todo, task.source,
+        [&](const ScoredImage& image) {
+          while (todo[received].name != image.sample.name) ++received;  // after a stop some are missing
+          receive(image, places[received++]);
+        },
+        [&](const ScoringProgress& p) {
+          progress.update(str("scoring: ", static_cast<long>(p.done) + static_cast<long>(samples.size() - todo.size()),
+                              " of ", samples.size(), " images", time_left_text(p.seconds_left)));
+        },
+        &stop_requested);
+    write_kept_before(samples.size());
+  } catch (...) {
+    keep_results(
+        writer, [&] { write_kept_before(samples.size()); }, o, progress);
+    throw;
+  }
+  const auto written = static_cast<std::size_t>(writer.scored() + writer.failed());
+  const std::string table = writer.finish(written == samples.size());
+  save_tuning(*s.exec, s.run.tuning);
   if (o.profile && scorer.graph() != nullptr)
     std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
   if (stop_requested)
-    progress.say(str("interrupted after ", writer.scored() + writer.failed(), " of ", samples.size(), " images"));
+    progress.say(str("interrupted after ", written, " of ", samples.size(), " images; --resume goes on"));
   std::string summary = str(writer.scored(), " images scored");
   if (!std::isnan(threshold))
     summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
   else if (s.model.calibration)
     summary += ", none judged: too few held-out normal images for a threshold";
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
-  if (!left_out.files.empty()) summary += "; not read: " + left_out.files_text();
-  if (!left_out.folders.empty()) summary += str("; ", left_out.folders.size(), " folder(s) could not be read");
-  progress.say(summary + "; see " + out_path(o, "scores.csv"));
-  return writer.failed() > 0 || !left_out.folders.empty() || stop_requested ? kExitFailure : 0;
+  if (writer.maps_failed() > 0) summary += str(", the maps of ", writer.maps_failed(), " could not be written");
+  if (!task.left_out.files.empty()) summary += "; not read: " + task.left_out.files_text();
+  if (!task.left_out.folders.empty())
+    summary += str("; ", task.left_out.folders.size(), " folder(s) could not be read");
+  progress.say(summary + (table.empty() ? "" : "; see " + table));
+  const bool all = writer.failed() == 0 && writer.maps_failed() == 0 && task.left_out.folders.empty();
+  return all && !stop_requested ? 0 : kExitFailure;
 }
 
 int score(const Options& o) {
   Session s(o);
   Progress progress;
+  const FolderLock lock = lock_out(o, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
   LeftOut left_out;
   const auto samples = list_inputs(o.inputs, &source, &left_out);
   std::vector<std::string> notes = s.notes();
   for (std::string& note : left_out.notes()) notes.push_back(std::move(note));
-  return score_into(s, o, samples, source, notes, left_out, false, progress);
+  const bool one_folder = o.inputs.size() == 1 && is_directory(o.inputs[0]);
+  return score_into(s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, {}, {}}, progress);
 }
 
 // At most `limit` images of each kind, the same for the same seed, in their old order.
@@ -242,10 +391,14 @@ int evaluate(const Options& o) {
   masks.decode.bits = masks.decode.expected_bits = 0;
   masks.decode.keep_alpha = true;
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, masks);
+  const FolderLock lock = lock_out(o, progress);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
-  const int code = score_into(s, o, samples, data.source, notes, data.left_out, true, progress,
-                              [&](const ScoredImage& image) { evaluation.add(image); });
+  const int code =
+      score_into(s, o,
+                 {samples, data.source, o.data, notes, data.left_out, true,
+                  [&](const ScoredImage& image) { evaluation.add(image); }, evaluation.needs_maps(samples)},
+                 progress);
   if (stop_requested) return code;
   for (const std::string& error : evaluation.mask_errors()) {
     if (o.strict) throw Error(error);
@@ -253,13 +406,13 @@ int evaluate(const Options& o) {
   }
   for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
   nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
-  metrics["data"] = o.data;
+  metrics["data"] = printable(o.data);
   if (data.known > 0) metrics["known_images_left_out"] = data.known;
   metrics.update(evaluation.metrics());
-  if (!evaluation.mask_errors().empty()) metrics["mask_errors"] = evaluation.mask_errors();
+  for (const std::string& error : evaluation.mask_errors()) metrics["mask_errors"].push_back(printable(error));
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
   evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"),
-                  std::filesystem::canonical(o.data).filename().string());
+                  printable(std::filesystem::canonical(o.data).filename().string()));
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << evaluation.table();
   if (data.layout == Layout::kInspection) std::cout << evaluation.mask_summary() << "\n";
@@ -283,7 +436,8 @@ int generate(const Options& o) {
       z.push_back(static_cast<float>(network.latent_distribution == LatentDistribution::kUniform ? 2 * rng.uniform() - 1
                                                                                                  : rng.normal()));
   }
-  ensure_output_directory(o.out);
+  Progress progress;
+  const FolderLock lock = lock_out(o, progress);
   const HistoryScope off(false);
   Exec& exec = *s.exec;
   const Var old_weight = s.model.old_weight > 0 ? constant(exec, s.model.old_weight) : Var();
@@ -356,7 +510,7 @@ int info(const Options& o) {
   } else {
     std::cout << "calibration       none (training was interrupted)\n";
   }
-  if (!s.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.tuning);
+  if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
   std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
   return 0;
 }
@@ -406,6 +560,7 @@ int main(int argc, char** argv) {
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
     sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
+    sub->add_flag("--resume", o.resume, "go on with the results in --out: only images without a score are searched");
     sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's")
         ->check([](const std::string& text) {
           double value = 0;

@@ -6,6 +6,7 @@
 
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
+#include "apps/data/folder_lock.h"
 #include "apps/data/listing.h"
 #include "apps/data/survey.h"
 #include "apps/device.h"
@@ -135,10 +136,25 @@ int dry_run(const Config& config) {
   return 0;
 }
 
+// The encoder that an earlier call trained for this very model before it was interrupted; null if there is none.
+std::unique_ptr<Encoder> finished_encoder(Exec& exec, const std::string& path, const Model& model) {
+  try {
+    Model earlier = load_model(exec, path);
+    if (earlier.images == model.images && earlier.statistic == model.statistic &&
+        config_to_json(earlier.config) == config_to_json(model.config))
+      return std::move(earlier.encoder);
+  } catch (const Error&) {  // no such file, or another program's
+  }
+  return nullptr;
+}
+
 int train(const GivenOptions& given, const std::string& config_file) {
   Config config = resolve_config(given, config_file);
   if (config.run.out.empty()) throw UsageError("--out: expected the directory to write to");
   ensure_output_directory(config.run.out);
+  const FolderLock lock(config.run.out);
+  Progress progress;
+  if (!lock.note().empty()) progress.say("note: " + lock.note());
   const auto checkpoints = list_checkpoints(config.run.out);
   const std::string intact = config.run.resume ? newest_intact(checkpoints) : "";
   const bool resume = !intact.empty();
@@ -153,7 +169,6 @@ int train(const GivenOptions& given, const std::string& config_file) {
   if (config.data.path.empty() && resume) config.data.path = last_data_path(config.run.out);
   if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
 
-  Progress progress;
   Exec exec = make_exec(config.run);
   load_tuning(exec, config.run.tuning);
   const bool remembered = !origin.split.empty();
@@ -211,6 +226,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say(str("note: that is not before --total-kimg ", growing, ": no training is left to do"));
 
   stop_on_signals();
+  const char* const then = config.encoder.train ? ", then encoder and calibration" : ", then calibration";
   StopReason reason{};
   try {
     reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {
@@ -218,7 +234,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
       const int side = 1 << p.phase.level;
       line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << 1 - p.phase.old_weight << "  "
            << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
-           << std::setprecision(0) << p.images_per_second << " images/s  " << duration_text(p.seconds_left) << " left";
+           << std::setprecision(0) << p.images_per_second << " images/s" << time_left_text(p.seconds_left) << then;
       progress.update(line.str());
     });
   } catch (const OutOfMemory& e) {
@@ -233,6 +249,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
 
   const std::string path = (std::filesystem::path(config.run.out) / "model.safetensors").string();
   Model model = trainer.model();
+  if (reason != StopReason::kInterrupted && config.encoder.train) model.encoder = finished_encoder(exec, path, model);
   save_model(path, model);
   if (reason == StopReason::kInterrupted) {
     progress.say(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
@@ -244,23 +261,33 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say(str("note: growing had not ended; the model works at ", model.side(), "x", model.side()));
 
   try {
-    if (config.encoder.train) {
+    if (model.encoder) {
+      progress.say("encoder: taken from " + path);
+    } else if (config.encoder.train) {
       train_encoder(exec, model, trainer.normal_images(), config.run.seed, [&](const EncoderProgress& e) {
         if (stop_requested) throw Interrupted();
         progress.update(str("encoder: ", static_cast<double>(e.images) / 1000, " of ",
                             static_cast<double>(e.total_images) / 1000, " kimg, loss ", e.loss, ", ",
-                            std::llround(e.images_per_second), " images/s"));
+                            std::llround(e.images_per_second), " images/s",
+                            time_left_text(static_cast<double>(e.total_images - e.images) / e.images_per_second),
+                            ", then calibration"));
       });
       save_model(path, model);
       progress.say("encoder trained");
     }
-    calibrate(exec, model, data, [&](double done, std::size_t all) {
+    calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
-      progress.update(str("calibrating: ", static_cast<long>(done), " of ", all, " images"));
+      progress.update(
+          str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
     });
   } catch (const Interrupted&) {
-    progress.say(str("interrupted: ", path, " is saved, not calibrated; --resume calibrates it"));
+    progress.say(
+        str("interrupted: ", path, " is saved, not calibrated; --resume ",
+            model.encoder || !config.encoder.train ? "calibrates it" : "trains its encoder and calibrates it"));
     return 0;
+  } catch (const Error& e) {
+    throw Error(
+        str(e.what(), "; the training is finished and saved in ", path, ", not calibrated: --resume does the rest"));
   }
   save_model(path, model);
   const double rate = config.scoring.false_reject_rate;
@@ -269,9 +296,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say("AUROC on held-out images (of combined: those of its fit): " + text);
   for (const std::string& note : model.calibration->notes) progress.say("WARNING: " + note);
   if (const std::string note = threshold_note(t, rate); !note.empty()) progress.say("WARNING: " + note);
-  progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ",
-                   rate, ": ", t.value, " (95 % interval ", t.low, " to ", t.high, ", ",
-                   t.count, " held-out normals)"));
+  progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ", rate, ": ", t.value,
+                   " (95 % interval ", t.low, " to ", t.high, ", ", t.count, " held-out normals)"));
   return 0;
 }
 

@@ -5,7 +5,10 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
+
+#include "apps/config/printable.h"
 
 namespace pgad {
 
@@ -27,10 +30,10 @@ class Progress {
     std::fflush(stderr);
     open_ = terminal_;
   }
-  // A line that stays.
+  // A line that stays; what is not UTF-8 in a name is escaped.
   void say(const std::string& text) {
     clear();
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", printable(text).c_str());
   }
 
  private:
@@ -52,6 +55,11 @@ inline std::string duration_text(double seconds) {
   else
     std::snprintf(text, sizeof text, "%ld:%02ld min", s / 60, s % 60);
   return text;
+}
+
+// ", 1:23 min left", or nothing where that is not known yet.
+inline std::string time_left_text(const std::optional<double>& seconds) {
+  return seconds ? ", " + duration_text(*seconds) + " left" : "";
 }
 
 }  // namespace pgad

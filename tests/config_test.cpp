@@ -10,6 +10,7 @@
 #include <random>
 
 #include "apps/config/config_io.h"
+#include "apps/config/printable.h"
 #include "apps/config/strict_json.h"
 
 namespace pgad {
@@ -543,6 +544,43 @@ TEST(Presets, PgganIsAsPublished) {
   EXPECT_EQ(c.optimizer.beta2, 0.99);
   EXPECT_EQ(c.optimizer.epsilon, 1e-8);
   EXPECT_EQ(c.optimizer.ema_half_life_kimg, 10);
+}
+
+// ---- names of any bytes ---------------------------------------------------------------------------------------------
+
+TEST(Printable, KeepsWhatIsUtf8) {
+  for (const char* text : {"", "a.png", "gr\xC3\xBCn.png", "C:\\pictures\\xmas.png", "\\x4", "\\", "\\xZZ", "a\nb",
+                           "\xE2\x82\xAC \xF0\x9F\x94\xA7 \xEF\xBF\xBD"})
+    EXPECT_EQ(printable(text), text);
+}
+
+TEST(Printable, EscapesWhatIsNot) {
+  EXPECT_EQ(printable("gr\xFCn.png"), "gr\\xFCn.png");
+  EXPECT_EQ(printable("\\x41"), "\\x5Cx41");                // would read as A
+  EXPECT_EQ(printable("\xC0\xAF"), "\\xC0\\xAF");           // overlong
+  EXPECT_EQ(printable("\xED\xA0\x80"), "\\xED\\xA0\\x80");  // a surrogate
+  EXPECT_EQ(printable("\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");
+  EXPECT_EQ(printable("\xE2\x82"), "\\xE2\\x82");  // cut off
+}
+
+TEST(Printable, CanBeReadBackAndIsJson) {
+  std::mt19937 rng(1);
+  const std::string alphabet = "\\\\x4aF.\xC3\xBC\xE2\x82\xAC\xF0\x9F\xFF\x80\xED\xA0";
+  for (int trial = 0; trial < 20000; ++trial) {
+    std::string bytes;
+    for (unsigned n = rng() % 12; n > 0; --n)
+      bytes += trial % 2 ? static_cast<char>(rng() % 256) : alphabet[rng() % alphabet.size()];
+    const std::string text = printable(bytes);
+    EXPECT_EQ(from_printable(text), bytes);
+    EXPECT_NO_THROW(nlohmann::json(text).dump()) << text;
+  }
+}
+
+TEST(ConfigJson, PathsOfAnyBytes) {
+  Config config = preset("tiny");
+  config.data.path = "/data/gr\xFCn\\x41";
+  const std::string text = config_to_json(config).dump();
+  EXPECT_EQ(config_from_json(nlohmann::json::parse(text), "test").data.path, config.data.path);
 }
 
 }  // namespace

@@ -97,6 +97,13 @@ class Process {
     }
     return false;
   }
+  // What it has said on standard error so far.
+  std::string errors() const {
+    std::string text(std::size_t{1} << 16, '\0');  // pread: the child's place in the file must stay
+    const ssize_t n = ::pread(::fileno(err_), text.data(), text.size(), 0);
+    text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return text;
+  }
   ProcessResult wait() {
     wait_until([] { return false; });
     result_.out = content(out_);

@@ -200,7 +200,8 @@ inline long files_in(const std::string& dir, const std::string& extension) {
 inline Words left_overs(const std::string& dir) {
   Words found;
   for (const auto& e : fs::recursive_directory_iterator(dir))
-    if (const std::string name = e.path().filename().string(); name.starts_with(".") && name != ".pgad-output")
+    if (const std::string name = e.path().filename().string();
+        (name.starts_with(".") && name != ".pgad-output") || name.ends_with(".part"))
       found.push_back(e.path().string());
   return found;
 }

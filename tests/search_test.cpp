@@ -9,6 +9,7 @@
 
 #include "apps/data/image.h"
 #include "apps/inspection/scorer.h"
+#include "apps/inspection/search_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "kernels/latent_step/latent_step.h"
@@ -73,6 +74,57 @@ void expect_equal(const SearchScores& a, const SearchScores& b) {  // to the bit
   EXPECT_EQ(a.latent_critic, b.latent_critic);
   EXPECT_EQ(a.paper, b.paper);
   EXPECT_EQ(a.critic, b.critic);
+}
+
+// `images` of `slots` at once, each ending after steps drawn by `draw`, at a tenth of a second a step (the first: two
+// seconds). Returns the worst ratio of the time left and the estimate between `from` and `to` of all steps.
+double worst_search_estimate(int images, int slots, double longest, double from, double to,
+                             const std::function<int()>& draw) {
+  struct Place {
+    int taken, needs;
+  };
+  std::vector<double> clock, estimates;
+  SearchTime time(images, slots, longest);
+  std::vector<Place> places;
+  double now = 0;
+  for (int begun = 0; begun < images || !places.empty();) {
+    while (begun < images && places.size() < static_cast<std::size_t>(slots)) {
+      places.push_back({0, draw()});
+      ++begun;
+    }
+    const double seconds = clock.empty() ? 2 : 0.1;
+    now += seconds;
+    time.step(seconds);
+    for (Place& p : places)
+      if (++p.taken == p.needs) time.image(p.taken);
+    std::erase_if(places, [](const Place& p) { return p.taken == p.needs; });
+    std::vector<int> taken;
+    for (const Place& p : places) taken.push_back(p.taken);
+    clock.push_back(now);
+    estimates.push_back(time.seconds_left(taken).value());
+  }
+  double worst = 1;
+  for (std::size_t i = 0; i < clock.size(); ++i) {
+    if (clock[i] < from * now || clock[i] > to * now) continue;
+    const double ratio = estimates[i] / (now - clock[i]);
+    worst = std::max({worst, ratio, 1 / ratio});
+  }
+  EXPECT_EQ(estimates.back(), 0);
+  return worst;
+}
+
+TEST(SearchTime, BelievableFromTheBeginning) {
+  Rng rng(3, 0);
+  EXPECT_FALSE(SearchTime(10, 2, 500).seconds_left({}).has_value());
+  // All take the same: right from the second step.
+  EXPECT_LT(worst_search_estimate(100, 16, 500, 0.01, 0.99, [] { return 500; }), 1.1);
+  EXPECT_LT(worst_search_estimate(3, 16, 500, 0.05, 0.9, [] { return 500; }), 1.1);
+  // Early ends, from 10 steps to all 500.
+  const auto early = [&] { return 10 + static_cast<int>(std::min(490.0, -60 * std::log(1 - rng.uniform()))); };
+  EXPECT_LT(worst_search_estimate(2000, 16, 500, 0.1, 0.6, early), 1.3);
+  EXPECT_LT(worst_search_estimate(400, 16, 500, 0.1, 0.6, early), 1.6);  // a straggler at the end cannot be foreseen
+  const auto two_kinds = [&] { return rng.uniform() < 0.8 ? 30 : 400; };
+  EXPECT_LT(worst_search_estimate(4000, 8, 500, 0.1, 0.6, two_kinds), 1.3);
 }
 
 // An image alone, and in batches of other sizes, in another order and on other numbers of threads: the same bits, for
@@ -438,11 +490,11 @@ TEST(Search, AScorerCutShortServesAgain) {
     std::atomic<bool> stop = false;
     if (way == 0)
       EXPECT_THROW(scorer.score(
-                       good, ImageSource(), [](ScoredImage) {}, [](double) { throw Error("no more"); }),
+                       good, ImageSource(), [](ScoredImage) {}, [](const ScoringProgress&) { throw Error("no more"); }),
                    Error);
     else if (way == 1)
       scorer.score(
-          good, ImageSource(), [](ScoredImage) {}, [&](double) { stop = true; }, &stop);
+          good, ImageSource(), [](ScoredImage) {}, [&](const ScoringProgress&) { stop = true; }, &stop);
     else
       scorer.mean_critic(good, ImageSource());
   };

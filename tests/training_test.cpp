@@ -15,12 +15,71 @@
 #include "apps/training/schedule.h"
 #include "apps/training/train_step.h"
 #include "apps/training/trainer.h"
+#include "apps/training/training_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {
 namespace {
+
+// A run whose true times are known: each size takes `factor` times the cost per step (the cost model may be wrong by
+// that), plus noise and now and then a long step. Returns the worst ratio of estimate and truth between `from` and `to`
+// of the time.
+double worst_estimate(const std::vector<TrainingTime::Kind>& kinds, const std::vector<double>& factors, double from,
+                      double to) {
+  std::vector<std::pair<std::size_t, double>> steps;
+  Rng rng(5, 0);
+  double all = 0;
+  for (std::size_t k = 0; k < kinds.size(); ++k)
+    for (std::int64_t i = 0; i < kinds[k].steps; ++i) {
+      double seconds = kinds[k].cost * factors[k] * (0.9 + 0.2 * rng.uniform());
+      if (i == 0) seconds *= 5;                 // recording
+      if (rng.uniform() < 0.01) seconds *= 10;  // a checkpoint
+      steps.emplace_back(k, seconds);
+      all += seconds;
+    }
+  TrainingTime time(kinds);
+  EXPECT_FALSE(time.seconds_left().has_value());
+  double done = 0, worst = 1;
+  for (const auto& [kind, seconds] : steps) {
+    time.step(kind, seconds);
+    done += seconds;
+    if (done < from * all || done > to * all) continue;
+    const double ratio = *time.seconds_left() / (all - done);
+    worst = std::max({worst, ratio, 1 / ratio});
+  }
+  EXPECT_NEAR(*time.seconds_left(), 0, 1e-9);
+  return worst;
+}
+
+TEST(TrainingTime, BelievableFromTheBeginning) {
+  // Four sizes, each four times as dear as the one before.
+  const std::vector<TrainingTime::Kind> kinds = {{2000, 0.01}, {2000, 0.04}, {2000, 0.16}, {1000, 0.64}};
+  EXPECT_LT(worst_estimate(kinds, {1, 1, 1, 1}, 0.01, 0.9), 1.2);
+  // A cost model that is wrong by a fifth in either direction.
+  EXPECT_LT(worst_estimate(kinds, {1, 1.2, 0.9, 1.1}, 0.1, 0.9), 1.3);
+  EXPECT_LT(worst_estimate(kinds, {1.2, 1, 1.15, 1}, 0.1, 0.9), 1.3);
+  // Much slower than the last run: the unit of the costs does not matter.
+  EXPECT_LT(worst_estimate(kinds, {900, 1000, 1100, 1000}, 0.1, 0.9), 1.3);
+}
+
+TEST(TrainingTime, KindsOfAConfiguration) {
+  Config config = preset("tiny");
+  const auto estimates = estimate_training(config, Device{});
+  const TrainingKinds all = training_kinds(config, estimates, 0);
+  EXPECT_EQ(all.levels, (std::vector<int>{2, 3, 4, 5}));
+  std::int64_t steps = 0;
+  for (std::size_t i = 0; i < all.kinds.size(); ++i) {
+    steps += all.kinds[i].steps;
+    EXPECT_GT(all.kinds[i].cost, i == 0 ? 0 : all.kinds[i - 1].cost);
+  }
+  EXPECT_EQ(steps, 64'000 / 16);
+  const TrainingKinds rest = training_kinds(config, estimates, 63'000);
+  EXPECT_EQ(rest.levels, std::vector<int>{5});
+  EXPECT_EQ(rest.kinds[0].steps, 63);  // 62.5
+  EXPECT_TRUE(training_kinds(config, estimates, 64'000).kinds.empty());
+}
 
 // PGGAN's published schedule: 1024x1024, 600 kimg per phase.
 TEST(Schedule, PublishedValues) {

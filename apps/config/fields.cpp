@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "apps/config/printable.h"
+
 namespace pgad {
 namespace {
 
@@ -120,9 +122,9 @@ struct Codec<double> {
 
 template <>
 struct Codec<std::string> {
-  static Json to_json(const std::string& value) { return value; }
+  static Json to_json(const std::string& value) { return printable(value); }  // a path is any bytes
   static std::optional<std::string> from_json(const Json& json) {
-    return json.is_string() ? std::optional<std::string>(json.get<std::string>()) : std::nullopt;
+    return json.is_string() ? std::optional(from_printable(json.get<std::string>())) : std::nullopt;
   }
   static std::optional<std::string> from_text(const std::string& text) { return text; }
 };

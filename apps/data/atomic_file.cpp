@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "engine/check.h"
@@ -20,6 +21,7 @@ namespace pgad {
 namespace {
 
 constexpr const char* kTemporaryPrefix = ".pgad-tmp-";  // then the process and a number
+constexpr const char* kPartEnding = ".part";
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
 [[noreturn]] void fail(const std::string& what, const std::string& path, int error) {
@@ -47,6 +49,18 @@ void sync_directory(const std::string& directory, const std::string& path) {
   const FileDescriptor folder{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && !sync_unsupported(errno))
     fail("cannot sync the directory of", path, errno);
+}
+
+void copy_content(int from, FileWriter& to, const std::string& path) {
+  std::vector<char> chunk(kBufferBytes);
+  for (off_t done = 0;;) {
+    const ssize_t n = ::pread(from, chunk.data(), chunk.size(), done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot write", path, errno);
+    if (n == 0) return;
+    to.write(chunk.data(), static_cast<std::size_t>(n));
+    done += n;
+  }
 }
 
 }  // namespace
@@ -102,7 +116,18 @@ void FileWriter::flush() {
   buffer_.clear();
 }
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
+void FileWriter::seek(std::uint64_t offset) {
+  buffer_.clear();
+  if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) fail("cannot write", path_, errno);
+}
+
+void FileWriter::truncate() {
+  flush();
+  const off_t end = ::lseek(fd_, 0, SEEK_CUR);
+  if (end < 0 || ::ftruncate(fd_, end) != 0) fail("cannot write", path_, errno);
+}
+
+AtomicFile::AtomicFile(const std::string& path, Temporary kind) : path_(path), target_(path), kind_(kind) {
   if (path.empty()) throw Error("cannot write a file: its name is empty");
   struct stat info;
   const bool exists = ::stat(path.c_str(), &info) == 0;
@@ -119,12 +144,15 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
       if (error) fail("cannot write", path, error.value());
     }
     static std::atomic<unsigned> counter{0};
-    std::string temporary;
-    do {
+    std::string temporary = target_ + kPartEnding;
+    // Readable too: commit() may have to copy it.
+    if (kind == Temporary::kPart) fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (kind == Temporary::kHidden) {
       // Short and independent of the target's name, which may be as long as the file system allows.
       temporary = str(directory_of(target_), "/", kTemporaryPrefix, ::getpid(), "-", counter++);
-      fd_ = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (fd_ < 0 && errno == EEXIST);
+      fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (fd_ >= 0 || errno != EEXIST) break;
+    }
     if (fd_ >= 0) temporary_ = temporary;
   }
   if (fd_ < 0) fail("cannot write", path, errno);
@@ -137,7 +165,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
 
 AtomicFile::~AtomicFile() {
   close();
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty() && !keep_) ::unlink(temporary_.c_str());
 }
 
 // Network file systems report a failed write only here.
@@ -148,14 +176,37 @@ int AtomicFile::close() {
 }
 
 void AtomicFile::commit() {
+  keep_ = kind_ == Temporary::kPart;
   writer_->flush();
-  const bool in_place = temporary_.empty();
-  if (!in_place && ::fsync(fd_) != 0 && !sync_unsupported(errno)) fail("cannot write", path_, errno);
+  const FileDescriptor content{in_place() ? -1 : ::dup(fd_)};
+  if (!in_place() && ::fsync(fd_) != 0 && !sync_unsupported(errno)) fail("cannot write", path_, errno);
   if (const int error = close()) fail("cannot write", path_, error);
-  if (in_place) return;
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot write", path_, errno);
+  if (in_place()) return;
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    const int error = errno;
+    if (error == ENOENT && content.fd >= 0) {  // the folder was removed or moved away
+      ensure_directory(directory_of(target_));
+      AtomicFile again(target_);
+      copy_content(content.fd, again.writer(), path_);
+      again.commit();
+      temporary_.clear();
+      return;
+    }
+    const std::string kept = keep_finished();
+    throw Error(str("cannot write '", path_, "': ", std::generic_category().message(error),
+                    " (it may be open elsewhere); the finished file is '", kept, "': give it that name by hand"));
+  }
   temporary_.clear();
   sync_directory(directory_of(target_), path_);
+}
+
+// Under a name that can be seen and that no clearing up removes; where even that fails, under its temporary one.
+std::string AtomicFile::keep_finished() {
+  std::string kept = std::exchange(temporary_, "");
+  if (kept.ends_with(kPartEnding)) return kept;
+  std::string name = target_ + ".new";
+  for (int number = 2; std::filesystem::exists(name); ++number) name = str(target_, ".new", number);
+  return ::rename(kept.c_str(), name.c_str()) == 0 ? name : kept;
 }
 
 void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& write) {

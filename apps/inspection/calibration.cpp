@@ -231,16 +231,18 @@ Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
 }
 
 void calibrate(Exec& exec, Model& model, const Dataset& data,
-               const std::function<void(double, std::size_t)>& on_progress) {
+               const std::function<void(const CalibrationProgress&)>& on_progress) {
   const auto& normal = data.calibration_normal;
   if (normal.empty())
     throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
-  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source);
+  const std::size_t all = normal.size() + data.calibration_abnormal.size();
+  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
+    if (on_progress) on_progress({0, all, std::nullopt});
+  });
 
   Scorer scorer(exec, model, model.config.scoring);
   Calibration c;
   MapMoments moments;
-  const std::size_t all = normal.size() + data.calibration_abnormal.size();
   const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, bool maps,
                            std::size_t before) {
     scorer.score(
@@ -251,8 +253,11 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
           for (const double t : image.terms) terms.push_back(static_cast<float>(t));
           if (maps) moments.add(image.residual_map);
         },
-        [&](double done) {
-          if (on_progress) on_progress(static_cast<double>(before) + done, all);
+        [&](const ScoringProgress& p) {
+          if (!on_progress) return;
+          std::optional<double> left = p.seconds_left;
+          if (left) *left += *p.seconds_per_image * static_cast<double>(all - before - samples.size());
+          on_progress({static_cast<double>(before) + p.done, all, left});
         });
   };
   collect(normal, c.normal_terms, true, 0);

@@ -3,6 +3,7 @@
 // held out from training. docs/method.md.
 
 #include <functional>
+#include <optional>
 
 #include "apps/data/dataset.h"
 #include "apps/inspection/logistic.h"
@@ -11,10 +12,16 @@
 
 namespace pgad {
 
-// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress: images done of
-// all. Throws Error if no held-out normal can be read.
+struct CalibrationProgress {
+  double done;  // images, of `all`
+  std::size_t all;
+  std::optional<double> seconds_left;  // empty before the first step
+};
+
+// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress may throw to stop.
+// Throws Error if no held-out normal can be read.
 void calibrate(Exec& exec, Model& model, const Dataset& data,
-               const std::function<void(double done, std::size_t all)>& on_progress = {});
+               const std::function<void(const CalibrationProgress&)>& on_progress = {});
 
 // Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
 // regularised logistic fit (weights not negative), else equally, also where the fit leaves no weight at all. Spreads of

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "apps/config/printable.h"
 #include "apps/inspection/anomaly_map.h"
 #include "apps/inspection/heatmap.h"
 #include "apps/inspection/plot.h"
@@ -43,36 +44,55 @@ void Evaluation::add(const ScoredImage& image) {
   if (model_.calibration) values_[kCombined].push_back(combined_score(*model_.calibration, image.terms));
   anomalous_.push_back(image.sample.anomalous);
   add_example(image);
-  const bool missing = image.sample.anomalous && image.sample.mask_path.empty();
-  masks_missing_ += missing;
-  if (!has_masks_ || missing) return;
+  masks_missing_ += image.sample.anomalous && image.sample.mask_path.empty();
+  if (image.residual_map.empty() || !counts_pixels(image.sample)) return;
   // Pixels are judged at the networks' size, with the mask brought to it.
+  const int side = model_.side();
   Preprocessing p = model_.preprocessing;
-  p.resolution = model_.side();
-  std::vector<std::uint8_t> mask(image.residual_map.size(), 0);
+  p.resolution = side;
+  std::vector<std::uint8_t> mask;
   if (image.sample.anomalous) {
     try {
       mask = mask_of(image, p, mask_options_, mask_notes_);
       ++masks_used_;
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       mask_errors_.push_back(e.what());
       return;
     }
   }
-  masks_.insert(masks_.end(), mask.begin(), mask.end());
-  raw_maps_.insert(raw_maps_.end(), image.residual_map.begin(), image.residual_map.end());
-  if (model_.calibration) {
-    const auto map = calibrated_map(*model_.calibration, image.residual_map, model_.side(), scoring_.map_sigma);
-    calibrated_maps_.insert(calibrated_maps_.end(), map.begin(), map.end());
+  ++pixel_images_;
+  residual_pixels_.add(image.residual_map, mask, side, side);
+  if (model_.calibration)
+    calibrated_pixels_.add(calibrated_map(*model_.calibration, image.residual_map, side, scoring_.map_sigma), mask,
+                           side, side);
+}
+
+bool Evaluation::counts_pixels(const Sample& sample) const {
+  return has_masks_ && !(sample.anomalous && sample.mask_path.empty());
+}
+
+std::vector<char> Evaluation::needs_maps(const std::vector<Sample>& samples) const {
+  ExampleChoice choice;
+  std::vector<char> needs;
+  for (const Sample& sample : samples) {
+    const bool example = choice.takes(sample);
+    needs.push_back(example || counts_pixels(sample));
   }
+  return needs;
+}
+
+bool Evaluation::ExampleChoice::takes(const Sample& sample) {
+  std::size_t& count = sample.anomalous ? anomalous : normal;
+  if (count >= (sample.anomalous ? kAnomalousExamples : kNormalExamples)) return false;
+  if (sample.anomalous && of_group[sample.group] >= 2) return false;  // variety
+  ++of_group[sample.group];
+  ++count;
+  return true;
 }
 
 void Evaluation::add_example(const ScoredImage& image) {
+  if (image.query.empty() || !examples_.takes(image.sample)) return;
   auto& examples = image.sample.anomalous ? anomalous_examples_ : normal_examples_;
-  int& of_group = examples_of_group_[image.sample.group];
-  if (examples.size() >= (image.sample.anomalous ? kAnomalousExamples : kNormalExamples)) return;
-  if (image.sample.anomalous && of_group >= 2) return;  // variety
-  ++of_group;
   examples.push_back(grid(panel(model_, image, scoring_.map_sigma), 1, 2));
 }
 
@@ -120,17 +140,16 @@ nlohmann::ordered_json Evaluation::metrics() const {
   json["masks"] = {{"used", masks_used_},
                    {"missing", masks_missing_},
                    {"not_usable", static_cast<std::int64_t>(mask_errors_.size())}};
-  if (!mask_notes_.empty()) json["masks"]["notes"] = mask_notes_;
-  if (std::ranges::find(masks_, 1) != masks_.end()) {  // else nothing to find: no mask, or all black
-    const int side = model_.side();
-    const auto count = static_cast<int>(masks_.size() / static_cast<std::size_t>(side * side));
-    const auto pixel = [&](const std::vector<float>& maps) {
-      return nlohmann::ordered_json{{"auroc", auroc(std::span<const float>(maps), masks_)},
-                                    {"average_precision", average_precision(std::span<const float>(maps), masks_)},
-                                    {"aupro_fpr_0.3", aupro(maps, masks_, count, side, side)}};
+  for (const std::string& note : mask_notes_) json["masks"]["notes"].push_back(printable(note));
+  if (residual_pixels_.any_anomalous()) {  // else nothing to find: no mask, or all black
+    const auto pixel = [](const PixelHistogram& pixels) {
+      const Ranking<float> ranking = pixels.ranking();
+      return nlohmann::ordered_json{{"auroc", ranking.auroc()},
+                                    {"average_precision", ranking.average_precision()},
+                                    {"aupro_fpr_0.3", pixels.aupro()}};
     };
-    json["pixels"] = {{"images", count}, {"size", side}, {"residual_map", pixel(raw_maps_)}};
-    if (!calibrated_maps_.empty()) json["pixels"]["calibrated_map"] = pixel(calibrated_maps_);
+    json["pixels"] = {{"images", pixel_images_}, {"size", model_.side()}, {"residual_map", pixel(residual_pixels_)}};
+    if (model_.calibration) json["pixels"]["calibrated_map"] = pixel(calibrated_pixels_);
   }
   return json;
 }
@@ -140,7 +159,7 @@ std::string Evaluation::mask_summary() const {
   std::string line = str("masks: ", masks_used_, " of ", masks_used_ + masks_missing_ + refused, " anomalous images");
   if (masks_missing_ > 0) line += str(", ", masks_missing_, " have none");
   if (refused > 0) line += str(", ", refused, " could not be used");
-  if (std::ranges::find(masks_, 1) == masks_.end())
+  if (!residual_pixels_.any_anomalous())
     line +=
         str("; no figures on pixels, because ", masks_used_ > 0 ? "no mask has an anomalous pixel" : "no mask is used");
   return line;

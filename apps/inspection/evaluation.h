@@ -17,15 +17,18 @@ struct MaskOptions {
   DecodeOptions decode;
 };
 
-// Collects scored images, then computes. Keeps a few numbers per image, and maps only of images with masks and of
-// normals beside them.
+// Collects scored images, then computes. Keeps a few numbers per image; the pixels of those with masks, and of normals
+// beside them, are counted in histograms.
 class Evaluation {
  public:
   // has_masks: whether pixel metrics are wanted at all. threshold: of combined; NaN: the calibration's.
   Evaluation(const Model& model, const ScoringConfig& scoring, bool has_masks, double threshold,
              const MaskOptions& masks = {});
 
+  // An image of an earlier run comes without its query, reconstruction and map.
   void add(const ScoredImage& image);
+  // Which of these images, added in this order, must not come like that: their pixels count, or they are examples.
+  std::vector<char> needs_maps(const std::vector<Sample>& samples) const;
   // What was wrong with masks: those images count for the scores, not for the pixel metrics.
   const std::vector<std::string>& mask_errors() const { return mask_errors_; }
   // What is odd about masks that are used.
@@ -41,6 +44,14 @@ class Evaluation {
   void save_examples(const std::string& path) const;
 
  private:
+  // Some images of each kind, the first ones.
+  struct ExampleChoice {
+    std::map<std::string, int> of_group;
+    std::size_t normal = 0, anomalous = 0;
+    bool takes(const Sample& sample);
+  };
+
+  bool counts_pixels(const Sample& sample) const;
   double threshold(ScoreIndex score) const;  // NaN where there are too few held-out normals for one
   void add_example(const ScoredImage& image);
   int scores() const { return model_.calibration ? kScoreCount : kTermCount; }
@@ -52,12 +63,12 @@ class Evaluation {
   double threshold_;
   std::vector<double> values_[kScoreCount];
   std::vector<std::uint8_t> anomalous_;
-  std::vector<float> raw_maps_, calibrated_maps_;  // [n][s][s]
-  std::vector<std::uint8_t> masks_;
+  PixelHistogram residual_pixels_, calibrated_pixels_;
+  std::int64_t pixel_images_ = 0;
   std::int64_t masks_used_ = 0, masks_missing_ = 0;  // of anomalous images
   std::vector<std::string> mask_errors_, mask_notes_;
   std::vector<Image> normal_examples_, anomalous_examples_;  // columns of save_examples
-  std::map<std::string, int> examples_of_group_;
+  ExampleChoice examples_;
 };
 
 }  // namespace pgad

@@ -1,10 +1,12 @@
 #include "apps/inspection/metrics.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "engine/check.h"
 
@@ -80,6 +82,15 @@ Ranking<T>::Ranking(std::span<const T> scores, std::span<const std::uint8_t> ano
     if (levels_.empty() || levels_.back().score != item.score) levels_.push_back({item.score, 0, 0});
     levels_.back().normals = normals_;
     levels_.back().anomalies = anomalies_;
+  }
+  check_present(normals_, anomalies_);
+}
+
+template <class T>
+Ranking<T>::Ranking(std::vector<Level> levels) : levels_(std::move(levels)) {
+  if (!levels_.empty()) {
+    normals_ = levels_.back().normals;
+    anomalies_ = levels_.back().anomalies;
   }
   check_present(normals_, anomalies_);
 }
@@ -227,48 +238,91 @@ Components connected_components(std::span<const std::uint8_t> mask, int h, int w
   return result;
 }
 
-double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, int n, int h, int w, double fpr_limit) {
-  const size_t pixels = static_cast<size_t>(h) * w;
-  PGAD_CHECK(n >= 0 && maps.size() == pixels * n && masks.size() == maps.size(), maps.size(), " scores and ",
-             masks.size(), " mask pixels for ", n, "x", h, "x", w);
+namespace {
+
+constexpr std::size_t kMaxBins = std::size_t{1} << 18, kMaxRecent = kMaxBins;
+
+// Bits in the order of the values. -0 and 0 are equal.
+std::uint32_t key_of(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value == 0 ? 0.f : value);
+  return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
+float value_of(std::uint32_t key) { return std::bit_cast<float>(key >> 31 ? key & 0x7fffffffu : ~key); }
+
+}  // namespace
+
+void PixelHistogram::add(std::span<const float> map, std::span<const std::uint8_t> mask, int h, int w) {
+  PGAD_CHECK(
+      h >= 0 && w >= 0 && map.size() == static_cast<size_t>(h) * w && (mask.empty() || mask.size() == map.size()),
+      map.size(), " scores and ", mask.size(), " mask pixels for ", h, "x", w);
+  for (size_t i = 0; i < map.size(); ++i) check_score(map[i], i);
+  std::vector<double> weight = {0};  // by region: 1 / its area
+  Components components;
+  if (!mask.empty()) {
+    components = connected_components(mask, h, w);
+    weight.resize(static_cast<size_t>(components.count) + 1, 0.0);
+    for (const std::int32_t label : components.labels) ++weight[static_cast<size_t>(label)];
+    for (double& area : weight) area = 1 / area;
+    regions_ += components.count;
+  }
+  for (size_t i = 0; i < map.size(); ++i) {
+    const std::int32_t region = mask.empty() ? 0 : components.labels[i];
+    ++(region == 0 ? normals_ : anomalies_);
+    recent_.push_back({key_of(map[i]) >> shift_ << shift_, region == 0, region != 0,
+                       region == 0 ? 0.0 : weight[static_cast<size_t>(region)]});
+    if (recent_.size() >= kMaxRecent) merge();
+  }
+}
+
+void PixelHistogram::merge() const {
+  std::ranges::sort(recent_, {}, &Bin::key);
+  // Adds up neighbours of one key. The sums of `overlap` depend on the order in their last bits only.
+  const auto collapse = [](std::vector<Bin>& bins, int shift) {
+    size_t kept = 0;
+    for (Bin bin : bins) {
+      bin.key = bin.key >> shift << shift;
+      if (kept > 0 && bins[kept - 1].key == bin.key) {
+        bins[kept - 1].normals += bin.normals;
+        bins[kept - 1].anomalies += bin.anomalies;
+        bins[kept - 1].overlap += bin.overlap;
+      } else {
+        bins[kept++] = bin;
+      }
+    }
+    bins.resize(kept);
+  };
+  collapse(recent_, shift_);
+  std::vector<Bin> all(bins_.size() + recent_.size());
+  std::ranges::merge(bins_, recent_, all.begin(), {}, &Bin::key, &Bin::key);
+  collapse(all, shift_);
+  while (all.size() > kMaxBins) collapse(all, ++shift_);  // ends: 2^(32 - 14) bins at most
+  bins_ = std::move(all);
+  recent_.clear();
+}
+
+Ranking<float> PixelHistogram::ranking() const {
+  merge();
+  std::vector<Ranking<float>::Level> levels;
+  std::int64_t normals = 0, anomalies = 0;
+  for (auto bin = bins_.rbegin(); bin != bins_.rend(); ++bin)
+    levels.push_back({value_of(bin->key), normals += bin->normals, anomalies += bin->anomalies});
+  return Ranking<float>(std::move(levels));
+}
+
+double PixelHistogram::aupro(double fpr_limit) const {
   if (!(fpr_limit > 0 && fpr_limit <= 1))
     throw Error(str("aupro: limit ", fpr_limit, " of the false-positive rate, expected a number in (0, 1]"));
-
-  struct Item {
-    float score;
-    std::int32_t region;  // 0: normal pixel
-  };
-  std::vector<Item> items(maps.size());
-  std::vector<double> found_per_pixel = {0};  // by region: 1 / its area
-  for (int i = 0; i < n; ++i) {
-    const Components components = connected_components(masks.subspan(pixels * i, pixels), h, w);
-    const int first = static_cast<int>(found_per_pixel.size()) - 1;  // regions of the images before
-    found_per_pixel.resize(found_per_pixel.size() + components.count, 0.0);
-    for (size_t p = 0; p < pixels; ++p) {
-      const size_t at = pixels * i + p;
-      check_score(maps[at], at);
-      const std::int32_t label = components.labels[p];
-      items[at] = {maps[at], label == 0 ? 0 : first + label};
-      found_per_pixel[items[at].region] += 1;  // areas; turned into shares below
-    }
-  }
-  const double normals = found_per_pixel[0];
-  const double regions = static_cast<double>(found_per_pixel.size() - 1);
-  check_present(static_cast<std::int64_t>(normals), static_cast<std::int64_t>(regions));
-  for (double& area : found_per_pixel) area = 1 / area;
-  found_per_pixel[0] = 0;
-
-  std::ranges::sort(items, std::greater{}, &Item::score);
+  check_present(normals_, regions_);
+  merge();
   double area = 0, fpr = 0, overlap = 0;  // overlap: mean over regions
-  double rejected_normals = 0, found = 0;
-  for (size_t i = 0; i < items.size() && fpr < fpr_limit;) {
-    const float score = items[i].score;
-    for (; i < items.size() && items[i].score == score; ++i) {
-      rejected_normals += items[i].region == 0;
-      found += found_per_pixel[items[i].region];
-    }
-    const double next_fpr = rejected_normals / normals;
-    const double next_overlap = found / regions;
+  std::int64_t rejected_normals = 0;
+  double found = 0;
+  for (auto bin = bins_.rbegin(); bin != bins_.rend() && fpr < fpr_limit; ++bin) {
+    rejected_normals += bin->normals;
+    found += bin->overlap;
+    const double next_fpr = static_cast<double>(rejected_normals) / static_cast<double>(normals_);
+    const double next_overlap = found / static_cast<double>(regions_);
     if (next_fpr <= fpr_limit) {
       area += (next_fpr - fpr) * (next_overlap + overlap) / 2;
     } else {
@@ -279,6 +333,16 @@ double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, i
     overlap = next_overlap;
   }
   return area / fpr_limit;
+}
+
+double aupro(std::span<const float> maps, std::span<const std::uint8_t> masks, int n, int h, int w, double fpr_limit) {
+  const size_t pixels = static_cast<size_t>(h) * w;
+  PGAD_CHECK(n >= 0 && maps.size() == pixels * n && masks.size() == maps.size(), maps.size(), " scores and ",
+             masks.size(), " mask pixels for ", n, "x", h, "x", w);
+  PixelHistogram histogram;
+  for (size_t i = 0; i < static_cast<size_t>(n); ++i)
+    histogram.add(maps.subspan(pixels * i, pixels), masks.subspan(pixels * i, pixels), h, w);
+  return histogram.aupro(fpr_limit);
 }
 
 bool Threshold::decides() const { return low > -kInfinity; }

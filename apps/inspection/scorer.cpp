@@ -1,8 +1,11 @@
 #include "apps/inspection/scorer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
+
+#include "apps/inspection/search_time.h"
 
 namespace pgad {
 namespace {
@@ -54,8 +57,8 @@ LatentSearch& Scorer::search(int slots) {
 }
 
 void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source,
-                   const std::function<void(ScoredImage)>& sink, const std::function<void(double)>& on_progress,
-                   const std::atomic<bool>* stop) {
+                   const std::function<void(ScoredImage)>& sink,
+                   const std::function<void(const ScoringProgress&)>& on_progress, const std::atomic<bool>* stop) {
   if (samples.empty()) return;
   const int slots = static_cast<int>(std::min(samples.size(), static_cast<std::size_t>(scoring_.batch)));
   LoaderOptions options;
@@ -68,7 +71,11 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
   long next = 0;                        // whose turn it is
   bool more = true;
   std::vector<std::optional<Loader::Item>> searched(static_cast<std::size_t>(slots));  // the image in each slot
-  std::vector<int> fresh;
+  std::vector<int> fresh, taken;
+  SearchTime time(static_cast<std::int64_t>(samples.size()), slots,
+                  static_cast<double>(scoring_.steps) * scoring_.restarts);
+  using Clock = std::chrono::steady_clock;
+  auto last_step = Clock::now();
   const auto hand_over = [&](bool all) {
     while (!waiting.empty() && (all || waiting.begin()->first == next)) {
       next = waiting.begin()->first + 1;
@@ -89,6 +96,7 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
         const long index = item->index;
         if (!item->error.empty()) {
           waiting.emplace(index, result(search, slot, samples[static_cast<std::size_t>(index)], std::move(*item)));
+          time.image(0);
           continue;
         }
         std::ranges::copy(item->pixels, search.image(slot).begin());
@@ -102,7 +110,12 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
       if (!more && waiting.empty()) break;
       continue;
     }
-    for (const int slot : search.step()) {
+    const std::span<const int> ended = search.step();
+    const auto now = Clock::now();
+    time.step(std::chrono::duration<double>(now - last_step).count());
+    last_step = now;
+    for (const int slot : ended) {
+      time.image(search.steps_taken(slot));
       auto& place = searched[static_cast<std::size_t>(slot)];
       const long index = place->index;
       waiting.emplace(index, result(search, slot, samples[static_cast<std::size_t>(index)], std::move(*place)));
@@ -111,21 +124,27 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
     hand_over(false);
     if (on_progress) {
       double done = static_cast<double>(next) + static_cast<double>(waiting.size());
-      for (int slot = 0; slot < slots; ++slot)
-        if (searched[static_cast<std::size_t>(slot)]) done += search.progress(slot);
-      on_progress(done);
+      taken.clear();
+      for (int slot = 0; slot < slots; ++slot) {
+        if (!searched[static_cast<std::size_t>(slot)]) continue;
+        done += search.progress(slot);
+        taken.push_back(search.steps_taken(slot));
+      }
+      on_progress({done, time.seconds_left(taken), time.seconds_per_image(taken)});
     }
   }
   hand_over(true);
 }
 
-double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source) {
+double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
+                           const std::function<void()>& on_image) {
   Loader loader(samples, source, model_.preprocessing, {exec_.threads(), 0});
   LatentSearch& one = search(1);
   const int slot[] = {0};
   double sum = 0;
   std::int64_t count = 0;
   while (const auto item = loader.next()) {
+    if (on_image) on_image();
     if (!item->error.empty()) continue;
     std::ranges::copy(item->pixels, one.image(0).begin());
     one.begin(slot);

@@ -26,19 +26,26 @@ struct ScoredImage {
   std::vector<float> query, reconstruction, residual_map;
 };
 
+struct ScoringProgress {
+  double done;  // images; those being searched count by the share that is done
+  std::optional<double> seconds_left, seconds_per_image;  // empty before the first step
+};
+
 class Scorer {
  public:
   Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
 
-  // Hands each image to `sink`, in order; stops early once `stop` is true. An image that is done makes room for the
-  // next. on_progress: images done so far (those being searched count by the share that is done) of all.
+  // Hands each image to `sink`, in order; stops early once `stop` is true, and hands over what is done. An image that
+  // is done makes room for the next.
   void score(const std::vector<Sample>& samples, const ImageSource& source,
-             const std::function<void(ScoredImage)>& sink, const std::function<void(double done)>& on_progress = {},
+             const std::function<void(ScoredImage)>& sink,
+             const std::function<void(const ScoringProgress&)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);
   // The recorded search step; null before the first score().
   StepGraph* graph() { return search_ && search_->has_graph() ? &search_->graph() : nullptr; }
-  // Mean of D over images, without a search.
-  double mean_critic(const std::vector<Sample>& samples, const ImageSource& source);
+  // Mean of D over images, without a search. on_image is called for each and may throw to stop.
+  double mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
+                     const std::function<void()>& on_image = {});
 
  private:
   SearchModel search_model() const;

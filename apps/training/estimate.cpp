@@ -27,8 +27,8 @@ std::vector<StepEstimate> estimate_training(const Config& config, Device device)
     for (const auto& set : {networks.g.active_parameters(level, fading), networks.d.active_parameters(level, fading)})
       for (const Parameter& p : set) parameters += static_cast<double>(p.var.shape().numel());
     for (const RecordedCall& call : step.graph().calls()) flops += call.cost.flops;
-    estimates.push_back(
-        {1 << level, fading, batch, parameters, flops, static_cast<double>(exec.memory().reserved_bytes)});
+    estimates.push_back({1 << level, fading, batch, parameters, flops, static_cast<double>(step.graph().calls().size()),
+                         static_cast<double>(exec.memory().reserved_bytes)});
   }
   return estimates;
 }

@@ -15,6 +15,7 @@ struct StepEstimate {
   int batch;
   double parameters;  // of the generator and discriminator in use at this size
   double flops;       // of one step, by the direct algorithms
+  double calls;       // of kernels in one step
   double bytes;       // of tensors: weights, optimizer, and everything that lives during the step
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "apps/config/config_io.h"
 #include "apps/data/atomic_file.h"
 #include "apps/inspection/samples.h"
+#include "apps/training/training_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "kernels/random/random.h"
@@ -84,6 +86,7 @@ bool Trainer::resume() {
   for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it) {
     try {
       state_ = load_checkpoint(it->second, networks_);
+      saved_images_ = state_.images;
       return true;
     } catch (const Error& e) {
       std::cerr << "passing over a damaged checkpoint: " << e.what() << "\n";
@@ -200,6 +203,7 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
                                        {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
                                        {"peak_rss_mb", peak_megabytes()}};
   const std::string text = line.dump() + "\n";
+  ensure_directory(config_.run.out);  // it may have been removed
   std::ofstream file((std::filesystem::path(config_.run.out) / "log.jsonl").string(), std::ios::app | std::ios::binary);
   file << text << std::flush;
   if (!file) throw Error(str(config_.run.out, "/log.jsonl: cannot write: ", std::strerror(errno)));
@@ -215,13 +219,16 @@ void Trainer::save_samples(const Phase& phase) {
   const Tensor images = networks_.g_ema.forward(Var(exec_, z), phase.level, old_weight).value();
   char name[64];
   std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
+  ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
   write_png(
       (std::filesystem::path(config_.run.out) / "samples" / name).string(),
       picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
 }
 
 void Trainer::save_checkpoint() {
+  ensure_directory((std::filesystem::path(config_.run.out) / "checkpoints").string());
   pgad::save_checkpoint(checkpoint_path(config_.run.out, state_.images), networks_, state_, stored_config_, split_);
+  saved_images_ = state_.images;
   auto all = list_checkpoints(config_.run.out);
   while (static_cast<int>(all.size()) > std::max(1, config_.run.keep_checkpoints)) {
     std::filesystem::remove(all.begin()->second);
@@ -231,6 +238,24 @@ void Trainer::save_checkpoint() {
 
 StopReason Trainer::run(const std::atomic<bool>& stop,
                         const std::function<void(const TrainingProgress&)>& on_progress) {
+  try {
+    const StopReason reason = run_steps(stop, on_progress);
+    if (state_.steps > 0 && state_.images != saved_images_) save_checkpoint();
+    return reason;
+  } catch (const std::exception&) {
+    // An image that has gone, a log that cannot be written: the steps until then are not lost.
+    if (!in_step_ && state_.steps > 0 && state_.images != saved_images_) {
+      try {
+        save_checkpoint();
+      } catch (const std::exception&) {  // the first error is the one to tell
+      }
+    }
+    throw;
+  }
+}
+
+StopReason Trainer::run_steps(const std::atomic<bool>& stop,
+                              const std::function<void(const TrainingProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point t) {
     return std::chrono::duration<double>(Clock::now() - t).count();
@@ -243,9 +268,11 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
   ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
   open_log();
 
+  const TrainingKinds work = training_kinds(config_, estimate_training(config_, exec_.device()), state_.images);
+  TrainingTime time(work.kinds);
+
   const auto session = Clock::now();
   const double seconds_before = state_.seconds;
-  const std::int64_t images_before = state_.images;
   std::int64_t next_log = (state_.images / kLogImages + 1) * kLogImages;
   const auto next_multiple = [&](double every_kimg) {
     const std::int64_t every = kimg(every_kimg);
@@ -284,12 +311,11 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
     if (filled_for_ != state_.images) {
       try {
         fill_inputs(phase, state_.images, state_.steps);
-      } catch (const Error& e) {
-        if (state_.steps == 0) throw;
-        save_checkpoint();
-        throw Error(str(e.what(), "; the run is saved: --resume goes on without this image"));
+      } catch (const Error& e) {  // saved by run()
+        throw Error(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
       }
     }
+    in_step_ = true;
     networks_.d_adam.prepare(phase.lr);
     networks_.g_adam.prepare(phase.lr);
     step_->start();
@@ -324,6 +350,7 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
                       " steps in a row had gradients that are not finite, at ",
                       static_cast<double>(state_.images) / 1000, " kimg, resolution ", 1 << phase.level,
                       "; lower --lr or raise --r1-weight. The last checkpoint is intact"));
+    in_step_ = false;
 
     const double speed = phase.batch / std::max(1e-9, seconds_since(step_begin));
     recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
@@ -340,12 +367,15 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
       save_checkpoint();
       next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
     }
-    if (on_progress)
-      on_progress({phase, state_.images, total,
-                   static_cast<double>(state_.images - images_before) / std::max(1e-9, seconds_since(session)),
-                   static_cast<double>(total - state_.images) / recent_speed, log_now});
+    const auto kind = std::ranges::find(work.levels, phase.level) - work.levels.begin();
+    time.step(static_cast<std::size_t>(kind), seconds_since(step_begin));
+    if (on_progress) {
+      std::optional<double> left = time.seconds_left();
+      if (left && config_.run.time_budget_minutes > 0)
+        *left = std::clamp(config_.run.time_budget_minutes * 60 - state_.seconds, 0.0, *left);
+      on_progress({phase, state_.images, total, recent_speed, left, log_now});
+    }
   }
-  if (state_.steps > 0) save_checkpoint();
   return reason;
 }
 

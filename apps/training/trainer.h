@@ -22,9 +22,9 @@ enum class StopReason { kFinished, kTimeBudget, kInterrupted };
 struct TrainingProgress {
   Phase phase;
   std::int64_t images, total_images;
-  double images_per_second;  // of this session
-  double seconds_left;       // estimate from the speed of the last steps; a larger resolution will be slower
-  bool logged;               // a line was added to log.jsonl
+  double images_per_second;            // of the last steps
+  std::optional<double> seconds_left;  // of training, to the schedule's end or the time budget's: TrainingTime
+  bool logged;                         // a line was added to log.jsonl
 };
 
 class Trainer {
@@ -39,8 +39,8 @@ class Trainer {
   // Goes on from the newest checkpoint under config.run.out that is intact; false if there is none. A damaged one is
   // passed over with a note on standard error.
   bool resume();
-  // Trains until the schedule's end, the time budget's, or `stop` becomes true; then saves a checkpoint. Saves one also
-  // before the Error of an image that has become unreadable.
+  // Trains until the schedule's end, the time budget's, or `stop` becomes true; then saves a checkpoint. So it does
+  // where something other than a step fails, before it throws on.
   StopReason run(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
   // Networks as they stand: the averaged generator, the discriminator, the phase. Not calibrated.
   Model model() const;
@@ -56,6 +56,7 @@ class Trainer {
   void open_log();
   void save_samples(const Phase& phase);
   void save_checkpoint();
+  StopReason run_steps(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
   long index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position);
 
   Exec& exec_;
@@ -65,8 +66,10 @@ class Trainer {
   Networks networks_;
   TrainingState state_;
   std::optional<TrainStep> step_;
-  std::int64_t filled_for_ = -1;  // images before the step whose inputs step_ holds
-  struct Order {                  // the shuffled images of one pass over the data
+  std::int64_t saved_images_ = -1;  // of the newest checkpoint
+  bool in_step_ = false;            // networks and state do not belong together
+  std::int64_t filled_for_ = -1;    // images before the step whose inputs step_ holds
+  struct Order {                    // the shuffled images of one pass over the data
     std::int64_t epoch = -1;
     std::vector<long> indices;
   };
