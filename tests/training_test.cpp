@@ -66,6 +66,7 @@ TEST(TrainingTime, BelievableFromTheBeginning) {
 
 TEST(TrainingTime, KindsOfAConfiguration) {
   Config config = preset("tiny");
+  config.network.channels = 1;
   const auto estimates = estimate_training(config, Device{});
   const TrainingKinds all = training_kinds(config, estimates, 0);
   EXPECT_EQ(all.levels, (std::vector<int>{2, 3, 4, 5}));

@@ -192,6 +192,7 @@ void AtomicFile::commit() {
       temporary_.clear();
       return;
     }
+    if (error == ENAMETOOLONG) fail("cannot write", path_, error);  // no name to give it by hand
     const std::string kept = keep_finished();
     throw Error(str("cannot write '", path_, "': ", std::generic_category().message(error),
                     " (it may be open elsewhere); the finished file is '", kept, "': give it that name by hand"));
@@ -205,7 +206,8 @@ std::string AtomicFile::keep_finished() {
   std::string kept = std::exchange(temporary_, "");
   if (kept.ends_with(kPartEnding)) return kept;
   std::string name = target_ + ".new";
-  for (int number = 2; std::filesystem::exists(name); ++number) name = str(target_, ".new", number);
+  std::error_code ignored;
+  for (int number = 2; std::filesystem::exists(name, ignored); ++number) name = str(target_, ".new", number);
   return ::rename(kept.c_str(), name.c_str()) == 0 ? name : kept;
 }
 
