@@ -236,13 +236,6 @@ std::vector<Sample> folder_samples(const std::string& root, const std::string& f
   return samples;
 }
 
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // The masks of a defect, found by the names of their images.
 class MaskFolder {
  public:

@@ -29,13 +29,6 @@ struct Entry {
   EntryKind kind;
 };
 
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 template <class Values, class Value>
 bool is_one_of(const Values& values, const Value& value) {
   return std::find(std::begin(values), std::end(values), value) != std::end(values);
@@ -232,6 +225,13 @@ void ensure_output_directory(const std::string& path) {
   ensure_directory(path);
   const int mark = ::open(join_path(path, kOutputMark).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (mark >= 0) ::close(mark);
+}
+
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
 }
 
 bool is_directory(const std::string& path) {

@@ -13,6 +13,9 @@ namespace pgad {
 bool is_directory(const std::string& path);  // follows links; false if missing
 bool path_exists(const std::string& path);   // follows links
 
+// ASCII letters in lower case.
+std::string lower_case(std::string text);
+
 // Whether it ends in one of kImageEndings (image.h), in any case.
 bool has_image_extension(const std::string& path);
 
