@@ -34,8 +34,8 @@ double worst_estimate(const std::vector<TrainingTime::Kind>& kinds, const std::v
   for (std::size_t k = 0; k < kinds.size(); ++k)
     for (std::int64_t i = 0; i < kinds[k].steps; ++i) {
       double seconds = kinds[k].cost * factors[k] * (0.9 + 0.2 * rng.uniform());
-      if (i == 0) seconds *= 5;                 // recording
-      if (rng.uniform() < 0.01) seconds *= 10;  // a checkpoint
+      if (i == 0) seconds *= 5;                                             // recording
+      if (rng.uniform() < 0.01) seconds += kinds[1].cost * factors[1] * 5;  // a checkpoint
       steps.emplace_back(k, seconds);
       all += seconds;
     }

@@ -36,8 +36,8 @@ class TrainingTime {
     double seconds = 0, weight = 0;  // of a step, mean; how many steps it stands for
   };
   std::vector<Measured> kinds_;
-  // Seconds of all steps: as their kinds usually need, and beyond (recording, checkpoints).
-  double usual_ = 0, beyond_ = 0;
+  std::int64_t steps_ = 0;
+  double beyond_ = 0;  // seconds that steps took beyond what is usual for their kind (recording, checkpoints)
 };
 
 // One kind per resolution, in order: those between `images` and the schedule's end. levels: their log2.
