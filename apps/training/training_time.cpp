@@ -13,7 +13,7 @@ constexpr double kRememberedTrainingSteps = 500;
 constexpr double kExpectationWeight = 10;  // steps that an expectation counts for
 constexpr double kLongStep = 2;            // times its kind's mean
 // What a kernel call costs beside its arithmetic, in floating-point operations: some 30 us at 70 GFLOP/s, measured from
-// 4x4 to 32x32 on two cores. Large networks have other worries.
+// 4x4 to 32x32 on two cores. In large networks it is nothing.
 constexpr double kFlopsPerCall = 2e6;
 
 }  // namespace
