@@ -231,7 +231,7 @@ TEST(Scoring, AFullDiskKeepsWhatIsScored) {
   const auto rows = read_csv(out + "/scores.csv");
   EXPECT_GT(rows.size(), 20u);
   EXPECT_EQ(rows.size(), json.at("images").size());
-  EXPECT_EQ(rows.back().at("path"), json.at("images").back().at("path"));
+  EXPECT_EQ(rows.back().at("path"), json.at("images").back().at("path").get<std::string>());
   EXPECT_EQ(left_overs(out), Words{});
   fs::copy(out, dir / "out", fs::copy_options::recursive);
   expect_resumes_to_the_whole(dir / "out");
