@@ -581,6 +581,10 @@ TEST(DataFormats, ClaimsWithoutDataTakeNoMemory) {
   bmp.replace(18, 8, little_endian(16000, 4) + little_endian(16000, 4));
   const std::vector<std::pair<std::string, std::string>> files = {
       {"TIFF", tiff}, {"BMP", bmp}, {"PGM", "P5 16000 16000 255\nabc"}, {"PPM as text", "P3 16000 16000 255\n1 2 3"}};
+  std::string exif =
+      make_png({3, 2, 8, PNG_COLOR_TYPE_GRAY, false, {}, false, 0, exif_block(6)}, {{1, 2, 3}, {4, 5, 6}});
+  exif[exif.find("eXIf") - 4] = '\x40';
+  EXPECT_TRUE(says(decode_error(exif), "truncated or corrupt PNG: a chunk of 1073741850 bytes at byte 33"));
   const long before = resident();
   for (const auto& [format, file] : files) {
     const std::string error = decode_error(file);

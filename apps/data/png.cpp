@@ -58,6 +58,7 @@ class PngReader {
   PngReader& operator=(const PngReader&) = delete;
 
   Samples read() {
+    check_chunks();
     const std::size_t file_bytes = job_.bytes.size();
     png_uint_32 width = 0, height = 0;
     int depth = 0, color = 0, sbit = 0;
@@ -65,7 +66,6 @@ class PngReader {
     auto header = [&] {
       // check_size decides, with a clearer message.
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-      png_set_chunk_malloc_max(png_, std::max<std::size_t>(file_bytes, 8'000'000));  // for what a chunk claims to hold
       png_read_info(png_, info_);
       png_get_IHDR(png_, info_, &width, &height, &depth, &color, nullptr, nullptr, nullptr);
       transparent = (color & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
@@ -156,6 +156,21 @@ class PngReader {
   }
 
  private:
+  // libpng takes memory for what a chunk claims to hold, up to 2 GB, before it reads it.
+  void check_chunks() const {
+    const auto byte = [&](std::size_t at) { return std::size_t{static_cast<unsigned char>(job_.bytes[at])}; };
+    const std::size_t size = job_.bytes.size();
+    for (std::size_t at = 8; at + 12 <= size;) {
+      const std::size_t length = byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3);
+      if (length > size - at - 12) {
+        throw Error(str("'", job_.name, "': truncated or corrupt PNG: a chunk of ", length, " bytes at byte ", at,
+                        " of ", size));
+      }
+      if (job_.bytes.substr(at + 4, 4) == "IEND") return;
+      at += length + 12;
+    }
+  }
+
   template <class Call>
   void run(Call& call) {
     if (guarded(state_.jump, call)) return;
