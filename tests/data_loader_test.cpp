@@ -229,7 +229,7 @@ TEST_F(DataLoader, BadTrainingImagesAreLeftOutAndListed) {
     ASSERT_EQ(images.bad().size(), 2u);
     EXPECT_EQ(images.bad()[0].name, "image0.png");
     EXPECT_EQ(images.bad()[1].name, "image5.png");
-    EXPECT_NE(images.bad()[1].reason.find("truncated PNG"), std::string::npos) << images.bad()[1].reason;
+    EXPECT_NE(images.bad()[1].reason.find("truncated or corrupt PNG"), std::string::npos) << images.bad()[1].reason;
     EXPECT_EQ(images.sample(0).name, "image1.png");
     EXPECT_EQ(images.sample(4).name, "image6.png");
     EXPECT_EQ(fetched(images, {0, 4}), good);
