@@ -21,6 +21,7 @@
 #include "apps/progress.h"
 #include "apps/tuning_file.h"
 #include "autograd/ops.h"
+#include "engine/hash.h"
 #include "engine/rng.h"
 
 namespace pgad {
@@ -93,24 +94,22 @@ nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::
   nlohmann::ordered_json scoring, header;
   for (const Field& field : all_fields())
     if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
-  header = {{"model", printable(o.model)}, {"scoring", scoring}, {"decision_by", "combined"}};
+  header = {
+      {"model", printable(o.model)}, {"scoring", scoring}, {"bits", s.config.data.bits}, {"decision_by", "combined"}};
   for (const std::string& note : notes) header["notes"].push_back(printable(note));
   for (const auto& [ending, count] : left_out.files) header["files_not_read"][printable(ending)] = count;
   for (const std::string& folder : left_out.folders) header["folders_not_read"].push_back(printable(folder));
   return header;
 }
 
-// FNV-1a of a file, by which another model under the same name is noticed.
+// Hash of a file, by which another model under the same name is noticed.
 std::string fingerprint(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::vector<char> chunk(std::size_t{1} << 20);
-  std::uint64_t hash = 0xcbf29ce484222325;
+  std::string chunk(std::size_t{1} << 20, '\0');
+  std::uint64_t hash = kFnv1aStart;
   while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), file.gcount() > 0)
-    for (std::streamsize i = 0; i < file.gcount(); ++i)
-      hash = (hash ^ static_cast<unsigned char>(chunk[static_cast<std::size_t>(i)])) * 0x100000001b3;
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+    hash = fnv1a(std::string_view(chunk).substr(0, static_cast<std::size_t>(file.gcount())), hash);
+  return hex(hash);
 }
 
 // Throws UsageError if images of the two results may have got other scores or rows, naming what differs.
@@ -130,6 +129,7 @@ void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::order
     if (field.group != Group::kScoring || field.name == "search-batch") continue;
     check("--" + field.short_name, value(value(earlier, "scoring"), field.name), value(now["scoring"], field.name));
   }
+  check("--bits", value(earlier, "bits"), now["bits"]);
   for (const char* key : {"threshold", "computed_by", "relative_to", "maps"}) check(key, value(earlier, key), now[key]);
 }
 

@@ -1,5 +1,6 @@
 #include "layers/parameter.h"
 
+#include "engine/hash.h"
 #include "engine/rng.h"
 
 namespace pgad {
@@ -38,12 +39,6 @@ void for_each_element(const Parameter& parameter, const Body& body) {
       return;
     }
   }
-}
-
-std::uint64_t fnv1a(const std::string& text) {
-  std::uint64_t h = 14695981039346656037ull;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return h;
 }
 
 }  // namespace

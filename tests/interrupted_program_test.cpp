@@ -254,6 +254,7 @@ TEST(Scoring, ResumeTriesErrorsAgainAndKeepsTheRest) {
   EXPECT_TRUE(refused(infer(resume + Words{"--false-reject-rate", "0.3"}), 2, {"--false-reject-rate is 0.3"}));
   EXPECT_TRUE(refused(infer(resume + Words{"--lambda", "0.3"}), 2, {"--lambda is 0.3"}));
   EXPECT_TRUE(refused(infer(with(resume, {"--steps", "6"})), 2, {"--steps is 6", "made with 5", "--resume"}));
+  EXPECT_TRUE(refused(infer(resume + Words{"--bits", "12"}), 2, {"--bits is 12", "made with 0", "--resume"}));
   EXPECT_TRUE(refused(infer(with(resume, {"--threshold", "1"})), 2, {"threshold is 1", "--resume"}));
   EXPECT_TRUE(refused(infer(with(resume, {"--input", shared().data})), 2, {"relative_to", "--resume"}));
   const std::string other = dir / "other.safetensors";
@@ -334,15 +335,22 @@ TEST(Locks, StaleOnesAreNoObstacle) {
 
 // ---- training that is cut short -------------------------------------------------------------------------------------
 
+// A training that has taken its first steps, and has far to go.
+struct LongTraining : Process {
+  explicit LongTraining(const std::string& run)
+      : Process(Words{kTrain} + shared().train_words +
+                Words{"--total-kimg", "100", "--fade-kimg", "1", "--stable-kimg", "1", "--checkpoint-kimg", "1000",
+                      "--out", run}) {
+    EXPECT_TRUE(wait_until([&] { return lines_in(run + "/log.jsonl") > 0; }));
+    EXPECT_TRUE(list_checkpoints(run).empty());
+  }
+};
+
 TEST(Training, ASignalSavesBeforeTheFirstCheckpoint) {
   for (const int signal : {SIGHUP, SIGTERM, SIGINT}) {
     const TempDir dir;
     const std::string run = dir / "run";
-    Process process(Words{kTrain} + shared().train_words +
-                    Words{"--total-kimg", "100", "--fade-kimg", "1", "--stable-kimg", "1", "--checkpoint-kimg", "1000",
-                          "--out", run});
-    ASSERT_TRUE(process.wait_until([&] { return lines_in(run + "/log.jsonl") > 0; }));
-    EXPECT_TRUE(list_checkpoints(run).empty());
+    LongTraining process(run);
     process.send(signal);
     ASSERT_TRUE(ended(process.wait(), 0, {"interrupted", "--resume goes on"})) << signal;
     EXPECT_EQ(list_checkpoints(run).size(), 1u);
@@ -355,9 +363,7 @@ TEST(Training, ASignalSavesBeforeTheFirstCheckpoint) {
 TEST(Training, AVanishedFolderIsMadeAnew) {
   const TempDir dir;
   const std::string run = dir / "run";
-  Process process(Words{kTrain} + shared().train_words +
-                  Words{"--total-kimg", "100", "--fade-kimg", "1", "--stable-kimg", "1", "--out", run});
-  ASSERT_TRUE(process.wait_until([&] { return lines_in(run + "/log.jsonl") > 0; }));
+  LongTraining process(run);
   fs::remove_all(run);
   ASSERT_TRUE(process.wait_until([&] { return lines_in(run + "/log.jsonl") > 0; }));
   process.send(SIGTERM);
@@ -369,10 +375,7 @@ TEST(Training, AVanishedFolderIsMadeAnew) {
 TEST(Training, AnErrorBetweenStepsSavesACheckpoint) {
   const TempDir dir;
   const std::string run = dir / "run";
-  Process process(Words{kTrain} + shared().train_words +
-                  Words{"--total-kimg", "100", "--fade-kimg", "1", "--stable-kimg", "1", "--checkpoint-kimg", "1000",
-                        "--out", run});
-  ASSERT_TRUE(process.wait_until([&] { return lines_in(run + "/log.jsonl") > 0; }));
+  LongTraining process(run);
   fs::remove(run + "/log.jsonl");
   fs::create_directory(run + "/log.jsonl");  // cannot be written any more
   EXPECT_TRUE(refused(process.wait(), 1, {run + "/log.jsonl", "cannot write"}));

@@ -7,14 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pgad {
+#include "engine/hash.h"
 
-// 64-bit FNV-1a of the bytes.
-inline std::uint64_t fnv1a(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
+namespace pgad {
 
 struct RememberedSplit {
   std::vector<std::uint64_t> train, calibration;  // fnv1a of Sample::name, ascending; normals and known abnormals

@@ -7,18 +7,13 @@
 #include <numeric>
 
 #include "autograd/ops.h"
+#include "engine/hash.h"
 #include "engine/rng.h"
 #include "kernels/l1/l1.h"
 #include "kernels/latent_step/latent_step.h"
 
 namespace pgad {
 namespace {
-
-std::uint64_t content_hash(std::span<const float> values) {  // FNV-1a
-  std::uint64_t h = 14695981039346656037ull;
-  for (const std::byte b : std::as_bytes(values)) h = (h ^ static_cast<std::uint64_t>(b)) * 1099511628211ull;
-  return h;
-}
 
 // The best loss must fall by this share of itself within `patience` steps, or the search ends.
 constexpr float kNoticeable = 0.002f;
@@ -129,7 +124,8 @@ void LatentSearch::start(int slot, int restart) {
     z = row(encoded_.value(), slot);
   } else {
     const bool uniform = model_.network.latent_distribution == LatentDistribution::kUniform;
-    Rng rng(scoring_.seed, content_hash(image(slot)) + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
+    Rng rng(scoring_.seed,
+            fnv1a(std::as_bytes(image(slot))) + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
     double square = 0;
     for (float& value : z) {
       const double v = uniform ? 2 * rng.uniform() - 1 : rng.normal();

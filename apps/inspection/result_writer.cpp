@@ -13,6 +13,7 @@
 #include "apps/inspection/anomaly_map.h"
 #include "apps/inspection/heatmap.h"
 #include "apps/inspection/samples.h"
+#include "engine/hash.h"
 
 namespace pgad {
 namespace {
@@ -40,14 +41,11 @@ std::string csv_field(const std::string& bytes) { return csv_text(printable(byte
 // A file's name in UTF-8, cut to `limit` bytes; a name that is cut ends in a hash of the whole, so that two stay two.
 std::string fitting(const std::string& name, std::size_t limit) {
   if (name.size() <= limit) return name;
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  char ending[20];
-  std::snprintf(ending, sizeof ending, "~%016llx", static_cast<unsigned long long>(hash));
+  const std::string ending = "~" + hex(fnv1a(name));
   std::size_t length = 0;
   while (true) {
     const std::size_t next = length + detail::utf8_length(name, length);
-    if (next > limit - (sizeof ending - 3)) break;
+    if (next > limit - ending.size()) break;
     length = next;
   }
   return name.substr(0, length) + ending;
