@@ -112,7 +112,7 @@ gpu_line() {
   nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv,noheader 2>/dev/null | head -n 1 |
     grep . || echo "unknown GPU (no nvidia-smi)"
 }
-has_gpu() { nvidia-smi -L 2>/dev/null | grep -q '^GPU' || [[ -e /dev/nvidia0 || -e /dev/dxg ]]; }
+has_gpu() { nvidia-smi -L 2>/dev/null | grep '^GPU' >/dev/null || [[ -e /dev/nvidia0 || -e /dev/dxg ]]; }
 torch_python() { # prints a python3 whose PyTorch finds a GPU (in a rehearsal: any)
   local candidate test='import torch, sys; sys.exit(not torch.cuda.is_available())'
   [[ $device == cuda ]] || test='import torch'
@@ -181,7 +181,7 @@ part_build() {
     }
   fi
   for program in $(test_programs | sed "s,^$bin/,,") bench/kernels_bench bench/step_bench apps/pgad_train apps/pgad_infer; do
-    if [[ ! -x $bin/$program ]] || ldd "$bin/$program" 2>&1 | grep -q 'not found'; then missing+=("$program"); fi
+    if [[ ! -x $bin/$program ]] || ldd "$bin/$program" 2>&1 | grep 'not found' >/dev/null; then missing+=("$program"); fi
   done
   if [[ ${#missing[@]} -gt 0 ]]; then
     echo "missing, or a library of it is: ${missing[*]}"
