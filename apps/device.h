@@ -1,8 +1,8 @@
 #pragma once
 // The device that a run asks for.
 
-#include "apps/config/config.h"
 #include "engine/exec.h"
+#include "model/config.h"
 
 namespace pgad {
 

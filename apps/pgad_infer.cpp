@@ -5,24 +5,24 @@
 #include <fstream>
 #include <map>
 
-#include "apps/config/config_io.h"
-#include "apps/config/printable.h"
-#include "apps/data/atomic_file.h"
-#include "apps/data/dataset.h"
-#include "apps/data/folder_lock.h"
-#include "apps/data/listing.h"
-#include "apps/data/npy.h"
 #include "apps/device.h"
-#include "apps/inspection/evaluation.h"
-#include "apps/inspection/result_writer.h"
-#include "apps/inspection/samples.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
-#include "apps/tuning_file.h"
 #include "autograd/ops.h"
 #include "engine/hash.h"
 #include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/dataset.h"
+#include "images/folder_lock.h"
+#include "images/listing.h"
+#include "images/npy.h"
+#include "images/printable.h"
+#include "images/samples.h"
+#include "model/config_io.h"
+#include "model/tuning_file.h"
+#include "report/evaluation.h"
+#include "report/result_writer.h"
 
 namespace pgad {
 namespace {

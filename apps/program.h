@@ -9,8 +9,8 @@
 #include <iostream>
 #include <new>
 
-#include "apps/config/printable.h"
 #include "engine/check.h"
+#include "images/printable.h"
 
 namespace pgad {
 

@@ -7,15 +7,15 @@
 #include <optional>
 #include <thread>
 
-#include "apps/inspection/latent_search.h"
-#include "apps/model/model.h"
-#include "apps/training/train_step.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "engine/simt/emulator.h"
+#include "inspection/latent_search.h"
 #include "kernels/elementwise/elementwise.h"
+#include "model/model.h"
 #include "tests/temp_dir.h"
 #include "tests/test_device.h"
+#include "training/train_step.h"
 
 namespace pgad::test {
 namespace {

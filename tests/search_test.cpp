@@ -7,11 +7,11 @@
 #include <cmath>
 #include <tuple>
 
-#include "apps/data/image.h"
-#include "apps/inspection/scorer.h"
-#include "apps/inspection/search_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "images/image.h"
+#include "inspection/scorer.h"
+#include "inspection/search_time.h"
 #include "kernels/latent_step/latent_step.h"
 #include "kernels/matmul/matmul.h"
 #include "tests/temp_dir.h"

@@ -1,0 +1,61 @@
+#pragma once
+// Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order.
+// Memory does not grow with the number of images.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "images/loader.h"
+#include "inspection/latent_search.h"
+#include "model/model.h"
+
+namespace pgad {
+
+struct ScoredImage {
+  Sample sample;
+  std::string error;  // why the image could not be scored; the rest is empty then
+  std::vector<std::string> notes;
+  int height = 0, width = 0;      // of the original
+  double terms[kTermCount] = {};  // in the order of kScoreNames
+  // At the networks' size s = 2^level: [s, s, channels] in [-1,1], and |x - G(z)| averaged over channels, [s, s].
+  int steps = 0;  // that its search took
+  std::vector<float> query, reconstruction, residual_map;
+};
+
+struct ScoringProgress {
+  double done;  // images; those being searched count by the share that is done
+  std::optional<double> seconds_left, seconds_per_image;  // empty before the first step
+};
+
+class Scorer {
+ public:
+  Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
+
+  // Hands each image to `sink`, in order; stops early once `stop` is true, and hands over what is done. An image that
+  // is done makes room for the next.
+  void score(const std::vector<Sample>& samples, const ImageSource& source,
+             const std::function<void(ScoredImage)>& sink,
+             const std::function<void(const ScoringProgress&)>& on_progress = {},
+             const std::atomic<bool>* stop = nullptr);
+  // The recorded search step; null before the first score().
+  StepGraph* graph() { return search_ && search_->has_graph() ? &search_->graph() : nullptr; }
+  // Mean of D over images, without a search. on_image is called for each and may throw to stop.
+  double mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
+                     const std::function<void()>& on_image = {});
+
+ private:
+  SearchModel search_model() const;
+  LatentSearch& search(int slots);  // none of them searching
+  ScoredImage result(const LatentSearch& search, int slot, const Sample& sample, Loader::Item item) const;
+
+  Exec& exec_;
+  const Model& model_;
+  ScoringConfig scoring_;
+  std::unique_ptr<LatentSearch> search_;
+};
+
+}  // namespace pgad
