@@ -6,6 +6,7 @@
 #include <map>
 
 #include "apps/device.h"
+#include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"

@@ -5,6 +5,7 @@
 #include <iomanip>
 
 #include "apps/device.h"
+#include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"

@@ -42,32 +42,7 @@ const Field& closest_field(const std::string& name) {
   return *std::ranges::min_element(all_fields(), {}, distance);
 }
 
-const std::string& name_of(const Field& field, Naming naming) {
-  return naming == Naming::kShort ? field.short_name : field.name;
-}
-
 std::string display(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-// The value as it would be written on the command line.
-std::string text_of(const Field& field, const Config& config) {
-  const Json value = field.get(config);
-  if (value.is_null()) return field.name == "score-gamma" ? "objective" : "not finite";
-  if (!value.is_object()) return display(value);
-  std::vector<std::pair<int, std::string>> entries;
-  for (const auto& [key, entry] : value.items()) entries.emplace_back(std::stoi(key), entry.dump());
-  std::ranges::sort(entries);
-  std::string text;
-  for (const auto& [key, entry] : entries) text += str(text.empty() ? "" : ",", key, ":", entry);
-  return text;
-}
-
-const char* type_name(const Field& field) {
-  const Json value = field.get(Config{});
-  if (value.is_object()) return "NUMBER|MAP";
-  if (value.is_number_integer()) return "INT";
-  if (value.is_number() || value.is_null()) return "NUMBER";
-  return field.expected == "a path" ? "PATH" : "WORD";
-}
 
 [[noreturn]] void refuse(const std::string& what, const std::string& value, const std::string& expected) {
   throw UsageError(str(what, ": value ", value.empty() ? "\"\"" : value, ", expected ", expected));
@@ -87,7 +62,7 @@ void apply_json(Config& config, const Json& json, const std::string& source_name
 void apply_given(Config& config, const GivenOptions& given, Naming naming) {
   for (const auto& [field, text] : given)
     if (!field->set_text(config, text) || !field->in_range(config))
-      refuse("--" + name_of(*field, naming), text, field->expected);
+      refuse("--" + option_name(*field, naming), text, field->expected);
 }
 
 // The preset that `json` names; ranges of its other values are not looked at here.
@@ -121,6 +96,22 @@ void finish(Config& config) {
 
 }  // namespace
 
+const std::string& option_name(const Field& field, Naming naming) {
+  return naming == Naming::kShort ? field.short_name : field.name;
+}
+
+std::string value_text(const Field& field, const Config& config) {
+  const Json value = field.get(config);
+  if (value.is_null()) return field.name == "score-gamma" ? "objective" : "not finite";
+  if (!value.is_object()) return display(value);
+  std::vector<std::pair<int, std::string>> entries;
+  for (const auto& [key, entry] : value.items()) entries.emplace_back(std::stoi(key), entry.dump());
+  std::ranges::sort(entries);
+  std::string text;
+  for (const auto& [key, entry] : entries) text += str(text.empty() ? "" : ",", key, ":", entry);
+  return text;
+}
+
 FieldList select_fields(std::initializer_list<Group> groups, std::initializer_list<const char*> names) {
   FieldList fields;
   for (const Field& field : all_fields())
@@ -137,29 +128,6 @@ const Field& find_field(const std::string& name) {
   if (field == nullptr)
     throw UsageError(str("unknown option --", name, "; the closest known one is --", closest_field(name).name));
   return *field;
-}
-
-void add_options(CLI::App& app, GivenOptions& given, const FieldList& fields, const Config& shown_defaults,
-                 Naming naming) {
-  for (const Field* field : fields) {
-    const std::string name = name_of(*field, naming);
-    CLI::Option* option = nullptr;
-    if (field->is_flag) {
-      const auto remember = [&given, field](std::int64_t count) {
-        given.emplace_back(field, count > 0 ? "true" : "false");
-      };
-      option = app.add_flag_function(str("--", name, ",!--no-", name), remember, field->help);
-    } else {
-      const auto remember = [&given, field](const std::string& text) { given.emplace_back(field, text); };
-      option =
-          app.add_option_function<std::string>("--" + name, remember, str(field->help, " (", field->expected, ")"));
-      option->type_name(type_name(*field));
-      const bool from_model = naming == Naming::kShort && field->group != Group::kRun;
-      const std::string shown = from_model ? "the model's" : text_of(*field, shown_defaults);
-      if (!shown.empty()) option->default_str(shown);
-    }
-    option->group(group_title(field->group));
-  }
 }
 
 Config preset(const std::string& name) {
@@ -236,9 +204,9 @@ nlohmann::json config_to_json(const Config& config) {
 }
 
 void validate(const Config& config) {
-  const auto value = [&](const char* name) { return text_of(find_field(name), config); };
+  const auto value = [&](const char* name) { return value_text(find_field(name), config); };
   for (const Field& field : all_fields())
-    if (!field.in_range(config)) refuse("--" + field.name, text_of(field, config), field.expected);
+    if (!field.in_range(config)) refuse("--" + field.name, value_text(field, config), field.expected);
 
   const int resolution = config.network.resolution;
   const int start = config.schedule.start_resolution;

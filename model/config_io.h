@@ -1,18 +1,9 @@
 #pragma once
-// Where a Config comes from. Priority: preset < --config FILE.json < command line. A program parses its
-// command line into a list of the options that were really given, and resolve_config() lays the three over
-// each other:
-//
-//   CLI::App app;  GivenOptions given;  std::string file;
-//   add_options(app, given, select_fields({Group::kNetwork, ...}), preset("tiny"));
-//   app.add_option("--config", file);
-//   app.parse(argc, argv);
-//   const Config config = resolve_config(given, file);
-//
-// A program that starts from a stored Config (resume, pgad_infer) uses resolve_config(stored, given) instead.
-// All errors are UsageErrors that name the option or key, its value, and what was expected.
+// Where a Config comes from. Priority: preset < --config FILE.json < command line, whose options apps/options.h
+// collects; resolve_config() lays the three over each other. A program that starts from a stored Config (resume,
+// pgad_infer) uses resolve_config(stored, given) instead. All errors are UsageErrors that name the option or key, its
+// value, and what was expected.
 
-#include <CLI/App.hpp>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -36,10 +27,9 @@ FieldList select_fields(std::initializer_list<Group> groups, std::initializer_li
 // Throws UsageError naming the closest name if there is no such field.
 const Field& find_field(const std::string& name);
 
-// Adds an option per field; parsing appends what was given to `given`, which must outlive the app. The help shows
-// values of `shown_defaults`; with short names, which lie over a model's configuration, only those of the run group.
-void add_options(CLI::App& app, GivenOptions& given, const FieldList& fields, const Config& shown_defaults,
-                 Naming naming = Naming::kFull);
+const std::string& option_name(const Field& field, Naming naming);
+// The field's value as it would be written on the command line.
+std::string value_text(const Field& field, const Config& config);
 
 // tiny: 32x32 in minutes on a laptop's CPU; small: 64x64; pggan: 1024x1024 RGB as published.
 Config preset(const std::string& name);

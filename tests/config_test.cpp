@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "apps/options.h"
 #include "images/printable.h"
 #include "images/strict_json.h"
 #include "model/config_io.h"
