@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "images/heatmap.h"
-#include "images/samples.h"
+#include "images/pictures.h"
 #include "inspection/calibration.h"
 
 namespace pgad {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "images/heatmap.h"
+#include "inspection/gaussian_blur.h"
 
 namespace pgad {
 namespace {

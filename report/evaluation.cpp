@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "images/heatmap.h"
+#include "images/pictures.h"
 #include "images/printable.h"
 #include "inspection/anomaly_map.h"
 #include "report/plot.h"

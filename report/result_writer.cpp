@@ -9,10 +9,9 @@
 #include <filesystem>
 
 #include "engine/hash.h"
-#include "images/heatmap.h"
 #include "images/npy.h"
+#include "images/pictures.h"
 #include "images/printable.h"
-#include "images/samples.h"
 #include "inspection/anomaly_map.h"
 
 namespace pgad {

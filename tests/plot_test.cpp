@@ -12,8 +12,9 @@
 #include <random>
 
 #include "engine/check.h"
-#include "images/heatmap.h"
 #include "images/image.h"
+#include "images/pictures.h"
+#include "inspection/gaussian_blur.h"
 
 namespace pgad {
 namespace {

@@ -15,7 +15,7 @@
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "images/atomic_file.h"
-#include "images/samples.h"
+#include "images/pictures.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
 #include "training/training_time.h"

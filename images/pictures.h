@@ -1,10 +1,12 @@
 #pragma once
-// Pictures of anomaly maps. Maps are [h][w] floats, row-major; images are HWC in [0,1] (images/image.h).
+// Pictures for people: of anomaly maps and of what the networks draw. Maps are [h][w] floats, row-major; images are HWC
+// in [0,1] (images/image.h).
 
 #include <array>
 #include <span>
 #include <vector>
 
+#include "engine/tensor.h"
 #include "images/image.h"
 
 namespace pgad {
@@ -28,8 +30,9 @@ Image grid(std::span<const Image> images, int columns, int padding = 2, float ba
 // Every pixel becomes a factor x factor square.
 Image upscale_nearest(const Image& image, int factor);
 
-// Gaussian smoothing, sigma in pixels, cut at 3 sigma. At borders the weights inside are renormalised: a
-// constant map stays constant. sigma 0: a copy.
-std::vector<float> gaussian_blur(std::span<const float> map, int h, int w, double sigma);
+// Images of the networks ([-1,1], HWC) as pictures: one of side x side, and a batch of this shape, [n, s, s, c], as one
+// picture, `columns` to a row, each pixel a square of factor x factor.
+Image picture(std::span<const float> values, int side, int channels);
+Image picture_grid(std::span<const float> images, const Shape& shape, int columns, int factor);
 
 }  // namespace pgad

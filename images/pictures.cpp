@@ -1,4 +1,4 @@
-#include "images/heatmap.h"
+#include "images/pictures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -111,34 +111,22 @@ Image upscale_nearest(const Image& image, int factor) {
   return out;
 }
 
-std::vector<float> gaussian_blur(std::span<const float> map, int h, int w, double sigma) {
-  check_map(map, h, w);
-  PGAD_CHECK(sigma >= 0 && std::isfinite(sigma), "sigma ", sigma);
-  std::vector<float> out(map.begin(), map.end());
-  if (sigma == 0) return out;
-  const int radius = static_cast<int>(std::ceil(3 * sigma));
-  std::vector<double> weights(radius + 1);
-  for (int i = 0; i <= radius; ++i) weights[i] = std::exp(-0.5 * i * i / (sigma * sigma));
+Image picture(std::span<const float> values, int side, int channels) {
+  Image image{side, side, channels, {}};
+  image.pixels.reserve(values.size());
+  for (const float v : values) image.pixels.push_back((v + 1) / 2);
+  return image;
+}
 
-  // One pass along lines of `length` pixels `step` apart. The weight inside the image is a product of its
-  // row's and its column's, so renormalising each pass renormalises the whole.
-  std::vector<double> line;
-  const auto blur_line = [&](float* first, int length, size_t step) {
-    line.resize(length);
-    for (int i = 0; i < length; ++i) line[i] = first[i * step];
-    for (int i = 0; i < length; ++i) {
-      double sum = 0, total = 0;
-      for (int j = std::max(0, i - radius); j <= std::min(length - 1, i + radius); ++j) {
-        const double weight = weights[std::abs(i - j)];
-        sum += weight * line[j];
-        total += weight;
-      }
-      first[i * step] = static_cast<float>(sum / total);
-    }
-  };
-  for (int y = 0; y < h; ++y) blur_line(out.data() + static_cast<size_t>(y) * w, w, 1);
-  for (int x = 0; x < w; ++x) blur_line(out.data() + x, h, w);
-  return out;
+Image picture_grid(std::span<const float> images, const Shape& shape, int columns, int factor) {
+  const auto side = static_cast<int>(shape[1]), channels = static_cast<int>(shape[3]);
+  const auto floats = static_cast<std::size_t>(shape.numel() / shape[0]);
+  std::vector<Image> cells;
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    const auto values = images.subspan(static_cast<std::size_t>(i) * floats, floats);
+    cells.push_back(upscale_nearest(picture(values, side, channels), factor));
+  }
+  return grid(cells, columns);
 }
 
 }  // namespace pgad
