@@ -7,12 +7,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "autograd/ops.h"
+#include "engine/log.h"
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/pictures.h"
@@ -89,7 +89,7 @@ bool Trainer::resume() {
       saved_images_ = state_.images;
       return true;
     } catch (const Error& e) {
-      std::cerr << "passing over a damaged checkpoint: " << e.what() << "\n";
+      log_warning(str("passing over a damaged checkpoint: ", e.what()));
     }
   }
   state_ = {};
