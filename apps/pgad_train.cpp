@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <iomanip>
 
-#include "apps/device.h"
+#include "model/make_exec.h"
 #include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"

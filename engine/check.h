@@ -1,24 +1,12 @@
 #pragma once
 // Errors and checks. Everything pgad reports is an Error; programs map UsageError to exit code 2, any other to 1.
 
+#include <pgad/error.h>
+
 #include <sstream>
-#include <stdexcept>
 #include <string>
 
 namespace pgad {
-
-// A failure: bad input file, full disk, violated invariant. The message names the object, the value and what
-// was expected.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// The request itself is wrong: an option out of its range, an unknown key.
-class UsageError : public Error {
- public:
-  using Error::Error;
-};
 
 // Concatenates its arguments with operator<<.
 template <class... Parts>

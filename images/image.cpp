@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <new>
 
 #include "engine/check.h"
@@ -207,6 +208,48 @@ Image decode_image(std::string_view bytes, const std::string& name, std::vector<
   } catch (const std::bad_alloc&) {
     throw Error(str("'", name, "': not enough memory to decode this image"));
   }
+}
+
+Image image_of(const Picture& p, std::vector<std::string>* notes, const DecodeOptions& options) {
+  const auto refuse = [](const std::string& what) { throw UsageError("the picture in memory: " + what); };
+  if (p.pixels == nullptr) refuse("no pixels (null)");
+  if (p.channels != 1 && p.channels != 3 && p.channels != 4)
+    refuse(str(p.channels, " channels, expected 1 (grey), 3 (colour) or 4 (colour and alpha)"));
+  const std::ptrdiff_t bytes = p.depth == Depth::k8 ? 1 : p.depth == Depth::k16 ? 2 : 4;
+  const std::string name = "picture in memory";
+  DecodeOptions read = options;
+  if (p.bits != 0 && (p.depth != Depth::k16 || p.bits < 9 || p.bits > 16))
+    refuse(str("bits is ", p.bits, ", expected 0, or 9 to 16 with Depth::k16"));
+  if (p.depth == Depth::k16) read.bits = p.bits == 0 ? 16 : p.bits;
+  const DecodeJob job{{}, name, read, notes};
+  check_size(p.height, p.width, job);
+  const std::ptrdiff_t row = bytes * p.channels * p.width;
+  if (p.row_stride != 0 && std::abs(p.row_stride) < row)
+    refuse(str("rows lie ", p.row_stride, " bytes apart, but take ", row));
+  const std::ptrdiff_t stride = p.row_stride == 0 ? row : p.row_stride;
+  if (stride % bytes != 0 || reinterpret_cast<std::uintptr_t>(p.pixels) % static_cast<std::size_t>(bytes) != 0)
+    refuse(str("values of ", bytes, " bytes that do not lie at multiples of ", bytes));
+
+  Samples s;
+  s.height = p.height;
+  s.width = p.width;
+  s.channels = std::min(p.channels, 3);
+  s.white = p.depth == Depth::k16 ? 65535 : 255;
+  s.values.reserve(s.size());
+  const auto read_all = [&](const auto* first) {
+    const bool swapped = p.order == ChannelOrder::kBgr && s.channels == 3;
+    for (int y = 0; y < p.height; ++y, first += stride / bytes)
+      for (std::ptrdiff_t x = 0; x < p.width; ++x)
+        for (int c = 0; c < s.channels; ++c)
+          s.values.push_back(static_cast<float>(first[x * p.channels + (swapped ? 2 - c : c)]));
+  };
+  if (p.depth == Depth::k8) read_all(static_cast<const std::uint8_t*>(p.pixels));
+  if (p.depth == Depth::k16) read_all(static_cast<const std::uint16_t*>(p.pixels));
+  if (p.depth != Depth::kFloat) return to_image(std::move(s), job);
+  read_all(static_cast<const float*>(p.pixels));
+  const auto bad = std::ranges::find_if(s.values, [](float v) { return !(v >= 0 && v <= 1); });
+  if (bad != s.values.end()) throw Error(str("the picture in memory: a value of ", *bad, ", expected 0 to 1"));
+  return {s.height, s.width, s.channels, std::move(s.values)};
 }
 
 Image read_image(const std::string& path, std::vector<std::string>* notes, const DecodeOptions& options) {

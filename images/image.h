@@ -1,6 +1,8 @@
 #pragma once
 // Image files in (PNG, JPEG, BMP, TIFF, WebP, PGM and PPM), PNG out.
 
+#include <pgad/inspector.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -48,6 +50,10 @@ Image read_image(const std::string& path, std::vector<std::string>* notes = null
 // The same from memory; `name` stands for the file in errors.
 Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes = nullptr,
                    const DecodeOptions& options = {});
+
+// Pixels in memory as an image: what decode_image() makes of a file with these values. UsageError for a view that makes
+// no sense, Error for values that are not numbers in [0,1] (floats), or as for files. Thread-safe.
+Image image_of(const Picture& picture, std::vector<std::string>* notes = nullptr, const DecodeOptions& options = {});
 
 // Writes 8-bit grey or RGB, atomically. Values are clamped to [0,1]; NaN becomes 0.
 void write_png(const std::string& path, const Image& image);

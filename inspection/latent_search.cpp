@@ -234,6 +234,12 @@ void LatentSearch::abandon() {
   active_ = 0;
 }
 
+void LatentSearch::abandon(int slot) {
+  Slot& s = slots_[static_cast<std::size_t>(slot)];
+  active_ -= s.searching;
+  s.searching = false;
+}
+
 double LatentSearch::progress(int slot) const {
   const Slot& s = slots_[static_cast<std::size_t>(slot)];
   const double all = static_cast<double>(scoring_.steps + 1) * scoring_.restarts;

@@ -58,8 +58,9 @@ class LatentSearch {
   void begin(std::span<const int> slots);
   // One step of all slots. Returns those whose search has just ended, valid until the next call.
   std::span<const int> step();
-  // Ends all searches under way, without a result.
+  // Ends all searches under way, or this slot's, without a result.
   void abandon();
+  void abandon(int slot);
   int active() const { return active_; }  // slots that still search
   double progress(int slot) const;        // share of its search that is done, in [0, 1]
   int steps_taken(int slot) const { return slots_[static_cast<std::size_t>(slot)].taken; }

@@ -10,20 +10,16 @@
 #include <vector>
 
 #include "images/loader.h"
-#include "inspection/latent_search.h"
+#include "inspection/search_queue.h"
 #include "model/model.h"
 
 namespace pgad {
 
-struct ScoredImage {
+struct ScoredImage : SearchResult {
   Sample sample;
   std::string error;  // why the image could not be scored; the rest is empty then
   std::vector<std::string> notes;
-  int height = 0, width = 0;      // of the original
-  double terms[kTermCount] = {};  // in the order of kScoreNames
-  // At the networks' size s = 2^level: [s, s, channels] in [-1,1], and |x - G(z)| averaged over channels, [s, s].
-  int steps = 0;  // that its search took
-  std::vector<float> query, reconstruction, residual_map;
+  int height = 0, width = 0;  // of the original
 };
 
 struct ScoringProgress {
@@ -42,20 +38,18 @@ class Scorer {
              const std::function<void(const ScoringProgress&)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);
   // The recorded search step; null before the first score().
-  StepGraph* graph() { return search_ && search_->has_graph() ? &search_->graph() : nullptr; }
+  StepGraph* graph() { return queue_ && queue_->search().has_graph() ? &queue_->search().graph() : nullptr; }
   // Mean of D over images, without a search. on_image is called for each and may throw to stop.
   double mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
                      const std::function<void()>& on_image = {});
 
  private:
-  SearchModel search_model() const;
-  LatentSearch& search(int slots);  // none of them searching
-  ScoredImage result(const LatentSearch& search, int slot, const Sample& sample, Loader::Item item) const;
+  SearchQueue& queue(int slots);  // all of them free
 
   Exec& exec_;
   const Model& model_;
   ScoringConfig scoring_;
-  std::unique_ptr<LatentSearch> search_;
+  std::unique_ptr<SearchQueue> queue_;
 };
 
 }  // namespace pgad
