@@ -271,8 +271,7 @@ std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t lim
     for (std::size_t i = 0; i < samples.size(); ++i)
       if (samples[i].anomalous == kind) places.push_back(i);
     Rng rng(seed, 77 + kind);
-    for (std::size_t i = places.size(); i > 1; --i)
-      std::swap(places[i - 1], places[rng.below(static_cast<std::uint32_t>(i))]);
+    shuffle(places, rng);
     for (std::size_t i = 0; i < places.size() && static_cast<std::int64_t>(i) < limit; ++i) keep[places[i]] = 1;
   }
   std::vector<Sample> result;

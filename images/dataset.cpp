@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "engine/check.h"
+#include "engine/rng.h"
 #include "images/listing.h"
-#include "images/shuffle.h"
 
 namespace pgad {
 namespace {

@@ -27,7 +27,7 @@ int search_patience(const ScoringConfig& scoring, bool from_encoder) {
 
 LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch)
     : exec_(exec), model_(model), scoring_(scoring), batch_(batch), adam_{0.9, 0.999, 1e-8} {
-  if (scoring.start == "random") model_.encoder = nullptr;
+  if (scoring.start == Start::kRandom) model_.encoder = nullptr;
   const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent(), c = model.network.channels;
   const std::int64_t s = std::int64_t{1} << model.level;
   images_ = Mirror(exec, {n, side, side, c});
@@ -153,7 +153,8 @@ void LatentSearch::set_rate(int slot) {
   double lr = 0;
   if (s.step < scoring_.steps) {
     const double progress = static_cast<double>(s.step) / scoring_.steps;
-    lr = scoring_.z_lr * (scoring_.z_lr_schedule == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
+    lr = scoring_.z_lr *
+         (scoring_.z_lr_schedule == ZLrSchedule::kCosine ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
   }
   const AdamRate r = adam_rate(adam_, lr, s.step + 1);
   rate[0] = r.lr;

@@ -13,7 +13,9 @@
 
 namespace pgad {
 
-enum class Reduction { kMean, kSum };  // of the loss terms over pixels and features
+enum class Start { kAuto, kRandom };            // of a search; kAuto: from the encoder where there is one
+enum class ZLrSchedule { kConstant, kCosine };  // kCosine: to nearly 0 at the last step
+enum class Reduction { kMean, kSum };           // of the loss terms over pixels and features
 
 struct ScheduleConfig {
   int start_resolution = 4;
@@ -49,11 +51,11 @@ struct ScoringConfig {
   double gamma = std::numeric_limits<double>::quiet_NaN();
   double lambda = 0.1;  // eq 4
   Reduction reduction = Reduction::kMean;
-  int steps = 500;             // n of Algorithm 1, at most
-  std::string start = "auto";  // auto: from the encoder where there is one | random
+  int steps = 500;  // n of Algorithm 1, at most
+  Start start = Start::kAuto;
   int patience = -1;  // an image whose loss has not fallen for so many steps is done; 0: never; -1: search_patience()
   double z_lr = 0.1;
-  std::string z_lr_schedule = "cosine";  // constant | cosine (to nearly 0 at the last step)
+  ZLrSchedule z_lr_schedule = ZLrSchedule::kCosine;
   int restarts = 1;
   int batch = 16;
   std::uint64_t seed = 1;

@@ -38,6 +38,15 @@ struct Words<Reduction> {
   static constexpr std::pair<const char*, Reduction> kTable[] = {{"mean", Reduction::kMean}, {"sum", Reduction::kSum}};
 };
 template <>
+struct Words<Start> {
+  static constexpr std::pair<const char*, Start> kTable[] = {{"auto", Start::kAuto}, {"random", Start::kRandom}};
+};
+template <>
+struct Words<ZLrSchedule> {
+  static constexpr std::pair<const char*, ZLrSchedule> kTable[] = {{"constant", ZLrSchedule::kConstant},
+                                                                   {"cosine", ZLrSchedule::kCosine}};
+};
+template <>
 struct Words<Fit> {
   static constexpr std::pair<const char*, Fit> kTable[] = {{"resize", Fit::kResize}, {"letterbox", Fit::kLetterbox}};
 };
@@ -395,15 +404,15 @@ std::vector<Field> make_fields() {
       field(
           kScoring, "steps", PGAD_MEMBER(scoring.steps), "a whole number >= 1", [](int v) { return v >= 1; },
           "updates of z per image (n of Algorithm 1), at most"),
-      field(kScoring, "start", PGAD_MEMBER(scoring.start), "auto or random", one_of("auto", "random"),
+      field(kScoring, "start", PGAD_MEMBER(scoring.start), "auto or random", kEnum,
             "where the first search begins; auto: at the encoder's z where the model has one"),
       field(
           kScoring, "patience", PGAD_MEMBER(scoring.patience), "a whole number >= -1", [](int v) { return v >= -1; },
           "a search whose loss has not fallen by .2 % in so many steps ends; 0: all steps are taken; -1: 10 from an "
           "encoder's start, 0 from a random one, restarts included"),
       field(kScoring, "z-lr", PGAD_MEMBER(scoring.z_lr), "a number > 0", kPositive, "learning rate of the search"),
-      field(kScoring, "z-lr-schedule", PGAD_MEMBER(scoring.z_lr_schedule), "constant or cosine",
-            one_of("constant", "cosine"), "z-lr over the steps: constant, or falling to 0"),
+      field(kScoring, "z-lr-schedule", PGAD_MEMBER(scoring.z_lr_schedule), "constant or cosine", kEnum,
+            "z-lr over the steps: constant, or falling to 0"),
       field(kScoring, "restarts", PGAD_MEMBER(scoring.restarts), "a whole number in [1, 1000]", int_in<1, 1000>,
             "searches per image from different z; the best counts"),
       with_short_name(field(kScoring, "search-batch", PGAD_MEMBER(scoring.batch), "a whole number in [1, 4096]",

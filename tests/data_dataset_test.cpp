@@ -11,9 +11,9 @@
 #include <set>
 
 #include "engine/check.h"
+#include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
-#include "images/shuffle.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

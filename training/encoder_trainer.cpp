@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "autograd/ops.h"
 #include "engine/rng.h"
@@ -82,10 +83,9 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
       const std::int64_t at = (done + i) % images.size();
       if (at == 0 || order.empty()) {  // each pass has its own order
         order.resize(static_cast<std::size_t>(images.size()));
-        for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<long>(k);
+        std::iota(order.begin(), order.end(), 0L);
         Rng rng(seed, kStream + static_cast<std::uint64_t>((done + i) / images.size()));
-        for (std::size_t k = order.size(); k > 1; --k)
-          std::swap(order[k - 1], order[rng.below(static_cast<std::uint32_t>(k))]);
+        shuffle(order, rng);
       }
       wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
     }

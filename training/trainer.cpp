@@ -105,8 +105,7 @@ long Trainer::index_at(const TrainingImages& images, std::uint64_t stream, std::
     order.indices.resize(static_cast<std::size_t>(images.size()));
     std::iota(order.indices.begin(), order.indices.end(), 0L);
     Rng rng(config_.run.seed, stream_of(static_cast<Stream>(stream), epoch));
-    for (std::size_t i = order.indices.size(); i > 1; --i)
-      std::swap(order.indices[i - 1], order.indices[rng.below(static_cast<std::uint32_t>(i))]);
+    shuffle(order.indices, rng);
   }
   return order.indices[static_cast<std::size_t>(position % images.size())];
 }
