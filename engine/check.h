@@ -8,6 +8,19 @@
 
 namespace pgad {
 
+// What was read is the reason: a file or picture that is missing, damaged, or of a kind that is not read. The message
+// names it. Where many are read, one such is often left out.
+class DataError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A device is the reason: it is missing, failed, or has no memory left. Nothing more can be done with it.
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
 // Concatenates its arguments with operator<<.
 template <class... Parts>
 std::string str(const Parts&... parts) {

@@ -28,6 +28,10 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
   throw Error(str(what, " '", path, "': ", std::generic_category().message(error)));
 }
 
+[[noreturn]] void fail_reading(const std::string& what, const std::string& path, int error) {
+  throw DataError(str(what, " '", path, "': ", std::generic_category().message(error)));
+}
+
 // Closed at the end of its scope.
 struct FileDescriptor {
   int fd;
@@ -68,11 +72,11 @@ void copy_content(int from, FileWriter& to, const std::string& path) {
 std::string read_file(const std::string& path, std::size_t most) {
   // Non-blocking, because opening a pipe without a writer would wait for ever.
   const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail("cannot open", path, errno);
+  if (file.fd < 0) fail_reading("cannot open", path, errno);
   struct stat info;
-  if (::fstat(file.fd, &info) != 0) fail("cannot read", path, errno);
-  if (S_ISDIR(info.st_mode)) throw Error(str("cannot read '", path, "': it is a directory, expected a file"));
-  if (!S_ISREG(info.st_mode)) throw Error(str("cannot read '", path, "': not a regular file"));
+  if (::fstat(file.fd, &info) != 0) fail_reading("cannot read", path, errno);
+  if (S_ISDIR(info.st_mode)) throw DataError(str("cannot read '", path, "': it is a directory, expected a file"));
+  if (!S_ISREG(info.st_mode)) throw DataError(str("cannot read '", path, "': not a regular file"));
   std::string bytes(std::min(most, static_cast<std::size_t>(info.st_size)), '\0');
   std::size_t done = 0;
   while (done < most) {
@@ -81,7 +85,7 @@ std::string read_file(const std::string& path, std::size_t most) {
     if (done == bytes.size()) bytes.resize(std::min(most, done + std::max<std::size_t>(1, done / 8)));
     const ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot read", path, errno);
+    if (n < 0) fail_reading("cannot read", path, errno);
     if (n == 0) break;
     done += static_cast<std::size_t>(n);
   }

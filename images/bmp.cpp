@@ -59,10 +59,10 @@ class BmpReader {
 
  private:
   [[noreturn]] void truncated() const {
-    throw Error(str("'", job_.name, "': truncated BMP: ", job_.bytes.size(), " bytes"));
+    throw DataError(str("'", job_.name, "': truncated BMP: ", job_.bytes.size(), " bytes"));
   }
   [[noreturn]] void corrupt(const std::string& what) const {
-    throw Error(str("'", job_.name, "': corrupt BMP: ", what));
+    throw DataError(str("'", job_.name, "': corrupt BMP: ", what));
   }
 
   std::uint32_t number(std::size_t at, int bytes) const {

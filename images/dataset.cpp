@@ -196,12 +196,12 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool 
     const auto images = data.source.idx(pair.images);
     const std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
     if (static_cast<long>(labels.size()) != images->count) {
-      throw Error(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ", labels.size(),
+      throw DataError(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ", labels.size(),
                       " labels"));
     }
     if (!first) first = images;
     if (images->rows != first->rows || images->cols != first->cols) {
-      throw Error(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '", first->path,
+      throw DataError(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '", first->path,
                       "' has ", first->cols, "x", first->rows));
     }
     for (long i = 0; i < images->count; ++i) {
@@ -211,7 +211,7 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool 
       c.samples.push_back({str(pair.name, "-images:", i), pair.images, i, c.name, false, ""});
     }
   }
-  if (by_label.empty()) throw Error(str("the IDX files in '", config.path, "' hold no image"));
+  if (by_label.empty()) throw DataError(str("the IDX files in '", config.path, "' hold no image"));
   std::vector<Class> classes;
   std::vector<std::string> names;
   for (auto& [label, c] : by_label) {
@@ -385,7 +385,7 @@ void open_folder(const DataConfig& config, bool draw_new, Dataset& data) {
         empty.push_back(name);
       }
     }
-    if (images == 0 && classes.empty()) throw Error(no_images(root, data.left_out));
+    if (images == 0 && classes.empty()) throw DataError(no_images(root, data.left_out));
     if (!classes.empty() && as_classes) {
       data.layout = Layout::kClasses;
       refuse_data_sets(root, classes);
@@ -426,9 +426,9 @@ const char* layout_name(Layout layout) {
 Dataset Dataset::open(const DataConfig& config, Purpose purpose, const RememberedSplit* remembered) {
   check_options(config);
   if (config.path.empty()) throw UsageError("no data path given");
-  if (!path_exists(config.path)) throw Error(str("data path '", config.path, "' does not exist"));
+  if (!path_exists(config.path)) throw DataError(str("data path '", config.path, "' does not exist"));
   if (!is_directory(config.path)) {
-    throw Error(str("data path '", config.path, "' is a file, expected a folder of images or of IDX files"));
+    throw DataError(str("data path '", config.path, "' is a file, expected a folder of images or of IDX files"));
   }
   Dataset data;
   data.source.options.exif_orientation = config.exif_orientation;
@@ -464,7 +464,7 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose, const Remembere
                     " of the images of class '", config.normal_class, "' in '", config.path, "' is none");
     }
     for (const std::string& folder : data.left_out.folders) problem += "; folder not read: " + folder;
-    throw Error(problem);
+    throw DataError(problem);
   }
   return data;
 }
@@ -481,7 +481,7 @@ void Dataset::require_both_kinds_in_test() const {
   const char* hint = layout == Layout::kInspection ? "expected test/good and at least one test/<defect> with images"
                      : layout == Layout::kFlat     ? "a flat folder has no labels"
                                                    : "lower normal_fraction and abnormal_fraction, or add classes";
-  throw Error(str("evaluation needs normal and anomalous test images, but the test set (layout ", layout_name(layout),
+  throw DataError(str("evaluation needs normal and anomalous test images, but the test set (layout ", layout_name(layout),
                   ") has ", missing, "; ", hint));
 }
 

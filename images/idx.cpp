@@ -56,9 +56,9 @@ class Inflater {
       } else if (result == Z_MEM_ERROR) {
         throw std::bad_alloc();
       } else if (result != Z_OK && result != Z_BUF_ERROR) {
-        throw Error(str("'", path_, "': corrupt gzip data: ", stream_.msg ? stream_.msg : zError(result)));
+        throw DataError(str("'", path_, "': corrupt gzip data: ", stream_.msg ? stream_.msg : zError(result)));
       } else if (made == 0 && left_.empty()) {
-        throw Error(str("'", path_, "': truncated gzip data"));
+        throw DataError(str("'", path_, "': truncated gzip data"));
       }
     }
   }
@@ -71,7 +71,7 @@ class Inflater {
     } else if (is_gzip(left_)) {
       inflateReset(&stream_);
     } else {
-      throw Error(str("'", path_, "': ", left_.size(), " trailing bytes after the gzip data"));
+      throw DataError(str("'", path_, "': ", left_.size(), " trailing bytes after the gzip data"));
     }
   }
 
@@ -90,22 +90,22 @@ struct Header {
 Header parse_header(const std::vector<std::uint8_t>& bytes, int dims, const std::string& path) {
   const char* what = dims == kImageDims ? "images (magic 0x00000803)" : "labels (magic 0x00000801)";
   if (bytes.size() < 4) {
-    throw Error(str("'", path, "': truncated IDX file: ", bytes.size(), " bytes, expected ", what));
+    throw DataError(str("'", path, "': truncated IDX file: ", bytes.size(), " bytes, expected ", what));
   }
   if (bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8 || bytes[3] != dims) {
     char magic[16];
     std::snprintf(magic, sizeof magic, "0x%08x", static_cast<unsigned>(big_endian(bytes.data())));
-    throw Error(str("'", path, "': bad IDX magic ", magic, ", expected ", what));
+    throw DataError(str("'", path, "': bad IDX magic ", magic, ", expected ", what));
   }
   Header header;
   if (bytes.size() < 4 + 4 * static_cast<std::size_t>(dims)) {
-    throw Error(str("'", path, "': truncated IDX header: ", bytes.size(), " bytes"));
+    throw DataError(str("'", path, "': truncated IDX header: ", bytes.size(), " bytes"));
   }
   header.data_bytes = 1;
   for (int i = 0; i < dims; ++i) {
     header.dims[i] = big_endian(bytes.data() + 4 + 4 * i);
     if (i > 0 && (header.dims[i] == 0 || header.dims[i] > 65535)) {
-      throw Error(str("'", path, "': IDX images with a side of ", header.dims[i], " pixels, expected 1 to 65535"));
+      throw DataError(str("'", path, "': IDX images with a side of ", header.dims[i], " pixels, expected 1 to 65535"));
     }
   }
   // count < 2^32 and sides < 2^16: the product fits 64 bits.
@@ -117,7 +117,7 @@ Header parse_header(const std::vector<std::uint8_t>& bytes, int dims, const std:
 std::vector<std::uint8_t> read_idx(const std::string& path, int dims, Header& header) {
   try {
     const std::string raw = read_file(path);
-    if (raw.empty()) throw Error(str("'", path, "' is empty (0 bytes), expected an IDX file"));
+    if (raw.empty()) throw DataError(str("'", path, "' is empty (0 bytes), expected an IDX file"));
     const std::size_t header_bytes = 4 + 4 * static_cast<std::size_t>(dims);
     std::vector<std::uint8_t> start, data;
     if (is_gzip(raw)) {
@@ -133,16 +133,16 @@ std::vector<std::uint8_t> read_idx(const std::string& path, int dims, Header& he
       data.assign(raw.begin() + split, raw.end());
     }
     if (data.size() < header.data_bytes) {
-      throw Error(
+      throw DataError(
           str("'", path, "': truncated IDX file: ", data.size(), " bytes of data, expected ", header.data_bytes));
     }
     if (data.size() > header.data_bytes) {
-      throw Error(str("'", path, "': trailing bytes in the IDX file: more than the ", header.data_bytes,
+      throw DataError(str("'", path, "': trailing bytes in the IDX file: more than the ", header.data_bytes,
                       " bytes its header promises"));
     }
     return data;
   } catch (const std::bad_alloc&) {
-    throw Error(str("'", path, "': not enough memory to read this IDX file"));
+    throw DataError(str("'", path, "': not enough memory to read this IDX file"));
   }
 }
 
@@ -157,7 +157,7 @@ int rank_of(const std::string& name) { return name == "train" ? 0 : name == "t10
 }  // namespace
 
 Image IdxImages::image(long index) const {
-  if (index < 0 || index >= count) throw Error(str("'", path, "' has no image ", index, "; it holds ", count));
+  if (index < 0 || index >= count) throw DataError(str("'", path, "' has no image ", index, "; it holds ", count));
   Image image{rows, cols, 1, {}};
   const std::size_t size = image.size();
   const std::uint8_t* in = pixels.data() + static_cast<std::size_t>(index) * size;
@@ -215,7 +215,7 @@ std::vector<IdxPair> find_idx_pairs(const std::string& directory) {
   for (IdxPair& pair : pairs) {
     const std::string labels = join_path(directory, pair.name + "-labels-idx1-ubyte");
     pair.labels = path_exists(labels) ? labels : path_exists(labels + ".gz") ? labels + ".gz" : "";
-    if (pair.labels.empty()) throw Error(str("'", pair.images, "' has no labels: expected '", labels, "' or .gz"));
+    if (pair.labels.empty()) throw DataError(str("'", pair.images, "' has no labels: expected '", labels, "' or .gz"));
   }
   return pairs;
 }

@@ -105,7 +105,7 @@ float full_brightness(const Samples& s, const DecodeJob& job, int& bits) {
   if (o.bits > 0) {
     white = (1 << o.bits) - 1;
     if (most > static_cast<float>(white)) {
-      throw Error(str("'", job.name, "': a value of ", static_cast<int>(most), ", but in ", o.bits,
+      throw DataError(str("'", job.name, "': a value of ", static_cast<int>(most), ", but in ", o.bits,
                       " bits (--bits) the largest is ", white, "; --bits 0 reads what the file says"));
     }
   } else if (s.sbit > 0 && most < static_cast<float>(1 << s.sbit)) {
@@ -117,7 +117,7 @@ float full_brightness(const Samples& s, const DecodeJob& job, int& bits) {
   }
   bits = std::bit_width(static_cast<unsigned>(white));
   if (o.expected_bits > 8 && bits > 8 && bits != o.expected_bits && most > 0) {
-    throw Error(str("'", job.name, "': full brightness is ", white, " (", bits, " bits), but the model was trained on ",
+    throw DataError(str("'", job.name, "': full brightness is ", white, " (", bits, " bits), but the model was trained on ",
                     "images of ", o.expected_bits, " bits; --bits ", o.expected_bits,
                     " reads this one so, if its values are such"));
   }
@@ -170,7 +170,7 @@ Image to_image(Samples s, const DecodeJob& job) {
 void check_size(std::int64_t height, std::int64_t width, const DecodeJob& job) {
   const std::int64_t most = job.options.max_pixels;
   if (height < 1 || width < 1 || height > most / width) {
-    throw Error(str("'", job.name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", most,
+    throw DataError(str("'", job.name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", most,
                     " in all (--max-pixels)"));
   }
 }
@@ -180,22 +180,22 @@ void refuse_format(const std::string& name, const std::string& what, const std::
   const bool ending = dot != std::string::npos && name.find('/', dot) == std::string::npos && dot > 0;
   const std::string stem = ending ? name.substr(0, dot) : name;
   const bool is_png = ending && name.substr(dot) == ".png";
-  throw Error(str("'", name, "' is ", what, ", which is not read; convert it, for instance with ImageMagick: convert ",
+  throw DataError(str("'", name, "' is ", what, ", which is not read; convert it, for instance with ImageMagick: convert ",
                   quoted_for_shell(name + (page ? "[0]" : "")), " ", options, options.empty() ? "" : " ",
                   quoted_for_shell(stem + (is_png ? "-converted.png" : ".png"))));
 }
 
 Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes,
                    const DecodeOptions& options) {
-  if (bytes.empty()) throw Error(str("'", name, "' is empty (0 bytes), expected an image"));
+  if (bytes.empty()) throw DataError(str("'", name, "' is empty (0 bytes), expected an image"));
   const DecodeJob job{bytes, name, options, notes};
   const auto format = std::ranges::find_if(kFormats, [&](const Format& f) { return fits(f, bytes); });
   if (format == std::end(kFormats)) {
     const bool short_webp = bytes.size() < 12 && bytes.starts_with("RIFF");
     if (short_webp || std::ranges::any_of(kFormats, [&](const Format& f) { return may_become(f, bytes); })) {
-      throw Error(str("'", name, "': truncated image: only ", bytes.size(), " bytes"));
+      throw DataError(str("'", name, "': truncated image: only ", bytes.size(), " bytes"));
     }
-    throw Error(str("'", name, "' is not an image of a known format (it starts with ", first_bytes(bytes),
+    throw DataError(str("'", name, "' is not an image of a known format (it starts with ", first_bytes(bytes),
                     "); read are ", kImageEndings));
   }
   if (!format->decode) {
@@ -206,7 +206,7 @@ Image decode_image(std::string_view bytes, const std::string& name, std::vector<
   try {
     return to_image(format->decode(job), job);
   } catch (const std::bad_alloc&) {
-    throw Error(str("'", name, "': not enough memory to decode this image"));
+    throw DataError(str("'", name, "': not enough memory to decode this image"));
   }
 }
 
@@ -248,7 +248,7 @@ Image image_of(const Picture& p, std::vector<std::string>* notes, const DecodeOp
   if (p.depth != Depth::kFloat) return to_image(std::move(s), job);
   read_all(static_cast<const float*>(p.pixels));
   const auto bad = std::ranges::find_if(s.values, [](float v) { return !(v >= 0 && v <= 1); });
-  if (bad != s.values.end()) throw Error(str("the picture in memory: a value of ", *bad, ", expected 0 to 1"));
+  if (bad != s.values.end()) throw DataError(str("the picture in memory: a value of ", *bad, ", expected 0 to 1"));
   return {s.height, s.width, s.channels, std::move(s.values)};
 }
 

@@ -92,7 +92,7 @@ class JpegReader {
     const int channels = jpeg_.num_components;
     if (channels == 4) refuse_format(job_.name, "a CMYK JPEG (4 components, expected grey or RGB)", "-colorspace sRGB");
     if (channels != 1 && channels != 3) {
-      throw Error(str("'", job_.name, "': a JPEG of ", channels, " components, expected 1 (grey) or 3 (RGB)"));
+      throw DataError(str("'", job_.name, "': a JPEG of ", channels, " components, expected 1 (grey) or 3 (RGB)"));
     }
 
     Samples s;
@@ -135,7 +135,7 @@ class JpegReader {
   template <class Call>
   void run(Call& call) {
     if (guarded(state_.jump, call)) return;
-    throw Error(str("'", job_.name, "': ", state_.truncated ? "truncated" : "corrupt", " JPEG: ", state_.message));
+    throw DataError(str("'", job_.name, "': ", state_.truncated ? "truncated" : "corrupt", " JPEG: ", state_.message));
   }
 
   const DecodeJob& job_;

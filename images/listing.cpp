@@ -115,7 +115,7 @@ std::vector<Entry> entries_of(const std::string& directory, LeftOut* left_out, s
 }
 
 void note_unlisted(const std::string& directory, const std::string& reason, LeftOut* left_out) {
-  if (!left_out) throw Error(str("cannot list the directory '", directory, "': ", reason));
+  if (!left_out) throw DataError(str("cannot list the directory '", directory, "': ", reason));
   std::string note = str("'", directory, "': ", reason);
   if (!is_one_of(left_out->folders, note)) left_out->folders.push_back(std::move(note));
 }

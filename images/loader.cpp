@@ -189,13 +189,13 @@ TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource s
       slots_.push_back(i < slots ? static_cast<long>(i) : -1);
       cached_ += i < slots;
     } else if (options.strict) {
-      throw Error(str("bad training image ", samples[i].name, ": ", errors[i]));
+      throw DataError(str("bad training image ", samples[i].name, ": ", errors[i]));
     } else {
       bad_.push_back({samples[i].name, errors[i]});
     }
   }
   if (samples_.empty() && count > 0) {
-    throw Error(str("none of ", count, " images can be used; the first, ", bad_[0].name, ": ", bad_[0].reason));
+    throw DataError(str("none of ", count, " images can be used; the first, ", bad_[0].name, ": ", bad_[0].reason));
   }
   if (cached_ == size()) return;
   for (int i = 0; i < thread_count(options.threads, samples_.size()); ++i) {
@@ -286,7 +286,7 @@ void TrainingImages::fetch(std::span<const long> indices, int side, float* out) 
       if (found != jobs_.end() && found->second == mine[index]) jobs_.erase(found);
     }
     for (const long index : wanted) {
-      if (!mine[index]->error.empty()) throw Error(mine[index]->error);
+      if (!mine[index]->error.empty()) throw DataError(mine[index]->error);
     }
   }
   for (const long index : indices) {

@@ -68,7 +68,7 @@ class HeaderParser {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw Error(str("'", path_, "': bad .npy header: ", what)); }
+  [[noreturn]] void fail(const std::string& what) const { throw DataError(str("'", path_, "': bad .npy header: ", what)); }
   char peek() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
@@ -146,15 +146,15 @@ void write_npy(const std::string& path, std::span<const std::int64_t> shape, std
 
 NpyArray read_npy(const std::string& path) {
   const std::string bytes = read_file(path);
-  if (bytes.empty()) throw Error(str("'", path, "' is empty, expected a .npy file"));
-  if (!std::string_view(bytes).starts_with(kMagic)) throw Error(str("'", path, "' is not a .npy file (bad magic)"));
+  if (bytes.empty()) throw DataError(str("'", path, "' is empty, expected a .npy file"));
+  if (!std::string_view(bytes).starts_with(kMagic)) throw DataError(str("'", path, "' is not a .npy file (bad magic)"));
   const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
   const auto truncated = [&](const char* where) {
     return Error(str("'", path, "': truncated in the .npy ", where, " (", bytes.size(), " bytes)"));
   };
   if (bytes.size() < 12) throw truncated("header");
   if (bytes[6] < 1 || bytes[6] > 2 || bytes[7] != 0) {
-    throw Error(str("'", path, "': .npy version ", byte(6), ".", byte(7), ", expected 1.0 or 2.0"));
+    throw DataError(str("'", path, "': .npy version ", byte(6), ".", byte(7), ", expected 1.0 or 2.0"));
   }
   std::size_t length = byte(8) | byte(9) << 8;
   std::size_t start = 10;
@@ -165,14 +165,14 @@ NpyArray read_npy(const std::string& path) {
   if (bytes.size() - start < length) throw truncated("header");
   const ArrayHeader header = HeaderParser(std::string_view(bytes).substr(start, length), path).parse();
   const std::size_t width = header.descr == "<f4" ? sizeof(float) : header.descr == "<f8" ? sizeof(double) : 0;
-  if (width == 0) throw Error(str("'", path, "': .npy dtype '", header.descr, "', expected '<f4' or '<f8'"));
+  if (width == 0) throw DataError(str("'", path, "': .npy dtype '", header.descr, "', expected '<f4' or '<f8'"));
   const std::int64_t count = element_count(header.shape);
   // Fortran order differs from C order only where two dimensions exceed 1; refusing it always is simpler to
   // state.
-  if (header.fortran_order) throw Error(str("'", path, "': fortran_order is True, expected C order"));
+  if (header.fortran_order) throw DataError(str("'", path, "': fortran_order is True, expected C order"));
   const std::size_t have = bytes.size() - start - length;
   if (count < 0 || static_cast<std::size_t>(count) > have / width || count * width != have) {
-    throw Error(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr, "' does not match ", have,
+    throw DataError(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr, "' does not match ", have,
                     " bytes of data", count < 0 ? "" : str(", expected ", count * width)));
   }
   NpyArray array{header.shape, std::vector<float>(static_cast<std::size_t>(count))};

@@ -105,7 +105,7 @@ class PngReader {
     // Deflate packs at most 1032 to 1 (and 8 one-bit pixels to a byte): a header that promises more is wrong,
     // and is found before memory for it is taken.
     if (static_cast<double>(height) * width / 8 > 1040.0 * static_cast<double>(file_bytes)) {
-      throw Error(str("'", job_.name, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width, "x",
+      throw DataError(str("'", job_.name, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width, "x",
                       height, " pixels"));
     }
 
@@ -163,7 +163,7 @@ class PngReader {
     for (std::size_t at = 8; at + 12 <= size;) {
       const std::size_t length = byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3);
       if (length > size - at - 12) {
-        throw Error(str("'", job_.name, "': truncated or corrupt PNG: a chunk of ", length, " bytes at byte ", at,
+        throw DataError(str("'", job_.name, "': truncated or corrupt PNG: a chunk of ", length, " bytes at byte ", at,
                         " of ", size));
       }
       if (job_.bytes.substr(at + 4, 4) == "IEND") return;
@@ -174,7 +174,7 @@ class PngReader {
   template <class Call>
   void run(Call& call) {
     if (guarded(state_.jump, call)) return;
-    throw Error(str("'", job_.name, "': ", state_.truncated ? "truncated" : "corrupt", " PNG: ", state_.message));
+    throw DataError(str("'", job_.name, "': ", state_.truncated ? "truncated" : "corrupt", " PNG: ", state_.message));
   }
 
   const DecodeJob& job_;
@@ -242,7 +242,7 @@ class PngWriter {
       }
       png_write_end(png_, info_);
     };
-    if (!guarded(sink_.jump, all)) throw Error(str("cannot encode '", name, "' as PNG: ", sink_.message));
+    if (!guarded(sink_.jump, all)) throw DataError(str("cannot encode '", name, "' as PNG: ", sink_.message));
     return sink_.bytes;
   }
 

@@ -51,10 +51,10 @@ class PnmReader {
 
  private:
   [[noreturn]] void corrupt(const std::string& what) const {
-    throw Error(str("'", job_.name, "': corrupt PGM or PPM: ", what));
+    throw DataError(str("'", job_.name, "': corrupt PGM or PPM: ", what));
   }
   [[noreturn]] void truncated() const {
-    throw Error(str("'", job_.name, "': truncated PGM or PPM: ", job_.bytes.size(), " bytes"));
+    throw DataError(str("'", job_.name, "': truncated PGM or PPM: ", job_.bytes.size(), " bytes"));
   }
 
   char take() {

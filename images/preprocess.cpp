@@ -90,7 +90,7 @@ Preprocessing preprocessing_from_string(const std::string& text) {
         p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && (p.bits == 0 || (p.bits >= 9 && p.bits <= 16));
     if (good && text == preprocessing_to_string(p)) return p;
   }
-  throw Error(str("bad preprocessing '", text, "', expected e.g. '32x32x1 resize pad-small upright 12-bit'"));
+  throw DataError(str("bad preprocessing '", text, "', expected e.g. '32x32x1 resize pad-small upright 12-bit'"));
 }
 
 DecodeOptions decode_options(const Preprocessing& p, const DataConfig& data) {
@@ -258,11 +258,11 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
     } else if (kinds.size() <= kLabels && !mask.lossy) {
       std::string listed;
       for (const float v : kinds) listed += (listed.empty() ? "" : ", ") + brightness(v);
-      throw Error(str("mask '", name, "': it has ", kinds.size(), " different values (", listed,
+      throw DataError(str("mask '", name, "': it has ", kinds.size(), " different values (", listed,
                       " of 255); expected two, background and anomalous. --mask-threshold 0 takes all above 0 for "
                       "anomalous"));
     } else if (least > 0.25f || most < 0.75f) {
-      throw Error(str("mask '", name, "': its values go from ", brightness(least), " to ", brightness(most),
+      throw DataError(str("mask '", name, "': its values go from ", brightness(least), " to ", brightness(most),
                       " of 255; expected black for normal and white (or a full colour) for anomalous pixels. "
                       "--mask-threshold says above which value, in [0, 1), a pixel is anomalous"));
     } else {

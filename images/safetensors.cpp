@@ -66,8 +66,8 @@ class Reader {
   explicit Reader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb")) {
     struct stat info = {};
     if (!file_ || fstat(fileno(file_.get()), &info) != 0)
-      throw Error(str(path, ": cannot open: ", std::strerror(errno)));
-    if (!S_ISREG(info.st_mode)) throw Error(str(path, ": not a regular file"));
+      throw DataError(str(path, ": cannot open: ", std::strerror(errno)));
+    if (!S_ISREG(info.st_mode)) throw DataError(str(path, ": not a regular file"));
     size_ = static_cast<std::uint64_t>(info.st_size);
   }
 
@@ -76,7 +76,7 @@ class Reader {
   void read(void* into, size_t bytes) {
     errno = 0;
     if (bytes == 0 || std::fread(into, 1, bytes, file_.get()) == bytes) return;
-    throw Error(str(path_, ": cannot read: ", errno ? std::strerror(errno) : "the file became shorter"));
+    throw DataError(str(path_, ": cannot read: ", errno ? std::strerror(errno) : "the file became shorter"));
   }
 
  private:
@@ -94,37 +94,37 @@ struct TensorEntry {
 
 TensorEntry parse_entry(const std::string& path, const std::string& name, const Json& json, std::uint64_t data_bytes) {
   const std::string where = str(path, ": tensor \"", name, "\"");
-  if (!json.is_object()) throw Error(str(where, ": expected an object, found ", json.dump()));
+  if (!json.is_object()) throw DataError(str(where, ": expected an object, found ", json.dump()));
   for (const char* key : {"dtype", "shape", "data_offsets"})
-    if (!json.contains(key)) throw Error(str(where, ": no \"", key, "\""));
+    if (!json.contains(key)) throw DataError(str(where, ": no \"", key, "\""));
   const Json& dtype = json["dtype"];
   const Json& shape = json["shape"];
   const Json& offsets = json["data_offsets"];
 
   TensorEntry entry{0, 0, name, {}};
-  if (!dtype.is_string()) throw Error(str(where, ": dtype is no string: ", dtype.dump()));
+  if (!dtype.is_string()) throw DataError(str(where, ": dtype is no string: ", dtype.dump()));
   entry.tensor.dtype = dtype.get<std::string>();
   const auto element = element_size(entry.tensor.dtype);
-  if (!element) throw Error(str(where, ": unknown dtype ", dtype.dump()));
+  if (!element) throw DataError(str(where, ": unknown dtype ", dtype.dump()));
 
-  if (!shape.is_array()) throw Error(str(where, ": shape is no array: ", shape.dump()));
+  if (!shape.is_array()) throw DataError(str(where, ": shape is no array: ", shape.dump()));
   for (const Json& n : shape) {
     if (!n.is_number_unsigned() || !std::in_range<std::int64_t>(n.get<std::uint64_t>()))
-      throw Error(str(where, ": shape ", shape.dump(), ", expected whole numbers in [0, 2^63)"));
+      throw DataError(str(where, ": shape ", shape.dump(), ", expected whole numbers in [0, 2^63)"));
     entry.tensor.shape.push_back(n.get<std::int64_t>());
   }
   const auto bytes = byte_size(entry.tensor.shape, *element);
-  if (!bytes) throw Error(str(where, ": shape ", shape.dump(), " has more than 2^63 bytes"));
+  if (!bytes) throw DataError(str(where, ": shape ", shape.dump(), " has more than 2^63 bytes"));
 
   if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
       !offsets[1].is_number_unsigned())
-    throw Error(str(where, ": data_offsets ", offsets.dump(), ", expected two whole numbers >= 0"));
+    throw DataError(str(where, ": data_offsets ", offsets.dump(), ", expected two whole numbers >= 0"));
   entry.begin = offsets[0].get<std::uint64_t>();
   entry.end = offsets[1].get<std::uint64_t>();
   if (entry.begin > entry.end || entry.end > data_bytes)
-    throw Error(str(where, ": data_offsets ", offsets.dump(), " outside of the ", data_bytes, " bytes of data"));
+    throw DataError(str(where, ": data_offsets ", offsets.dump(), " outside of the ", data_bytes, " bytes of data"));
   if (entry.end - entry.begin != *bytes)
-    throw Error(str(where, ": data_offsets ", offsets.dump(), " hold ", entry.end - entry.begin, " bytes, but ",
+    throw DataError(str(where, ": data_offsets ", offsets.dump(), " hold ", entry.end - entry.begin, " bytes, but ",
                     entry.tensor.dtype, " ", shape.dump(), " has ", *bytes));
   return entry;
 }
@@ -137,13 +137,13 @@ void write_safetensors(const std::string& path, std::span<const SafeTensorView> 
   std::set<std::string> names;
   for (const SafeTensorView& t : tensors) {
     const std::string where = str(path, ": tensor \"", t.name, "\"");
-    if (t.name == kMetadataKey) throw Error(str(where, ": this name is taken by the format"));
-    if (!names.insert(t.name).second) throw Error(str(where, ": this name occurs twice"));
+    if (t.name == kMetadataKey) throw DataError(str(where, ": this name is taken by the format"));
+    if (!names.insert(t.name).second) throw DataError(str(where, ": this name occurs twice"));
     const auto element = element_size(t.dtype);
-    if (!element) throw Error(str(where, ": unknown dtype ", t.dtype));
+    if (!element) throw DataError(str(where, ": unknown dtype ", t.dtype));
     const auto bytes = byte_size(t.shape, *element);
     if (!bytes || *bytes != t.bytes.size())
-      throw Error(str(where, ": ", t.dtype, " ", to_text(t.shape), " does not fit ", t.bytes.size(), " bytes"));
+      throw DataError(str(where, ": ", t.dtype, " ", to_text(t.shape), " does not fit ", t.bytes.size(), " bytes"));
     order.push_back(&t);
   }
   std::ranges::stable_sort(order, std::greater{}, [](const SafeTensorView* t) { return *element_size(t->dtype); });
@@ -160,11 +160,11 @@ void write_safetensors(const std::string& path, std::span<const SafeTensorView> 
   try {
     text = header.dump();
   } catch (const Json::exception& e) {
-    throw Error(str(path, ": a name or metadata cannot be written as JSON: ", e.what()));
+    throw DataError(str(path, ": a name or metadata cannot be written as JSON: ", e.what()));
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > kMaxHeaderBytes)
-    throw Error(str(path, ": header of ", text.size(), " bytes, the format allows ", kMaxHeaderBytes));
+    throw DataError(str(path, ": header of ", text.size(), " bytes, the format allows ", kMaxHeaderBytes));
 
   write_file_atomically(path, [&](FileWriter& out) {
     const std::uint64_t length = text.size();
@@ -178,17 +178,17 @@ SafeTensorsFile read_safetensors(const std::string& path) {
   Reader reader(path);
   std::uint64_t header_bytes = 0;
   if (reader.size() < sizeof header_bytes)
-    throw Error(str(path, ": ", reader.size(), " bytes, too short for a safetensors file"));
+    throw DataError(str(path, ": ", reader.size(), " bytes, too short for a safetensors file"));
   reader.read(&header_bytes, sizeof header_bytes);
   if (header_bytes > kMaxHeaderBytes)
-    throw Error(str(path, ": header length ", header_bytes, ", the format allows ", kMaxHeaderBytes));
+    throw DataError(str(path, ": header length ", header_bytes, ", the format allows ", kMaxHeaderBytes));
   if (header_bytes > reader.size() - sizeof header_bytes)
-    throw Error(str(path, ": header length ", header_bytes, ", but the file has ", reader.size(), " bytes"));
+    throw DataError(str(path, ": header length ", header_bytes, ", but the file has ", reader.size(), " bytes"));
   const std::uint64_t data_bytes = reader.size() - sizeof header_bytes - header_bytes;
 
   std::string text(header_bytes, '\0');
   reader.read(text.data(), text.size());
-  if (!text.starts_with('{')) throw Error(str(path, ": the header does not begin with {; not a safetensors file"));
+  if (!text.starts_with('{')) throw DataError(str(path, ": the header does not begin with {; not a safetensors file"));
   const Json header = parse_strict_json(text, path);
 
   SafeTensorsFile file;
@@ -199,10 +199,10 @@ SafeTensorsFile read_safetensors(const std::string& path) {
       entries.push_back(parse_entry(path, key, value, data_bytes));
       continue;
     }
-    if (!value.is_object()) throw Error(str(path, ": ", kMetadataKey, " is no object: ", value.dump()));
+    if (!value.is_object()) throw DataError(str(path, ": ", kMetadataKey, " is no object: ", value.dump()));
     for (const auto& [name, entry] : value.items()) {
       if (!entry.is_string())
-        throw Error(str(path, ": ", kMetadataKey, " \"", name, "\" is no string: ", entry.dump()));
+        throw DataError(str(path, ": ", kMetadataKey, " \"", name, "\" is no string: ", entry.dump()));
       file.metadata[name] = entry.get<std::string>();
     }
   }
@@ -211,13 +211,13 @@ SafeTensorsFile read_safetensors(const std::string& path) {
   std::uint64_t covered = 0;
   for (TensorEntry& e : entries) {
     if (e.begin != covered)
-      throw Error(str(path, ": tensor \"", e.name, "\": data_offsets [", e.begin, ",", e.end, "] ",
+      throw DataError(str(path, ": tensor \"", e.name, "\": data_offsets [", e.begin, ",", e.end, "] ",
                       e.begin < covered ? "overlap the tensor before, which ends at " : "leave a hole after ",
                       covered));
     covered = e.end;
   }
   if (covered != data_bytes)
-    throw Error(str(path, ": the tensors cover ", covered, " of ", data_bytes, " bytes of data"));
+    throw DataError(str(path, ": the tensors cover ", covered, " of ", data_bytes, " bytes of data"));
   for (TensorEntry& e : entries) {
     e.tensor.bytes.resize(e.end - e.begin);
     reader.read(e.tensor.bytes.data(), e.tensor.bytes.size());
@@ -229,10 +229,10 @@ SafeTensorsFile read_safetensors(const std::string& path) {
 const SafeTensor& SafeTensorsFile::get(const std::string& name, const std::string& dtype,
                                        std::span<const std::int64_t> shape) const {
   const auto found = tensors.find(name);
-  if (found == tensors.end()) throw Error(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
+  if (found == tensors.end()) throw DataError(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
   const SafeTensor& t = found->second;
   if (t.dtype != dtype || !std::ranges::equal(t.shape, shape))
-    throw Error(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ", dtype, " ",
+    throw DataError(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ", dtype, " ",
                     to_text(shape)));
   return t;
 }

@@ -33,7 +33,7 @@ std::vector<GivenPath> expand_lists(const std::vector<std::string>& paths) {
     std::string text;
     if (standard_input) {
       text.assign(std::istreambuf_iterator<char>(std::cin), {});
-      if (std::cin.bad()) throw Error("standard input: cannot be read");
+      if (std::cin.bad()) throw DataError("standard input: cannot be read");
     } else {
       text = read_file(name);
     }
@@ -47,11 +47,11 @@ std::vector<GivenPath> expand_lists(const std::vector<std::string>& paths) {
       ++line;
       if (entry.ends_with('\r')) entry.pop_back();
       if (entry.find('\0') != std::string::npos) {
-        throw Error(str(name, ":", line, ": not text; expected a list of paths, one per line"));
+        throw DataError(str(name, ":", line, ": not text; expected a list of paths, one per line"));
       }
       if (entry.find_first_not_of(" \t") != std::string::npos) given.push_back({entry, str(name, ":", line, ": ")});
     }
-    if (given.size() == before) throw Error(str(name, ": this list of images is empty; expected one path per line"));
+    if (given.size() == before) throw DataError(str(name, ": this list of images is empty; expected one path per line"));
   }
   return given;
 }
@@ -114,7 +114,7 @@ std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const Ima
   for (const GivenPath& input : given) {
     const std::string &path = input.path, &where = input.where;
     if (!path_exists(path)) {
-      if (where.empty()) throw Error(str("input '", path, "' does not exist"));
+      if (where.empty()) throw DataError(str("input '", path, "' does not exist"));
       left_out->missing.push_back(str(where, "'", path, "' does not exist"));
       add_file(path, path);
       continue;
@@ -140,14 +140,14 @@ std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const Ima
       add_file(name_of(relative), join_path(path, relative));
       any = true;
     }
-    if (!any) throw Error(str(where, no_images(path, here)));
+    if (!any) throw DataError(str(where, no_images(path, here)));
     left_out->add(here);
   }
   if (!left_out->missing.empty() && left_out->missing.size() == samples.size()) {
-    throw Error(str(left_out->missing.front(), samples.size() > 1 ? ", nor do the other paths of the list" : "",
+    throw DataError(str(left_out->missing.front(), samples.size() > 1 ? ", nor do the other paths of the list" : "",
                     "; paths are relative to the current folder, '", current, "'"));
   }
-  if (samples.empty()) throw Error("the inputs hold no image");
+  if (samples.empty()) throw DataError("the inputs hold no image");
   return samples;
 }
 

@@ -25,7 +25,7 @@ inline nlohmann::json parse_strict_json(std::string_view text, const std::string
         break;
       case nlohmann::json::parse_event_t::key:
         if (!open_objects.back().insert(value.get<std::string>()).second)
-          throw Error(str(source, ": key \"", value.get<std::string>(), "\" occurs twice"));
+          throw DataError(str(source, ": key \"", value.get<std::string>(), "\" occurs twice"));
         break;
       default:
         break;
@@ -35,7 +35,7 @@ inline nlohmann::json parse_strict_json(std::string_view text, const std::string
   try {
     return nlohmann::json::parse(text.begin(), text.end(), refuse_duplicates);
   } catch (const nlohmann::json::exception& e) {
-    throw Error(str(source, ": not valid JSON: ", e.what()));
+    throw DataError(str(source, ": not valid JSON: ", e.what()));
   }
 }
 

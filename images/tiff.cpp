@@ -140,7 +140,7 @@ class TiffReader {
 
  private:
   [[noreturn]] void fail(const std::string& message = "") const {
-    throw Error(str("'", job_.name, "': truncated or corrupt TIFF: ",
+    throw DataError(str("'", job_.name, "': truncated or corrupt TIFF: ",
                     !message.empty()           ? message
                     : file_.message[0] != '\0' ? file_.message
                                                : "it cannot be read"));

@@ -34,7 +34,7 @@ Samples decode_webp(const DecodeJob& job) {
   const auto fail = [&](VP8StatusCode status) {
     if (status == VP8_STATUS_OUT_OF_MEMORY) throw std::bad_alloc();
     const bool truncated = status == VP8_STATUS_NOT_ENOUGH_DATA || status == VP8_STATUS_SUSPENDED;
-    throw Error(str("'", job.name, "': ", truncated ? "truncated" : "corrupt", " WebP"));
+    throw DataError(str("'", job.name, "': ", truncated ? "truncated" : "corrupt", " WebP"));
   };
   // The decoder stops at the last pixel: what the file says it holds behind that is checked here.
   std::uint64_t claimed = 0;

@@ -310,8 +310,8 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
     if (filled_for_ != state_.images) {
       try {
         fill_inputs(phase, state_.images, state_.steps);
-      } catch (const Error& e) {  // saved by run()
-        throw Error(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
+      } catch (const DataError& e) {  // saved by run()
+        throw DataError(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
       }
     }
     in_step_ = true;
@@ -324,7 +324,7 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
       const Phase next = phase_at(config_.schedule, log2_resolution, then);
       try {
         if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
-      } catch (const Error&) {  // an image has become unreadable: the next step's error, if there is one
+      } catch (const DataError&) {  // an image has become unreadable: the next step's error, if there is one
         filled_for_ = -1;
       }
     }
