@@ -268,8 +268,8 @@ TEST_P(Ops, EmulatedEqualsReference) {
   expect_equals_reference(GetParam(), exec);
 }
 
-// Sums do not depend on the number of threads, and no result on the run. (Only convolution's weight gradients, sums over
-// the batch, are split by threads: the same bits for the same number of them.)
+// Sums do not depend on the number of threads, and no result on the run. (Only convolution's weight gradients, sums
+// over the batch, are split by threads: the same bits for the same number of them.)
 TEST_P(Ops, SameBitsEachRun) {
   const OpCase& c = GetParam();
   const std::string name = c.name;
@@ -329,6 +329,29 @@ TEST(Grad, SeedsOfSeveralValues) {
   for (int i = 0; i < 6; ++i)
     EXPECT_NEAR(several.value().data<double>()[i], expected.value().data<double>()[i], 1e-12) << i;
   EXPECT_THROW(grad(std::span<const Var>(values, 1), std::span<const Var>(seeds, 2), xs), Error);
+}
+
+// What nobody needs is not computed, and what is needed has the same bits without it.
+TEST(Grad, FormulasGiveWhatIsNeeded) {
+  Exec exec;
+  const Var a(exec, random_tensor(exec, {30}, 0), true), b(exec, random_tensor(exec, {30}, 1), true);
+  const Var in[] = {a, b};
+  const auto formula = [](std::span<const Var> v) { return mul(sigmoid(v[0]), square(v[1])); };
+  const Var dout = constant_like(a, 1);
+  const std::vector<Var> both = vjp_of(formula, in, dout);
+  for (const std::vector<char> needs : {std::vector<char>{1, 0}, {0, 1}}) {
+    const std::vector<Var> one = vjp_of(formula, in, dout, needs);
+    for (std::size_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(one[i].defined(), needs[i] != 0);
+      if (needs[i]) EXPECT_EQ(exec.read<double>(one[i].value()), exec.read<double>(both[i].value()));
+    }
+  }
+  // Also of higher order: the gradient in a depends on b.
+  const char first[] = {1, 0};
+  const HistoryScope on(true);
+  const Var da = vjp_of(formula, in, dout, first)[0];
+  const Var in_b = grad(sum(da), std::span<const Var>(&b, 1))[0];
+  EXPECT_NE(exec.read<double>(in_b.value()), std::vector<double>(30, 0.0));
 }
 
 TEST(Grad, ReleasedGraphsGiveTheirMemoryBack) {
