@@ -43,13 +43,14 @@ struct Picture {
   int width = 0;                  ///< pixels, at least 1
   int channels = 1;               ///< 1: grey; 3: colour; 4: colour and alpha, which is left out
   std::ptrdiff_t row_stride = 0;  ///< bytes from one row to the next, negative where rows lie bottom up; 0: no gaps
-  Depth depth = Depth::k8;
-  ChannelOrder order = ChannelOrder::kRgb;
+  Depth depth = Depth::k8;        ///< of every value
+  ChannelOrder order = ChannelOrder::kRgb;  ///< of three or four channels
   /// For Depth::k16: the number of bits that count, 9 to 16 (12: full brightness is 4095). 0: 16. Pictures of more than
   /// 8 bits must have as many as those that trained the model, if those had more than 8.
   int bits = 0;
 };
 
+/// Of a picture.
 enum class Decision {
   kNormal,
   kAnomalous,
@@ -58,7 +59,7 @@ enum class Decision {
 
 /// What the inspection of one picture found.
 struct Result {
-  Decision decision = Decision::kUndecided;
+  Decision decision = Decision::kUndecided;  ///< by the threshold
   /// Of `combined`: above it a picture is anomalous. NaN where there is none.
   double threshold = std::numeric_limits<double>::quiet_NaN();
   /// By the names in Inspector::score_names(); larger is more abnormal. `combined` is NaN where the model is not
@@ -68,9 +69,10 @@ struct Result {
   /// The anomaly map at the picture's own size, [height][width], row by row: standard deviations of normal images
   /// (|x - G(z)|, 0 to 2, where the model is not calibrated). Empty if not asked for.
   std::vector<float> map;
-  int height = 0, width = 0;  ///< of the picture, and of the map
-  int steps = 0;              ///< that the search took
-  bool cancelled = false;     ///< by cancel(): there are no scores
+  int height = 0;          ///< of the picture, and of the map
+  int width = 0;           ///< the same
+  int steps = 0;           ///< that the search took
+  bool cancelled = false;  ///< by cancel(): there are no scores
 
   /// \throws UsageError if there is no such score.
   PGAD_API double score(const std::string& name) const;
@@ -78,6 +80,7 @@ struct Result {
 
 using Ticket = std::uint64_t;  ///< names a submitted picture; never 0
 
+/// How an Inspector is opened.
 struct InspectorOptions {
   std::string device = "auto";  ///< "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N"
   int threads = 0;              ///< of the CPU; 0: one per core
@@ -98,12 +101,15 @@ struct InspectorOptions {
 class PGAD_API Inspector {
  public:
   /// \param model_file what pgad_train wrote.
+  /// \param options where it computes and how.
   /// \throws UsageError for an option that is unknown or out of its range; Error for a file that is no model, for a
   ///     missing device or memory.
   explicit Inspector(const std::string& model_file, InspectorOptions options = {});
   /// Gives up what is under way.
   ~Inspector();
+  /// The moved-from one can only be destroyed or assigned to.
   Inspector(Inspector&&) noexcept;
+  /// Gives up what is under way here.
   Inspector& operator=(Inspector&&) noexcept;
 
   /// Inspects one picture and waits for it.
@@ -116,9 +122,10 @@ class PGAD_API Inspector {
   /// \throws as inspect(), but for scores that are not finite.
   Ticket submit(const Picture& picture);
 
+  /// A submitted picture that is done.
   struct Finished {
-    Ticket ticket;
-    Result result;
+    Ticket ticket;      ///< what submit() gave
+    Result result;      ///< may be cancelled
     std::string error;  ///< why there is no result; empty otherwise
   };
   /// A submitted picture that is done, in the order in which they become so; each is handed out once.
@@ -128,6 +135,7 @@ class PGAD_API Inspector {
   /// Ends the search of a submitted picture, which poll() then hands out as cancelled, unless it is done already. False
   /// if it is, or if there is none.
   bool cancel(Ticket ticket);
+  /// cancel() of all that are submitted.
   void cancel_all();
 
   /// Pictures that are submitted and not yet handed out.

@@ -30,19 +30,23 @@
 extern "C" {
 #endif
 
-typedef struct pgad_options pgad_options;
-typedef struct pgad_inspector pgad_inspector;
-typedef struct pgad_result pgad_result;
+typedef struct pgad_options pgad_options;     /**< for pgad_open() */
+typedef struct pgad_inspector pgad_inspector; /**< pgad::Inspector */
+typedef struct pgad_result pgad_result;       /**< pgad::Result */
 
+/** pgad::Depth */
 typedef enum { PGAD_8_BIT = 0, PGAD_16_BIT = 1, PGAD_FLOAT = 2 } pgad_depth;
+/** pgad::ChannelOrder */
 typedef enum { PGAD_RGB = 0, PGAD_BGR = 1 } pgad_order;
+/** pgad::Decision */
 typedef enum { PGAD_NORMAL = 0, PGAD_ANOMALOUS = 1, PGAD_UNDECIDED = 2 } pgad_decision;
 
 /** Pixels of the caller's, not copied; pgad::Picture. All zeros after `width` and `channels` means 8 bits, rows without
  * gaps, RGB. */
 typedef struct pgad_picture {
   const void* pixels;   /**< the first value of the top row */
-  int height, width;    /**< pixels */
+  int height;           /**< pixels */
+  int width;            /**< pixels */
   int channels;         /**< 1 grey, 3 colour, 4 colour and alpha (left out) */
   ptrdiff_t row_stride; /**< bytes, negative where rows lie bottom up; 0: no gaps */
   int depth;            /**< a pgad_depth */
@@ -57,7 +61,7 @@ PGAD_API void pgad_free(char* message);
 
 /** Options of pgad_open(), at their defaults; never NULL but without memory. */
 PGAD_API pgad_options* pgad_options_create(void);
-PGAD_API void pgad_options_destroy(pgad_options* options);
+PGAD_API void pgad_options_destroy(pgad_options* options); /**< NULL is allowed */
 /** "device", "threads", "maps" ("0" or "1"), "threshold", and the options of `pgad_infer score` by their names without
  * dashes. Values are checked by pgad_open(), but for maps and threshold. \return 1, or 0 with an error. */
 PGAD_API int pgad_options_set(pgad_options* options, const char* name, const char* value, char** error);
@@ -84,7 +88,7 @@ PGAD_API uint64_t pgad_submit(pgad_inspector* inspector, const pgad_picture* pic
 PGAD_API pgad_result* pgad_poll(pgad_inspector* inspector, double seconds, uint64_t* ticket, char** error);
 /** \return 1 if the picture was under way; pgad_poll() then hands it out as cancelled. */
 PGAD_API int pgad_cancel(pgad_inspector* inspector, uint64_t ticket);
-PGAD_API void pgad_cancel_all(pgad_inspector* inspector);
+PGAD_API void pgad_cancel_all(pgad_inspector* inspector); /**< pgad_cancel() of all that are submitted */
 /** Pictures that are submitted and not yet handed out. */
 PGAD_API size_t pgad_pending(const pgad_inspector* inspector);
 /** \return 1, or 0 with an error. */
@@ -99,11 +103,11 @@ PGAD_API const char* pgad_score_name(size_t index);
 PGAD_API int pgad_result_decision(const pgad_result* result); /**< a pgad_decision */
 /** NaN where there is no such score. */
 PGAD_API double pgad_result_score(const pgad_result* result, const char* name);
-PGAD_API double pgad_result_threshold(const pgad_result* result);
+PGAD_API double pgad_result_threshold(const pgad_result* result); /**< of `combined`; NaN where there is none */
 /** The anomaly map, [height][width], which lives as long as the result; NULL where there is none. `height` and `width`
  * may be NULL, and are set to the picture's in any case. */
 PGAD_API const float* pgad_result_map(const pgad_result* result, int* height, int* width);
-PGAD_API int pgad_result_steps(const pgad_result* result);
+PGAD_API int pgad_result_steps(const pgad_result* result);     /**< that the search took */
 PGAD_API int pgad_result_cancelled(const pgad_result* result); /**< 1 or 0 */
 PGAD_API void pgad_result_destroy(pgad_result* result);        /**< NULL is allowed */
 
