@@ -1,7 +1,7 @@
 #pragma once
 // Image files in (PNG, JPEG, BMP, TIFF, WebP, PGM and PPM), PNG out.
 
-#include <pgad/inspector.h>
+#include <pgad/picture.h>
 
 #include <cstddef>
 #include <cstdint>
