@@ -106,7 +106,7 @@ float full_brightness(const Samples& s, const DecodeJob& job, int& bits) {
     white = (1 << o.bits) - 1;
     if (most > static_cast<float>(white)) {
       throw DataError(str("'", job.name, "': a value of ", static_cast<int>(most), ", but in ", o.bits,
-                      " bits (--bits) the largest is ", white, "; --bits 0 reads what the file says"));
+                          " bits (--bits) the largest is ", white, "; --bits 0 reads what the file says"));
     }
   } else if (s.sbit > 0 && most < static_cast<float>(1 << s.sbit)) {
     // By the standard sBIT's numbers are moved up to fill 16 bits, as most libraries do, and the low bits are 0 or a
@@ -117,9 +117,9 @@ float full_brightness(const Samples& s, const DecodeJob& job, int& bits) {
   }
   bits = std::bit_width(static_cast<unsigned>(white));
   if (o.expected_bits > 8 && bits > 8 && bits != o.expected_bits && most > 0) {
-    throw DataError(str("'", job.name, "': full brightness is ", white, " (", bits, " bits), but the model was trained on ",
-                    "images of ", o.expected_bits, " bits; --bits ", o.expected_bits,
-                    " reads this one so, if its values are such"));
+    throw DataError(str("'", job.name, "': full brightness is ", white, " (", bits,
+                        " bits), but the model was trained on ", "images of ", o.expected_bits, " bits; --bits ",
+                        o.expected_bits, " reads this one so, if its values are such"));
   }
   if (o.bits == 0 && white == 65535 && most > 0 && most < 4096) {
     job.note(str("all values are below 4096 of 65535: if this is 10 or 12 bit data in a 16 bit file, --bits ",
@@ -171,7 +171,7 @@ void check_size(std::int64_t height, std::int64_t width, const DecodeJob& job) {
   const std::int64_t most = job.options.max_pixels;
   if (height < 1 || width < 1 || height > most / width) {
     throw DataError(str("'", job.name, "': ", width, "x", height, " pixels; expected at least 1x1 and at most ", most,
-                    " in all (--max-pixels)"));
+                        " in all (--max-pixels)"));
   }
 }
 
@@ -180,9 +180,10 @@ void refuse_format(const std::string& name, const std::string& what, const std::
   const bool ending = dot != std::string::npos && name.find('/', dot) == std::string::npos && dot > 0;
   const std::string stem = ending ? name.substr(0, dot) : name;
   const bool is_png = ending && name.substr(dot) == ".png";
-  throw DataError(str("'", name, "' is ", what, ", which is not read; convert it, for instance with ImageMagick: convert ",
-                  quoted_for_shell(name + (page ? "[0]" : "")), " ", options, options.empty() ? "" : " ",
-                  quoted_for_shell(stem + (is_png ? "-converted.png" : ".png"))));
+  throw DataError(str("'", name, "' is ", what,
+                      ", which is not read; convert it, for instance with ImageMagick: convert ",
+                      quoted_for_shell(name + (page ? "[0]" : "")), " ", options, options.empty() ? "" : " ",
+                      quoted_for_shell(stem + (is_png ? "-converted.png" : ".png"))));
 }
 
 Image decode_image(std::string_view bytes, const std::string& name, std::vector<std::string>* notes,
@@ -196,7 +197,7 @@ Image decode_image(std::string_view bytes, const std::string& name, std::vector<
       throw DataError(str("'", name, "': truncated image: only ", bytes.size(), " bytes"));
     }
     throw DataError(str("'", name, "' is not an image of a known format (it starts with ", first_bytes(bytes),
-                    "); read are ", kImageEndings));
+                        "); read are ", kImageEndings));
   }
   if (!format->decode) {
     const std::string_view what = format->name;
@@ -213,6 +214,7 @@ Image decode_image(std::string_view bytes, const std::string& name, std::vector<
 Image image_of(const Picture& p, std::vector<std::string>* notes, const DecodeOptions& options) {
   const auto refuse = [](const std::string& what) { throw UsageError("the picture in memory: " + what); };
   if (p.pixels == nullptr) refuse("no pixels (null)");
+  if (p.height < 1 || p.width < 1) refuse(str(p.width, "x", p.height, " pixels, expected at least 1x1"));
   if (p.channels != 1 && p.channels != 3 && p.channels != 4)
     refuse(str(p.channels, " channels, expected 1 (grey), 3 (colour) or 4 (colour and alpha)"));
   const std::ptrdiff_t bytes = p.depth == Depth::k8 ? 1 : p.depth == Depth::k16 ? 2 : 4;

@@ -7,7 +7,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <set>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -30,7 +30,9 @@ GivenOptions given_options(const InspectorOptions& options) {
                            field.name == "precision" || field.name == "tuning" || field.name == "max-pixels";
       if (offered && option_name(field, Naming::kShort) == name) return given.emplace_back(&field, value), void();
     }
-    throw UsageError("unknown option '" + name + "'; there are those of `pgad_infer score --help`");
+    throw UsageError("unknown option '" + name +
+                     "'; there are the scoring options of `pgad_infer score --help`, precision, tuning and "
+                     "max-pixels");
   };
   for (const auto& [name, value] : options.more) add(name, value);
   add("device", options.device);
@@ -54,6 +56,7 @@ class Inspector::Implementation {
       : options_(std::move(options)),
         session_(model_file, given_options(options_)),
         threshold_(session_.threshold(options_.threshold)),
+        device_(session_.exec->description()),
         decode_(decode_options(session_.model.preprocessing, session_.config.data)),
         worker_([this](const std::stop_token& stop) { work(stop); }) {}
 
@@ -131,6 +134,7 @@ class Inspector::Implementation {
 
   const Session& session() const { return session_; }
   double threshold() const { return threshold_; }
+  const std::string& device() const { return device_; }
   std::vector<std::string> notes() const { return session_.notes(!std::isnan(options_.threshold)); }
 
  private:
@@ -202,9 +206,9 @@ class Inspector::Implementation {
           done_.notify_all();
           continue;
         }
-        SearchQueue& queue = queue_for(waiting_.size());
+        const std::size_t waiting = waiting_.size();
         lock.unlock();
-        search(queue, stop);
+        search(queue_for(waiting), stop);
       }
     } catch (...) {
       const std::scoped_lock lock(mutex_);
@@ -221,17 +225,18 @@ class Inspector::Implementation {
     queue.abandon();
   }
 
-  // Searches until the queue is empty. It takes up what waits, unless so much does that a larger one should.
+  // Searches until the queue is empty. It takes up what waits, unless so much does that a larger one should, or
+  // somebody waits for a warm-up.
   void search(SearchQueue& queue, const std::stop_token& stop) {
     const auto slots = static_cast<std::size_t>(queue.slots());
-    std::vector<std::pair<Ticket, Query>> done;
     std::vector<std::pair<Ticket, SearchResult>> results;
     while (!stop.stop_requested()) {
       {
         const std::scoped_lock lock(mutex_);
         for (const Ticket ticket : std::exchange(given_up_, {})) queue.abandon(static_cast<std::int64_t>(ticket));
-        while (queue.has_room() && !waiting_.empty() &&
-               (queue.empty() || slots == batch() || waiting_.size() <= slots)) {
+        const bool warm_up_first = warm_ups_done_ < warm_ups_wanted_;
+        while (queue.has_room() && !waiting_.empty() && !warm_up_first &&
+               (slots == batch() || waiting_.size() <= slots)) {
           const Ticket ticket = waiting_.front();
           waiting_.pop_front();
           Query& query = queries_.at(ticket);
@@ -243,12 +248,12 @@ class Inspector::Implementation {
       if (queue.empty()) return;
       results.clear();
       queue.step([&](std::int64_t id, SearchResult r) { results.emplace_back(static_cast<Ticket>(id), std::move(r)); });
-      for (auto& [ticket, result] : results) finish(ticket, result);
       if (options_.on_progress) {
         for (const auto& [ticket, result] : results) options_.on_progress(ticket, 1);
         queue.progress(
             [&](std::int64_t id, double share, int) { options_.on_progress(static_cast<Ticket>(id), share); });
       }
+      for (const auto& [ticket, result] : results) finish(ticket, result);
     }
   }
 
@@ -271,14 +276,19 @@ class Inspector::Implementation {
     for (int i = 0; i < kTermCount; ++i) r.scores[kScoreNames[i]] = found.terms[i];
     const double combined = model.calibration ? combined_score(*model.calibration, found.terms) : std::nan("");
     r.scores[kScoreNames[kCombined]] = combined;
-    if (!std::isnan(threshold_)) r.decision = combined > threshold_ ? Decision::kAnomalous : Decision::kNormal;
-    if (!found.finite()) {
-      finished.error = "the picture's scores are not finite";
-    } else if (options_.maps) {
-      const AnomalyMap map = anomaly_map(model, found.residual_map, session_.config.scoring.map_sigma);
-      Preprocessing p = model.preprocessing;
-      p.resolution = model.side();
-      r.map = map_to_image(map.values, r.height, r.width, p);
+    try {
+      if (!found.finite()) throw Error("the picture's scores are not finite");
+      if (!std::isnan(threshold_)) r.decision = combined > threshold_ ? Decision::kAnomalous : Decision::kNormal;
+      if (options_.maps) {
+        const AnomalyMap map = anomaly_map(model, found.residual_map, session_.config.scoring.map_sigma);
+        Preprocessing p = model.preprocessing;
+        p.resolution = model.side();
+        r.map = map_to_image(map.values, r.height, r.width, p);
+      }
+    } catch (const std::bad_alloc&) {  // this picture's alone, as large as it is
+      finished.error = "not enough memory for the picture's map";
+    } catch (const Error& e) {
+      finished.error = e.what();
     }
     const std::scoped_lock lock(mutex_);
     if (queries_.contains(ticket)) finish_held(std::move(finished));
@@ -287,6 +297,7 @@ class Inspector::Implementation {
   const InspectorOptions options_;
   Session session_;
   const double threshold_;
+  const std::string device_;
   const DecodeOptions decode_;
   std::map<std::size_t, std::unique_ptr<SearchQueue>> queues_;  // by slots; the worker's
 
@@ -351,7 +362,7 @@ const std::vector<std::string>& Inspector::score_names() {
 int Inspector::side() const { return implementation_->session().model.side(); }
 int Inspector::channels() const { return implementation_->session().model.config.network.channels; }
 double Inspector::threshold() const { return implementation_->threshold(); }
-std::string Inspector::device() const { return implementation_->session().exec->description(); }
+std::string Inspector::device() const { return implementation_->device(); }
 std::vector<std::string> Inspector::notes() const { return implementation_->notes(); }
 
 const char* version() { return PGAD_VERSION; }

@@ -1,5 +1,4 @@
-// Dependencies point one way: apps -> report -> training -> inspection -> model -> images, layers -> autograd ->
-// kernels -> engine.
+// Dependencies point one way: docs/architecture.md.
 
 #include <gtest/gtest.h>
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "images/preprocess.h"
@@ -191,6 +192,26 @@ TEST(Inspector, CancelsAndReportsProgress) {
   inspector.submit(view(grey));  // the destructor gives it up
 }
 
+// A stream is searched together, also after a first picture that came alone.
+TEST(Inspector, AStreamFillsItsSlots) {
+  InspectorOptions options = one_thread();
+  options.more = {{"steps", "50"}, {"batch", "6"}, {"start", "random"}, {"patience", "0"}};
+  std::set<Ticket> round;
+  std::size_t most = 0;
+  options.on_progress = [&](Ticket ticket, double) {
+    if (!round.insert(ticket).second) round = {ticket};  // the next step
+    most = std::max(most, round.size());
+  };
+  Inspector inspector(shared().model, options);
+  const auto grey = digit(0);
+  for (int i = 0; i < 20; ++i) inspector.submit(view(grey));
+  inspector.warm_up();  // is not put off by the stream
+  int handed_out = 0;
+  while (inspector.poll(60)) ++handed_out;
+  EXPECT_EQ(handed_out, 20);
+  EXPECT_EQ(most, 6u);
+}
+
 TEST(Inspector, ThresholdDecidesAndMapsAreOptional) {
   InspectorOptions options = one_thread();
   options.maps = false;
@@ -233,7 +254,7 @@ TEST(Inspector, BadRequestsAreSaidInWords) {
   const auto refusal = [&](const Picture& p) { return said<Error>([&] { static_cast<void>(inspector.inspect(p)); }); };
   EXPECT_NE(refusal({nullptr, 28, 28, 1}).find("no pixels"), std::string::npos);
   EXPECT_NE(refusal({grey.data(), 28, 28, 2}).find("2 channels"), std::string::npos);
-  EXPECT_NE(refusal({grey.data(), 0, 28, 1}).find("28x0 pixels"), std::string::npos);
+  EXPECT_NE(refusal({grey.data(), 0, 28, 1}).find("28x0 pixels, expected at least 1x1"), std::string::npos);
   EXPECT_NE(refusal({grey.data(), 28, 28, 1, 20}).find("20 bytes apart"), std::string::npos);
   EXPECT_NE(refusal({grey.data(), 28, 28, 1, 0, Depth::k8, ChannelOrder::kRgb, 12}).find("bits is 12"),
             std::string::npos);
@@ -325,6 +346,24 @@ TEST(InspectorInC, DoesTheSame) {
 }
 
 TEST(InspectorInC, NullIsAllowedWhereItIsSaid) {
+  const auto refused = [](const auto& call) {
+    char* error = nullptr;
+    EXPECT_FALSE(call(&error));
+    const std::string text = error == nullptr ? "nothing was said" : error;
+    pgad_free(error);
+    return text;
+  };
+  const pgad_picture picture = {};
+  EXPECT_EQ(refused([](char** e) { return pgad_open(nullptr, nullptr, e); }), "model_file is NULL");
+  EXPECT_EQ(refused([&](char** e) { return pgad_inspect(nullptr, &picture, e); }), "the inspector is NULL");
+  EXPECT_EQ(refused([&](char** e) { return pgad_submit(nullptr, &picture, e); }), "the inspector is NULL");
+  EXPECT_EQ(refused([](char** e) { return pgad_options_set(nullptr, "threads", "1", e); }), "options is NULL");
+  pgad_options* options = pgad_options_create();
+  EXPECT_EQ(refused([&](char** e) { return pgad_options_set(options, "threads", nullptr, e); }), "value is NULL");
+  EXPECT_EQ(refused([&](char** e) { return pgad_options_set(options, "threshold", "0,5", e); }),
+            "threshold: value '0,5', expected a number");
+  pgad_options_destroy(options);
+  EXPECT_EQ(pgad_cancel(nullptr, 1), 0);
   pgad_close(nullptr);
   pgad_result_destroy(nullptr);
   pgad_options_destroy(nullptr);

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 
 #include "autograd/op.h"
@@ -53,6 +57,9 @@ std::vector<OpCase> cases() {
       unary("reshape", [](auto v) { return reshape(square(v[0]), {v[0].shape().numel()}); }),
       unary("scale_by", [](auto v) { return scale_by(v[0], one_like(v[0], 0.3), 1, -2); }),
       binary("axpby", [](auto v) { return axpby(v[0], v[1], 0.5, -2); }),
+      unary("mean", [](auto v) { return mean(v[0]); }),
+      binary("add", [](auto v) { return add(v[0], v[1]); }),
+      binary("sub", [](auto v) { return sub(v[0], v[1]); }),
       binary("mul", [](auto v) { return mul(v[0], v[1]); }),
       binary("fade", [](auto v) { return fade(v[0], v[1], one_like(v[0], 0.3)); }),
       binary("act_grad", [](auto v) { return act_grad(v[0], v[1], 0.2); }),
@@ -294,6 +301,28 @@ TEST_P(Ops, SameBitsEachRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Ops, testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
+
+// An op that nobody wrote a case for would be tested by nothing else.
+TEST(OpsTable, KnowsEveryOpOfTheHeader) {
+  std::ifstream header(PGAD_SOURCE_DIR "/autograd/ops.h"), source(PGAD_SOURCE_DIR "/tests/ops_test.cpp");
+  std::string table((std::istreambuf_iterator<char>(source)), {});
+  table = table.substr(table.find("std::vector<OpCase> cases()"));
+  table.resize(table.find("INSTANTIATE_TEST_SUITE_P"));
+  const auto called = [&](const std::string& name) {
+    for (std::size_t at = 0; (at = table.find(name + "(", at)) != std::string::npos; ++at)
+      if (const char before = table[at - 1]; std::isalnum(before) == 0 && before != '_') return true;
+    return false;
+  };
+  int seen = 0;
+  for (std::string line; std::getline(header, line);) {
+    if (!line.starts_with("Var ")) continue;
+    const std::string name = line.substr(4, line.find('(') - 4);
+    if (name == "constant" || name == "constant_like") continue;  // no inputs
+    ++seen;
+    EXPECT_TRUE(called(name)) << "no case calls " << name;
+  }
+  EXPECT_GT(seen, 35);
+}
 
 TEST(Grad, GuardLinesSeeAnOverrun) {
   Exec exec;

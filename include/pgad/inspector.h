@@ -62,17 +62,18 @@ struct InspectorOptions {
   std::string device = "auto";  ///< "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N"
   int threads = 0;              ///< of the CPU; 0: one per core
   bool maps = true;             ///< whether results have one
-  /// Decides instead of the model's threshold. NaN: the model's, at `false-reject-rate`.
+  /// Decides instead of the model's threshold, where the model is calibrated. NaN: the model's, at `false-reject-rate`.
   double threshold = std::numeric_limits<double>::quiet_NaN();
-  /// Other options of `pgad_infer score` by their names without dashes, e.g. {"steps", "200"}, {"batch", "8"},
-  /// {"precision", "bf16"}; those not given are the model's.
+  /// The scoring options of `pgad_infer score --help` by their names without dashes, e.g. {"steps", "200"},
+  /// {"batch", "8"}: those not given are the model's. Also "precision" (fp32), "tuning" (no file), "max-pixels".
   std::map<std::string, std::string> more;
-  /// Told of each picture under way, after every step of its search: the share that is done, in [0, 1]. Called on the
-  /// Inspector's own thread, which waits for it; must not throw, nor call the Inspector.
+  /// Told of each picture under way, also of inspect()'s, after every step of its search: the share that is done, in
+  /// [0, 1]. Called on the Inspector's own thread, which waits for it; must not throw, nor call the Inspector.
   std::function<void(Ticket, double share)> on_progress;
 };
 
-/// A model, ready to inspect. Thread-safe: all members may be called from any thread, but for the destructor. Pictures
+/// A model, ready to inspect. Where its device fails or memory is out, every call throws that from then on: open
+/// another. Thread-safe, but for moving and destruction: other members may be called by any threads at once. Pictures
 /// are searched on one thread of the Inspector's own (with as many helpers as `threads` says), at most `batch` of them
 /// at once; a picture that is done makes room for the next. Several Inspectors may exist, of one model or of several.
 class PGAD_API Inspector {
@@ -82,7 +83,7 @@ class PGAD_API Inspector {
   /// \throws UsageError for an option that is unknown or out of its range; Error for a file that is no model, for a
   ///     missing device or memory.
   explicit Inspector(const std::string& model_file, InspectorOptions options = {});
-  /// Gives up what is under way.
+  /// Gives up what is under way, after the step that is being made.
   ~Inspector();
   /// The moved-from one can only be destroyed or assigned to.
   Inspector(Inspector&&) noexcept;
@@ -90,12 +91,14 @@ class PGAD_API Inspector {
   Inspector& operator=(Inspector&&) noexcept;
 
   /// Inspects one picture and waits for it.
-  /// \throws UsageError for a Picture that makes no sense, Error if it does not fit the model or has no finite scores.
+  /// \throws UsageError for a Picture that makes no sense, Error if it does not fit the model or has no finite scores,
+  ///     std::bad_alloc.
   Result inspect(const Picture& picture);
   /// The same for several, searched together; results in their order. Throws for the first that fails.
   std::vector<Result> inspect(const std::vector<Picture>& pictures);
 
-  /// Takes a picture up; its pixels are not looked at after the return. Waits while 4 times `batch` pictures wait.
+  /// Takes a picture up; its pixels are not looked at after the return. Waits while 4 times `batch` pictures wait;
+  /// those that are done are kept, however many, until poll() hands them out.
   /// \throws as inspect(), but for scores that are not finite.
   Ticket submit(const Picture& picture);
 

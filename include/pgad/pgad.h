@@ -6,7 +6,7 @@
  * \code
  *   char* error = NULL;
  *   pgad_inspector* inspector = pgad_open("model.safetensors", NULL, &error);
- *   pgad_picture picture = {pixels, height, width, 3};
+ *   pgad_picture picture = {pixels, height, width, 3};  // if it could not be opened, the next call says so
  *   pgad_result* result = pgad_inspect(inspector, &picture, &error);
  *   if (result == NULL) { fprintf(stderr, "%s\n", error); pgad_free(error); }
  *   else if (pgad_result_decision(result) == PGAD_ANOMALOUS) ...
@@ -16,7 +16,8 @@
  *
  * Errors: functions that can fail take `char** error`, which must point to NULL. On failure they return NULL or 0 and
  * set it to a message that the caller gives to pgad_free(). `error` itself may be NULL. No C++ exception leaves a
- * function. Texts are bytes that end in 0, UTF-8 where they are the library's.
+ * function. NULL for another pointer is an error of these functions; the others take it only where it is said. Texts
+ * are bytes that end in 0, UTF-8 where they are the library's.
  *
  * Thread-safety: an inspector may be used by any threads at once, but for pgad_close(); options and results by one at a
  * time.
@@ -62,8 +63,8 @@ PGAD_API void pgad_free(char* message);
 /** Options of pgad_open(), at their defaults; never NULL but without memory. */
 PGAD_API pgad_options* pgad_options_create(void);
 PGAD_API void pgad_options_destroy(pgad_options* options); /**< NULL is allowed */
-/** "device", "threads", "maps" ("0" or "1"), "threshold", and the options of `pgad_infer score` by their names without
- * dashes. Values are checked by pgad_open(), but for maps and threshold. \return 1, or 0 with an error. */
+/** "device", "threads", "maps" ("0" or "1"), "threshold", and what pgad::InspectorOptions::more takes, whose values
+ * pgad_open() checks. \return 1, or 0 with an error. */
 PGAD_API int pgad_options_set(pgad_options* options, const char* name, const char* value, char** error);
 /** pgad::InspectorOptions::on_progress; `state` is handed to it. */
 PGAD_API void pgad_options_set_progress(pgad_options* options,
