@@ -198,9 +198,10 @@ TEST(Inspector, AStreamFillsItsSlots) {
   options.more = {{"steps", "50"}, {"batch", "6"}, {"start", "random"}, {"patience", "0"}};
   std::set<Ticket> round;
   std::size_t most = 0;
-  options.on_progress = [&](Ticket ticket, double) {
+  options.on_progress = [&](Ticket ticket, double share) {
     if (!round.insert(ticket).second) round = {ticket};  // the next step
     most = std::max(most, round.size());
+    if (share == 1) round.erase(ticket);  // and its slot is another's in the next
   };
   Inspector inspector(shared().model, options);
   const auto grey = digit(0);
