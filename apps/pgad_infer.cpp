@@ -5,24 +5,25 @@
 #include <fstream>
 #include <map>
 
-#include "apps/config/config_io.h"
-#include "apps/config/printable.h"
-#include "apps/data/atomic_file.h"
-#include "apps/data/dataset.h"
-#include "apps/data/folder_lock.h"
-#include "apps/data/listing.h"
-#include "apps/data/npy.h"
-#include "apps/device.h"
-#include "apps/inspection/evaluation.h"
-#include "apps/inspection/result_writer.h"
-#include "apps/inspection/samples.h"
+#include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
-#include "apps/tuning_file.h"
 #include "autograd/ops.h"
 #include "engine/hash.h"
 #include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/dataset.h"
+#include "images/folder_lock.h"
+#include "images/listing.h"
+#include "images/npy.h"
+#include "images/pictures.h"
+#include "images/printable.h"
+#include "inspection/session.h"
+#include "model/config_io.h"
+#include "model/tuning_file.h"
+#include "report/evaluation.h"
+#include "report/result_writer.h"
 
 namespace pgad {
 namespace {
@@ -40,53 +41,6 @@ struct Options {
 };
 
 std::string out_path(const Options& o, const char* name) { return (std::filesystem::path(o.out) / name).string(); }
-
-// The model with the options of this call laid over its own.
-struct Session {
-  std::unique_ptr<Exec> exec;
-  RunConfig run;
-  Model model;
-  Config config;
-  bool threshold_given;
-
-  explicit Session(const Options& o) : threshold_given(!std::isnan(o.threshold)) {
-    GivenOptions early;  // threads and device decide how to load
-    for (const auto& g : o.given)
-      if (g.first->group == Group::kRun) early.push_back(g);
-    run = resolve_config(preset("tiny"), early, Naming::kShort).run;
-    exec.reset(new Exec(make_exec(run)));
-    load_tuning(*exec, run.tuning);
-    model = load_model(*exec, o.model);
-    if (model.calibration && model.calibration->normal_combined.empty()) cross_fit(*model.calibration);
-    config = resolve_config(model.config, o.given, Naming::kShort);
-  }
-
-  // Fields that scores depend on and that differ from those the calibration was made with.
-  std::string changed_scoring() const {
-    std::string names;
-    for (const Field& field : all_fields()) {
-      if (field.group != Group::kScoring || field.name == "false-reject-rate" || field.name == "map-sigma" ||
-          field.name == "search-batch")
-        continue;
-      if (field.get(config) != field.get(model.config)) names += (names.empty() ? "--" : ", --") + field.short_name;
-    }
-    return names;
-  }
-
-  // What the user should know of the scores to come.
-  std::vector<std::string> notes() const {
-    if (!model.calibration)
-      return {"the model is not calibrated (training was interrupted): no combined score, no decision"};
-    std::vector<std::string> notes = model.calibration->notes;
-    const double rate = config.scoring.false_reject_rate;
-    const std::string note = threshold_note(threshold_of(*model.calibration, kCombined, rate), rate);
-    if (!note.empty() && !threshold_given) notes.push_back(note);
-    if (const std::string changed = changed_scoring(); !changed.empty())
-      notes.push_back(changed +
-                      " differ from the calibration's: combined scores and decisions are off by what that changes");
-    return notes;
-  }
-};
 
 // What scores.json and metrics.json begin with.
 nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::vector<std::string>& notes,
@@ -131,13 +85,6 @@ void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::order
   }
   check("--bits", value(earlier, "bits"), now["bits"]);
   for (const char* key : {"threshold", "computed_by", "relative_to", "maps"}) check(key, value(earlier, key), now[key]);
-}
-
-double decision_threshold(const Session& s, const Options& o) {
-  if (!s.model.calibration) return std::nan("");
-  if (!std::isnan(o.threshold)) return o.threshold;
-  const Threshold t = threshold_of(*s.model.calibration, kCombined, s.config.scoring.false_reject_rate);
-  return t.decides() ? t.value : std::nan("");
 }
 
 FolderLock lock_out(const Options& o, Progress& progress) {
@@ -202,7 +149,7 @@ ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann:
 int score_into(Session& s, const Options& o, const Inspection& task, Progress& progress) {
   const std::vector<Sample>& samples = task.samples;
   for (const std::string& note : task.notes) progress.say("note: " + note);
-  const double threshold = decision_threshold(s, o);
+  const double threshold = s.threshold(o.threshold);
   nlohmann::ordered_json header = header_of(s, o, task.notes, task.left_out);
   header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
   header["model_fingerprint"] = fingerprint(o.model);
@@ -302,14 +249,14 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
 }
 
 int score(const Options& o) {
-  Session s(o);
+  Session s(o.model, o.given);
   Progress progress;
   const FolderLock lock = lock_out(o, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
   LeftOut left_out;
   const auto samples = list_inputs(o.inputs, &source, &left_out);
-  std::vector<std::string> notes = s.notes();
+  std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
   for (std::string& note : left_out.notes()) notes.push_back(std::move(note));
   const bool one_folder = o.inputs.size() == 1 && is_directory(o.inputs[0]);
   return score_into(s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, {}, {}}, progress);
@@ -324,8 +271,7 @@ std::vector<Sample> limited(const std::vector<Sample>& samples, std::int64_t lim
     for (std::size_t i = 0; i < samples.size(); ++i)
       if (samples[i].anomalous == kind) places.push_back(i);
     Rng rng(seed, 77 + kind);
-    for (std::size_t i = places.size(); i > 1; --i)
-      std::swap(places[i - 1], places[rng.below(static_cast<std::uint32_t>(i))]);
+    shuffle(places, rng);
     for (std::size_t i = 0; i < places.size() && static_cast<std::int64_t>(i) < limit; ++i) keep[places[i]] = 1;
   }
   std::vector<Sample> result;
@@ -376,7 +322,7 @@ Dataset open_test_set(const Session& s, const Options& o, DataConfig config, Pro
 }
 
 int evaluate(const Options& o) {
-  Session s(o);
+  Session s(o.model, o.given);
   Progress progress;
   DataConfig data_config = s.config.data;
   data_config.path = o.data;
@@ -385,7 +331,7 @@ int evaluate(const Options& o) {
   const auto samples = limited(data.test, o.limit, data_config.split_seed);
   const bool has_masks =
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
-  std::vector<std::string> notes = s.notes();
+  std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   MaskOptions masks{o.mask_threshold, o.resize_masks, data.source.options};
   masks.decode.bits = masks.decode.expected_bits = 0;
@@ -420,7 +366,7 @@ int evaluate(const Options& o) {
 }
 
 int generate(const Options& o) {
-  Session s(o);
+  Session s(o.model, o.given);
   const NetworkConfig& network = s.model.config.network;
   std::int64_t count = o.count;
   std::vector<float> z;
@@ -468,7 +414,7 @@ int generate(const Options& o) {
 }
 
 int info(const Options& o) {
-  Session s(o);
+  Session s(o.model, o.given);
   const Model& m = s.model;
   const auto count = [](const std::vector<Parameter>& parameters) {
     std::int64_t n = 0;
@@ -492,7 +438,7 @@ int info(const Options& o) {
     const Calibration& c = *m.calibration;
     std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
               << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n";
-    for (const std::string& note : s.notes()) std::cout << "note              " << note << "\n";
+    for (const std::string& note : s.notes(!std::isnan(o.threshold))) std::cout << "note              " << note << "\n";
     std::cout << "\n"
               << "score           mean       spread     weight     threshold at a false-reject rate of "
               << m.config.scoring.false_reject_rate << " (95 % interval)\n";

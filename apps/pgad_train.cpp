@@ -4,22 +4,23 @@
 #include <filesystem>
 #include <iomanip>
 
-#include "apps/config/config_io.h"
-#include "apps/data/atomic_file.h"
-#include "apps/data/folder_lock.h"
-#include "apps/data/listing.h"
-#include "apps/data/survey.h"
-#include "apps/device.h"
-#include "apps/inspection/calibration.h"
+#include "model/make_exec.h"
+#include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
-#include "apps/training/encoder_trainer.h"
-#include "apps/training/estimate.h"
-#include "apps/training/trainer.h"
-#include "apps/tuning_file.h"
 #include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/folder_lock.h"
+#include "images/listing.h"
+#include "images/survey.h"
+#include "inspection/calibration.h"
 #include "kernels/random/random.h"
+#include "model/config_io.h"
+#include "model/tuning_file.h"
+#include "training/encoder_trainer.h"
+#include "training/estimate.h"
+#include "training/trainer.h"
 
 namespace pgad {
 namespace {

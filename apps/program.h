@@ -9,8 +9,9 @@
 #include <iostream>
 #include <new>
 
-#include "apps/config/printable.h"
 #include "engine/check.h"
+#include "engine/log.h"
+#include "images/printable.h"
 
 namespace pgad {
 
@@ -45,6 +46,7 @@ inline int run_program(CLI::App& app, int argc, char** argv, const std::function
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kExitUsage;  // --help and --version are no errors
   }
+  set_log([](const std::string& text) { std::cerr << "warning: " << printable(text) << "\n"; });
   try {
     return body();
   } catch (const UsageError& e) {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/config/printable.h"
+#include "images/printable.h"
 
 namespace pgad {
 

@@ -1,6 +1,8 @@
 #include "autograd/grad.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,7 +17,7 @@ namespace {
 // Identity; a new node that shares its input's memory.
 struct Alias final : Op {
   const char* name() const override { return "alias"; }
-  Tensor forward(Exec&, std::span<const Tensor> in) const override { return in[0]; }
+  Computed forward(Exec&, std::span<const Tensor> in) const override { return in[0]; }
   std::vector<Var> vjp(std::span<const Var>, const Var&, Var dout, std::span<const char>) const override {
     return {dout};
   }
@@ -29,13 +31,15 @@ std::vector<Var> differentiate(std::span<const Var> ys, std::span<const Var> see
                                bool create_graph, After after) {
   PGAD_CHECK(ys.size() == seeds.size(), ys.size(), " values, ", seeds.size(), " seeds");
   std::unordered_set<Node*> targets;
+  std::uint64_t first = std::numeric_limits<std::uint64_t>::max();  // of the targets' ids
   for (const Var& x : xs) {
     PGAD_CHECK(x.requires_grad(), "gradient in a value that does not require one, shape ", x.shape());
     targets.insert(x.node());
+    first = std::min(first, x.node()->id);
   }
 
-  // Everything ys were computed from, in order of creation, without looking behind the targets' own values unless they
-  // lead to another target.
+  // What ys were computed from, in order of creation, without what is older than every target: ids grow from inputs to
+  // results, so no target has had an influence on that.
   std::vector<std::shared_ptr<Node>> nodes;
   std::unordered_set<Node*> seen;
   std::vector<Node*> stack;
@@ -43,7 +47,7 @@ std::vector<Var> differentiate(std::span<const Var> ys, std::span<const Var> see
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
-    if (!node->requires_grad || !seen.insert(node).second) continue;
+    if (!node->requires_grad || node->id < first || !seen.insert(node).second) continue;
     PGAD_CHECK(!node->released, "this part of the graph was released by an earlier differentiation");
     nodes.push_back(node->shared_from_this());
     for (const Var& v : node->in) stack.push_back(v.node());
@@ -90,6 +94,7 @@ std::vector<Var> differentiate(std::span<const Var> ys, std::span<const Var> see
     if (after == After::kRelease && node->op != nullptr) {
       node->op.reset();
       node->in.clear();
+      node->saved = {};
       node->released = true;
     }
   }
@@ -119,7 +124,7 @@ std::vector<Var> grad_and_release(std::span<const Var> ys, std::span<const Var> 
 }
 
 std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula, std::span<const Var> in,
-                        const Var& dout) {
+                        const Var& dout, std::span<const char> needs) {
   const bool outer = HistoryScope::on();
   std::vector<Var> result(in.size());
   std::vector<Var> aliases, targets;
@@ -129,7 +134,7 @@ std::vector<Var> vjp_of(const std::function<Var(std::span<const Var>)>& formula,
     const HistoryScope scope(true);
     for (const Var& x : in) aliases.push_back(alias(x));
     for (std::size_t i = 0; i < in.size(); ++i)
-      if (aliases[i].requires_grad()) {
+      if (aliases[i].requires_grad() && (needs.empty() || needs[i])) {
         targets.push_back(aliases[i]);
         where.push_back(i);
       }

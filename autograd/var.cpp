@@ -48,6 +48,11 @@ const Tensor& Var::value() const {
   return node_->value;
 }
 
+const Tensor& Var::saved() const {
+  PGAD_CHECK(defined());
+  return node_->saved;
+}
+
 bool Var::requires_grad() const { return defined() && node_->requires_grad; }
 
 double Var::item() const {
@@ -64,10 +69,12 @@ Var apply(std::shared_ptr<const Op> op, std::vector<Var> in) {
     values.push_back(v.value());
     requires_grad = requires_grad || v.requires_grad();
   }
-  Var out(in[0].exec(), op->forward(in[0].exec(), values));
+  Computed computed = op->forward(in[0].exec(), values);
+  Var out(in[0].exec(), std::move(computed.value));
   if (HistoryScope::on() && requires_grad) {
     out.node_->requires_grad = true;
     out.node_->op = std::move(op);
+    out.node_->saved = std::move(computed.saved);
     out.node_->in = std::move(in);
   }
   return out;

@@ -24,6 +24,8 @@ class Var {
   const Shape& shape() const { return value().shape(); }
   DType dtype() const { return value().dtype(); }
   bool requires_grad() const;
+  // What the operation that made it kept for its vjp; undefined where it keeps nothing.
+  const Tensor& saved() const;
   // The same value without its history.
   Var detach() const { return Var(exec(), value()); }
   // The single element; reads memory on the host, so not inside a recorded step.
@@ -46,6 +48,7 @@ struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t id;              // grows with creation: an input's is smaller than its result's
   std::shared_ptr<const Op> op;  // null for leaves, and where no history is kept
   std::vector<Var> in;
+  Tensor saved;           // Computed::saved, as long as op is there
   bool released = false;  // by grad_and_release: op and in are gone
 
   ~Node();

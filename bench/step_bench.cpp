@@ -8,12 +8,12 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/inspection/latent_search.h"
 #include "apps/profile.h"
-#include "apps/training/train_step.h"
-#include "apps/tuning_file.h"
 #include "engine/rng.h"
+#include "inspection/latent_search.h"
 #include "kernels/random/random.h"
+#include "model/tuning_file.h"
+#include "training/train_step.h"
 
 namespace {
 

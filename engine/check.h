@@ -1,21 +1,22 @@
 #pragma once
 // Errors and checks. Everything pgad reports is an Error; programs map UsageError to exit code 2, any other to 1.
 
+#include <pgad/error.h>
+
 #include <sstream>
-#include <stdexcept>
 #include <string>
 
 namespace pgad {
 
-// A failure: bad input file, full disk, violated invariant. The message names the object, the value and what
-// was expected.
-class Error : public std::runtime_error {
+// What was read is the reason: a file or picture that is missing, damaged, or of a kind that is not read. The message
+// names it. Where many are read, one such is often left out.
+class DataError : public Error {
  public:
-  using std::runtime_error::runtime_error;
+  using Error::Error;
 };
 
-// The request itself is wrong: an option out of its range, an unknown key.
-class UsageError : public Error {
+// A device is the reason: it is missing, failed, or has no memory left. Nothing more can be done with it.
+class DeviceError : public Error {
  public:
   using Error::Error;
 };

@@ -20,8 +20,8 @@ Device parse_device(const std::string& name) {
   if (!valid) throw UsageError(str("device '", name, "': expected auto, cpu, cuda, cuda:N or cuda-emulated"));
   std::string why;
   const int count = cuda_device_count(&why);
-  if (count == 0) throw Error(str("device '", name, "': ", why, "; --device cpu works everywhere"));
-  if (index >= count) throw Error(str("device '", name, "': this machine has ", count, " GPU(s), numbered from 0"));
+  if (count == 0) throw DeviceError(str("device '", name, "': ", why, "; --device cpu works everywhere"));
+  if (index >= count) throw DeviceError(str("device '", name, "': this machine has ", count, " GPU(s), numbered from 0"));
   return Device{DeviceType::kCuda, index};
 }
 

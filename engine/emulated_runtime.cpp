@@ -55,7 +55,7 @@ class HostMemory {
   }
   void* allocate(std::size_t bytes) {
     void* block = std::calloc(bytes, 1);
-    if (block == nullptr) throw Error("cuda-emulated: no memory for the host's side");
+    if (block == nullptr) throw DeviceError("cuda-emulated: no memory for the host's side");
     blocks_.emplace(block, Block{bytes});
     return block;
   }
@@ -122,7 +122,7 @@ class EmulatedEvent : public DeviceRuntime::Event {
  public:
   EmulatedEvent(CopyQueue& copies, HostMemory& host, std::size_t& events)
       : copies_(copies), host_(host), events_(events) {
-    if (events_ >= simt::options().max_events) throw Error("cuda-emulated: no more events");
+    if (events_ >= simt::options().max_events) throw DeviceError("cuda-emulated: no more events");
     ++events_;
   }
   ~EmulatedEvent() override { --events_; }
@@ -152,7 +152,7 @@ class EmulatedRuntime : public DeviceRuntime {
  public:
   explicit EmulatedRuntime(int index) : index_(index) {
     void* arena = mmap(nullptr, kArena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (arena == MAP_FAILED) throw Error("cuda-emulated: no address space for the device's memory");
+    if (arena == MAP_FAILED) throw DeviceError("cuda-emulated: no address space for the device's memory");
     arena_ = static_cast<unsigned char*>(arena);
     free_.emplace(arena_ + kGap, kArena - kGap);
     stream_.around_work([this](bool begins) { open(begins); });

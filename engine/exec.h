@@ -155,6 +155,7 @@ class Exec {
   std::vector<RecordedCall>* recorded_ = nullptr;
   PreparedWeights* prepared_ = nullptr;
   bool capturing_ = false;
+  bool warned_of_graphs_ = false;  // that steps cannot be captured: said once
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
 };
 

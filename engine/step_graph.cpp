@@ -1,11 +1,11 @@
 #include "engine/step_graph.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <map>
 #include <utility>
+
+#include "engine/log.h"
 
 namespace pgad {
 
@@ -44,9 +44,8 @@ StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGr
   }
   exec_.capturing_ = false;
   graph_ = exec_.runtime_->end_capture(&why);
-  static std::atomic<bool> warned = false;
-  if (!graph_ && !warned.exchange(true))
-    std::fprintf(stderr, "warning: no graph of this step (%s); its kernels are launched one by one\n", why.c_str());
+  if (!graph_ && !std::exchange(exec_.warned_of_graphs_, true))
+    log_warning("no graph of this step (" + why + "); its kernels are launched one by one");
 }
 
 void StepGraph::replay() {

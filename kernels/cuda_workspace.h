@@ -24,7 +24,7 @@ class CudaWorkspace {
       runtime_ = exec.runtime();
       blocks_.reserve(blocks_.size() + 1);
       void* block = runtime_->allocate(static_cast<std::size_t>(wanted) * sizeof(float));
-      if (block == nullptr) throw Error(str("no device memory left for a workspace of ", wanted, " floats"));
+      if (block == nullptr) throw DeviceError(str("no device memory left for a workspace of ", wanted, " floats"));
       blocks_.push_back(block);
       floats_ = wanted;
     }

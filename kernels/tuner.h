@@ -2,7 +2,7 @@
 // Which of several versions of a kernel serves which shape on a GPU: found by measuring each shape once.
 //
 // The first version is the hand-written one: it serves where nothing has been measured, and the others must agree with
-// it to be chosen. Kept in the Exec; files of choices are apps/tuning_file.h's.
+// it to be chosen. Kept in the Exec; files of choices are model/tuning_file.h's.
 
 #include <map>
 #include <span>

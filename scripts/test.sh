@@ -33,7 +33,7 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 if [ "$all" = true ]; then
   build asan
   run asan
-  build tsan simt_test races_test
+  build tsan simt_test races_test inspector_threads_test
   run tsan
 fi
 build release

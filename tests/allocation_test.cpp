@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <map>
 
-#include "apps/inspection/latent_search.h"
-#include "apps/training/train_step.h"
+#include "inspection/latent_search.h"
 #include "kernels/conv2d/conv2d.h"
+#include "training/train_step.h"
 
 // Sanitizers have an allocator of their own.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

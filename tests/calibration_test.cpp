@@ -1,7 +1,7 @@
 // From raw terms to thresholds: fits at any scale, and the promised false-reject rates on normals that took no part in
 // anything.
 
-#include "apps/inspection/calibration.h"
+#include "inspection/calibration.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <cstdio>
 #include <random>
 
-#include "apps/data/atomic_file.h"
-#include "apps/inspection/anomaly_map.h"
+#include "images/atomic_file.h"
+#include "inspection/anomaly_map.h"
 
 namespace pgad::test {
 namespace {

@@ -9,9 +9,10 @@
 #include <fstream>
 #include <random>
 
-#include "apps/config/config_io.h"
-#include "apps/config/printable.h"
-#include "apps/config/strict_json.h"
+#include "apps/options.h"
+#include "images/printable.h"
+#include "images/strict_json.h"
+#include "model/config_io.h"
 
 namespace pgad {
 namespace {

@@ -130,7 +130,7 @@ TEST_F(CudaKernels, Unary) {
                    run(kUnary, exec, UnaryArgs<float>{op, n, p[0], in_place ? p[0] : p[1], -1.5f, 0.25f});
                  });
   };
-  for (int op = 0; op <= static_cast<int>(Unary::kSoftplus); ++op)
+  for (int op = 0; op <= static_cast<int>(kLastUnary); ++op)
     for (const std::int64_t n : {5, 263}) run_one(static_cast<Unary>(op), n, n == 5);
   for (const std::int64_t n : kSizes) run_one(Unary::kAffine, n, false);
 }

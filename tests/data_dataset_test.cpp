@@ -10,10 +10,10 @@
 #include <map>
 #include <set>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/dataset.h"
-#include "apps/data/shuffle.h"
 #include "engine/check.h"
+#include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/dataset.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/npy.h"
 #include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/npy.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

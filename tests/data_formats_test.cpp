@@ -6,10 +6,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/image.h"
-#include "apps/data/listing.h"
 #include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/image.h"
+#include "images/listing.h"
 #include "tests/image_files.h"
 #include "tests/temp_dir.h"
 

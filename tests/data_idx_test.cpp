@@ -7,9 +7,9 @@
 #include <fstream>
 #include <functional>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/idx.h"
 #include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/idx.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

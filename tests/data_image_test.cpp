@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/image.h"
 #include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/image.h"
 #include "tests/image_files.h"
 #include "tests/temp_dir.h"
 

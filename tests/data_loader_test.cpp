@@ -9,9 +9,9 @@
 #include <functional>
 #include <thread>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/loader.h"
 #include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/loader.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

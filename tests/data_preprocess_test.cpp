@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/data/preprocess.h"
 #include "engine/check.h"
+#include "images/preprocess.h"
 
 namespace pgad {
 namespace {

@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/folder_lock.h"
-#include "apps/inspection/result_writer.h"
+#include "images/atomic_file.h"
+#include "images/folder_lock.h"
+#include "report/result_writer.h"
 #include "tests/temp_dir.h"
 
 namespace {

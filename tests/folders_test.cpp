@@ -1,8 +1,8 @@
 // What a folder is to both programs: splits that outlive changes of it, results of our own in it, what is no image,
 // links, lists of images, damaged and vanishing ones.
 
-#include "apps/data/dataset.h"
-#include "apps/data/listing.h"
+#include "images/dataset.h"
+#include "images/listing.h"
 #include "tests/programs.h"
 
 namespace pgad::test {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <set>
 
-#include "apps/data/atomic_file.h"
+#include "images/atomic_file.h"
 #include "tests/fuzz/entries.h"
 
 namespace pgad {

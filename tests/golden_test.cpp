@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "apps/model/model.h"
+#include "model/model.h"
 #include "tests/golden_files.h"
 #include "tests/parity_outputs.h"
 #include "tests/test_device.h"

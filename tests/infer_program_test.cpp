@@ -1,6 +1,6 @@
 // pgad_infer: what it writes and refuses, damaged models and images, scores, maps, evaluation, drawing.
 
-#include "apps/data/dataset.h"
+#include "images/dataset.h"
 #include "tests/programs.h"
 
 namespace pgad::test {

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "apps/config/printable.h"
+#include "images/printable.h"
 #include "tests/programs.h"
 
 namespace pgad::test {

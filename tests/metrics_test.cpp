@@ -1,7 +1,7 @@
 // Metrics against values computed by hand and against the definitions, counted out in O(n^2) on random data
 // with ties; thresholds against simulation; the logistic fit against its optimality conditions.
 
-#include "apps/inspection/metrics.h"
+#include "inspection/metrics.h"
 
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@
 #include <random>
 #include <set>
 
-#include "apps/inspection/logistic.h"
 #include "engine/check.h"
+#include "inspection/logistic.h"
 
 namespace pgad {
 namespace {

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 
 #include "autograd/op.h"
@@ -53,6 +57,9 @@ std::vector<OpCase> cases() {
       unary("reshape", [](auto v) { return reshape(square(v[0]), {v[0].shape().numel()}); }),
       unary("scale_by", [](auto v) { return scale_by(v[0], one_like(v[0], 0.3), 1, -2); }),
       binary("axpby", [](auto v) { return axpby(v[0], v[1], 0.5, -2); }),
+      unary("mean", [](auto v) { return mean(v[0]); }),
+      binary("add", [](auto v) { return add(v[0], v[1]); }),
+      binary("sub", [](auto v) { return sub(v[0], v[1]); }),
       binary("mul", [](auto v) { return mul(v[0], v[1]); }),
       binary("fade", [](auto v) { return fade(v[0], v[1], one_like(v[0], 0.3)); }),
       binary("act_grad", [](auto v) { return act_grad(v[0], v[1], 0.2); }),
@@ -268,8 +275,8 @@ TEST_P(Ops, EmulatedEqualsReference) {
   expect_equals_reference(GetParam(), exec);
 }
 
-// Sums do not depend on the number of threads, and no result on the run. (Only convolution's weight gradients, sums over
-// the batch, are split by threads: the same bits for the same number of them.)
+// Sums do not depend on the number of threads, and no result on the run. (Only convolution's weight gradients, sums
+// over the batch, are split by threads: the same bits for the same number of them.)
 TEST_P(Ops, SameBitsEachRun) {
   const OpCase& c = GetParam();
   const std::string name = c.name;
@@ -294,6 +301,28 @@ TEST_P(Ops, SameBitsEachRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Ops, testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
+
+// An op that nobody wrote a case for would be tested by nothing else.
+TEST(OpsTable, KnowsEveryOpOfTheHeader) {
+  std::ifstream header(PGAD_SOURCE_DIR "/autograd/ops.h"), source(PGAD_SOURCE_DIR "/tests/ops_test.cpp");
+  std::string table((std::istreambuf_iterator<char>(source)), {});
+  table = table.substr(table.find("std::vector<OpCase> cases()"));
+  table.resize(table.find("INSTANTIATE_TEST_SUITE_P"));
+  const auto called = [&](const std::string& name) {
+    for (std::size_t at = 0; (at = table.find(name + "(", at)) != std::string::npos; ++at)
+      if (const char before = table[at - 1]; std::isalnum(before) == 0 && before != '_') return true;
+    return false;
+  };
+  int seen = 0;
+  for (std::string line; std::getline(header, line);) {
+    if (!line.starts_with("Var ")) continue;
+    const std::string name = line.substr(4, line.find('(') - 4);
+    if (name == "constant" || name == "constant_like") continue;  // no inputs
+    ++seen;
+    EXPECT_TRUE(called(name)) << "no case calls " << name;
+  }
+  EXPECT_GT(seen, 35);
+}
 
 TEST(Grad, GuardLinesSeeAnOverrun) {
   Exec exec;
@@ -329,6 +358,30 @@ TEST(Grad, SeedsOfSeveralValues) {
   for (int i = 0; i < 6; ++i)
     EXPECT_NEAR(several.value().data<double>()[i], expected.value().data<double>()[i], 1e-12) << i;
   EXPECT_THROW(grad(std::span<const Var>(values, 1), std::span<const Var>(seeds, 2), xs), Error);
+}
+
+// What nobody needs is not computed, and what is needed has the same bits without it.
+TEST(Grad, FormulasGiveWhatIsNeeded) {
+  Exec exec;
+  const Var a(exec, random_tensor(exec, {30}, 0), true), b(exec, random_tensor(exec, {30}, 1), true);
+  const Var in[] = {a, b};
+  const auto formula = [](std::span<const Var> v) { return mul(sigmoid(v[0]), square(v[1])); };
+  const Var dout = constant_like(a, 1);
+  const std::vector<Var> both = vjp_of(formula, in, dout);
+  for (const std::vector<char>& needs : {std::vector<char>{1, 0}, {0, 1}}) {
+    const std::vector<Var> one = vjp_of(formula, in, dout, needs);
+    for (std::size_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(one[i].defined(), needs[i] != 0);
+      if (needs[i] == 0) continue;
+      EXPECT_EQ(exec.read<double>(one[i].value()), exec.read<double>(both[i].value()));
+    }
+  }
+  // Also of higher order: the gradient in a depends on b.
+  const char first[] = {1, 0};
+  const HistoryScope on(true);
+  const Var da = vjp_of(formula, in, dout, first)[0];
+  const Var in_b = grad(sum(da), std::span<const Var>(&b, 1))[0];
+  EXPECT_NE(exec.read<double>(in_b.value()), std::vector<double>(30, 0.0));
 }
 
 TEST(Grad, ReleasedGraphsGiveTheirMemoryBack) {

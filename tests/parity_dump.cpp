@@ -3,9 +3,9 @@
 
 #include <iostream>
 
-#include "apps/data/atomic_file.h"
-#include "apps/model/model.h"
 #include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "model/model.h"
 #include "tests/parity_outputs.h"
 
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/safetensors.h"
 #include "autograd/ops.h"
+#include "images/safetensors.h"
 #include "layers/generator.h"
 #include "layers/objective.h"
 

@@ -1,6 +1,6 @@
 // Plots and heat maps: what is where in the pictures, read back from the files.
 
-#include "apps/inspection/plot.h"
+#include "report/plot.h"
 
 #include <gtest/gtest.h>
 
@@ -11,9 +11,10 @@
 #include <filesystem>
 #include <random>
 
-#include "apps/data/image.h"
-#include "apps/inspection/heatmap.h"
 #include "engine/check.h"
+#include "images/image.h"
+#include "images/pictures.h"
+#include "inspection/gaussian_blur.h"
 
 namespace pgad {
 namespace {

@@ -19,16 +19,16 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/atomic_file.h"
-#include "apps/data/idx.h"
-#include "apps/data/image.h"
-#include "apps/data/npy.h"
-#include "apps/data/safetensors.h"
-#include "apps/training/checkpoint.h"
 #include "engine/check.h"
 #include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/idx.h"
+#include "images/image.h"
+#include "images/npy.h"
+#include "images/safetensors.h"
 #include "tests/process.h"
 #include "tests/temp_dir.h"
+#include "training/checkpoint.h"
 
 namespace pgad::test {
 

@@ -1,6 +1,6 @@
 // The file format byte by byte, every kind of damage, and writing that never leaves half a file.
 
-#include "apps/data/safetensors.h"
+#include "images/safetensors.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>

@@ -7,11 +7,11 @@
 #include <cmath>
 #include <tuple>
 
-#include "apps/data/image.h"
-#include "apps/inspection/scorer.h"
-#include "apps/inspection/search_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "images/image.h"
+#include "inspection/scorer.h"
+#include "inspection/search_time.h"
 #include "kernels/latent_step/latent_step.h"
 #include "kernels/matmul/matmul.h"
 #include "tests/temp_dir.h"
@@ -523,7 +523,7 @@ TEST(Search, BeginsAtTheEncodersLatent) {
   model.encoder = &encoder;
   EXPECT_EQ(search_patience(rig.scoring, true), 10);
   EXPECT_EQ(search_patience(rig.scoring, false), 0);
-  const auto first_best = [&](const char* start) {
+  const auto first_best = [&](Start start) {
     rig.scoring.start = start;
     LatentSearch s(rig.exec, model, rig.scoring, 1);
     Rig::draw(1, s.image(0));
@@ -536,14 +536,14 @@ TEST(Search, BeginsAtTheEncodersLatent) {
   Rig::draw(1, image);
   const HistoryScope off(false);
   const Var z = encoder.forward(Var(rig.exec, rig.exec.from<float>(image, {1, 16, 16, 1})));
-  const auto encoded = first_best("auto");
+  const auto encoded = first_best(Start::kAuto);
   double square = 0;
   for (std::size_t i = 0; i < encoded.size(); ++i) {
     EXPECT_NEAR(encoded[i], z.value().data<float>()[i], 1e-6);
     square += std::pow(encoded[i], 2);
   }
   EXPECT_NEAR(square, static_cast<double>(rig.network.latent()), 1e-2);
-  EXPECT_NE(encoded, first_best("random"));
+  EXPECT_NE(encoded, first_best(Start::kRandom));
 }
 
 }  // namespace

@@ -9,16 +9,16 @@
 #include <limits>
 #include <utility>
 
-#include "apps/config/config_io.h"
-#include "apps/training/checkpoint.h"
-#include "apps/training/encoder_trainer.h"
-#include "apps/training/schedule.h"
-#include "apps/training/train_step.h"
-#include "apps/training/trainer.h"
-#include "apps/training/training_time.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
+#include "model/config_io.h"
 #include "tests/temp_dir.h"
+#include "training/checkpoint.h"
+#include "training/encoder_trainer.h"
+#include "training/schedule.h"
+#include "training/train_step.h"
+#include "training/trainer.h"
+#include "training/training_time.h"
 
 namespace pgad::test {
 namespace {

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <thread>
 
-#include "apps/data/atomic_file.h"
-#include "apps/tuning_file.h"
 #include "engine/step_graph.h"
+#include "images/atomic_file.h"
+#include "model/tuning_file.h"
 #include "tests/temp_dir.h"
 
 namespace pgad::test {

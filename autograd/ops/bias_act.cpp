@@ -11,7 +11,7 @@ struct BiasActOp final : Op {
   double slope;
   explicit BiasActOp(double s) : slope(s) {}
   const char* name() const override { return "bias_act"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const std::int64_t c = in[0].shape().back();
     PGAD_CHECK(in[1].shape() == Shape({c}), "bias ", in[1].shape(), " for ", in[0].shape());
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
@@ -32,7 +32,7 @@ struct ActGradOp final : Op {
   double slope;
   explicit ActGradOp(double s) : slope(s) {}
   const char* name() const override { return "act_grad"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     PGAD_CHECK(in[0].shape() == in[1].shape(), in[0].shape(), " and ", in[1].shape());
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {

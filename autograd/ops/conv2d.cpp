@@ -56,7 +56,7 @@ struct ConvOp final : Op {
   double alpha;
   explicit ConvOp(double a) : alpha(a) {}
   const char* name() const override { return "conv2d"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape &x = in[0].shape(), &w = in[1].shape();
     check_weights(w);
     PGAD_CHECK(x.rank() == 4 && x[3] == w[3], "image ", x, ", weights ", w);
@@ -79,18 +79,17 @@ Shape doubled(const Shape& x, bool upsampled) { return upsampled ? Shape({x[0], 
 struct ConvBiasActOp final : Op {
   double alpha, slope;
   bool upsampled, normalised;
-  mutable Tensor factor;  // normalised: r of pixelnorm, kept for the vjp
   ConvBiasActOp(double a, double s, bool up, bool norm) : alpha(a), slope(s), upsampled(up), normalised(norm) {}
   const char* name() const override { return "conv2d_bias_act"; }
 
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     check_weights(in[1].shape());
     const Shape x = doubled(in[0].shape(), upsampled), &w = in[1].shape();
     PGAD_CHECK(x.rank() == 4 && x[3] == w[3] && in[2].shape() == Shape({w[0]}), "image ", x, ", weights ", w, ", bias ",
                in[2].shape());
     const Tensor out = exec.empty({x[0], x[1], x[2], w[0]}, in[0].dtype());
     const std::int64_t rows = out.numel() / w[0];
-    if (normalised) factor = exec.empty({rows}, in[0].dtype());
+    const Tensor factor = normalised ? exec.empty({rows}, in[0].dtype()) : Tensor();  // r of pixelnorm, for the vjp
     with_element_type(out.dtype(), [&]<class T>(T) {
       Conv2dArgs<T> conv{
           x[0],          x[1],     x[2], x[3], w[0], w[1], static_cast<T>(alpha), in[0].data<T>(), in[1].data<T>(),
@@ -104,19 +103,20 @@ struct ConvBiasActOp final : Op {
       if (normalised)
         run(kPixelnorm, exec, PixelnormArgs<T>{rows, w[0], out.data<T>(), out.data<T>(), factor.data<T>()});
     });
-    return out;
+    return {out, factor};
   }
 
   std::vector<Var> vjp(std::span<const Var> in, const Var& out, Var dy, std::span<const char> needs) const override {
     Var d;  // the gradient behind the convolution
     if (normalised) {
-      // The kept factor is a constant to the graph: derivatives of this gradient need the formula.
+      // The saved factor is a constant: derivatives of this gradient need the formula.
       if (HistoryScope::on())
         return vjp_of(
             [&](std::span<const Var> v) {
               return pixelnorm(bias_act(conv2d(upsampled ? upsample2x(v[0]) : v[0], v[1], alpha), v[2], slope));
             },
-            in, dy);
+            in, dy, needs);
+      const Tensor& factor = out.saved();
       const Tensor dx = out.exec().empty(out.shape(), out.dtype());
       with_element_type(out.dtype(), [&]<class T>(T) {
         run(kPixelnormActVjp, out.exec(),
@@ -140,7 +140,7 @@ struct DgradOp final : Op {
   double alpha;
   explicit DgradOp(double a) : alpha(a) {}
   const char* name() const override { return "conv2d_dgrad"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape &dy = in[0].shape(), &w = in[1].shape();
     check_weights(w);
     PGAD_CHECK(dy.rank() == 4 && dy[3] == w[0], "gradient ", dy, ", weights ", w);
@@ -160,7 +160,7 @@ struct WgradOp final : Op {
   bool upsampled;
   WgradOp(std::int64_t k_, double a, bool up) : k(k_), alpha(a), upsampled(up) {}
   const char* name() const override { return "conv2d_wgrad"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape x = doubled(in[0].shape(), upsampled), &dy = in[1].shape();
     PGAD_CHECK(x.rank() == 4 && dy.rank() == 4 && x[0] == dy[0] && x[1] == dy[1] && x[2] == dy[2], "image ", x,
                ", gradient ", dy);

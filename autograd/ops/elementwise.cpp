@@ -13,7 +13,7 @@ struct UnaryOp final : Op {
   UnaryOp(Unary op_, double a_, double b_) : op(op_), a(a_), b(b_) {}
 
   const char* name() const override { return "unary"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kUnary, exec,
@@ -59,7 +59,7 @@ struct BinaryOp final : Op {
   BinaryOp(Binary op_, double a_, double b_) : op(op_), a(a_), b(b_) {}
 
   const char* name() const override { return "binary"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     PGAD_CHECK(in[0].shape() == in[1].shape(), in[0].shape(), " and ", in[1].shape());
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
@@ -81,7 +81,7 @@ struct ScaleByOp final : Op {
   ScaleByOp(double c0_, double c1_) : c0(c0_), c1(c1_) {}
 
   const char* name() const override { return "scale_by"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     PGAD_CHECK(in[1].numel() == 1, "t has shape ", in[1].shape());
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
@@ -102,7 +102,7 @@ struct ReshapeOp final : Op {
   explicit ReshapeOp(const Shape& s) : shape(s) {}
 
   const char* name() const override { return "reshape"; }
-  Tensor forward(Exec&, std::span<const Tensor> in) const override { return in[0].reshaped(shape); }
+  Computed forward(Exec&, std::span<const Tensor> in) const override { return in[0].reshaped(shape); }
   std::vector<Var> vjp(std::span<const Var> in, const Var&, Var dy, std::span<const char>) const override {
     return {reshape(dy, in[0].shape())};
   }

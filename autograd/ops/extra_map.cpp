@@ -13,7 +13,7 @@ struct AppendOnlyOp final : Op {
   Shape x;
   AppendOnlyOp(bool has, const Shape& shape) : has_x(has), x(shape) {}
   const char* name() const override { return "append_map"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Tensor out = exec.empty({x[0], x[1], x[2], x[3] + 1}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kAppendMap, exec,
@@ -29,7 +29,7 @@ struct AppendOnlyOp final : Op {
 
 struct AppendOp final : Op {
   const char* name() const override { return "append_map"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& x = in[0].shape();
     const std::int64_t m = in[1].numel();
     PGAD_CHECK(x.rank() == 4 && x[0] % m == 0, x, " with ", in[1].shape());
@@ -47,7 +47,7 @@ struct AppendOp final : Op {
 
 struct DropOp final : Op {
   const char* name() const override { return "drop_map"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& y = in[0].shape();
     const Tensor out = exec.empty({y[0], y[1], y[2], y[3] - 1}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
@@ -64,7 +64,7 @@ struct SumMapOp final : Op {
   std::int64_t groups;
   explicit SumMapOp(std::int64_t m) : groups(m) {}
   const char* name() const override { return "sum_map"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& y = in[0].shape();
     const Tensor out = exec.empty({groups}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {

@@ -9,7 +9,7 @@ namespace {
 
 struct FadeOp final : Op {
   const char* name() const override { return "fade"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     PGAD_CHECK(in[0].shape() == in[1].shape() && in[2].numel() == 1, in[0].shape(), in[1].shape(), in[2].shape());
     const Tensor out = exec.empty(in[0].shape(), in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {

@@ -13,7 +13,7 @@ struct MatmulOp final : Op {
   MatmulOp(bool ta_, bool tb_, double a) : ta(ta_), tb(tb_), alpha(a) {}
 
   const char* name() const override { return "matmul"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape &a = in[0].shape(), &b = in[1].shape();
     PGAD_CHECK(a.rank() == 2 && b.rank() == 2, a, " times ", b);
     const std::int64_t m = a[ta ? 1 : 0], k = a[ta ? 0 : 1], n = b[tb ? 0 : 1];

@@ -22,7 +22,7 @@ Var minibatch_stddev_formula(const Var& x) {
 
 struct StddevVjpOp final : Op {
   const char* name() const override { return "minibatch_stddev_vjp"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& s = in[0].shape();
     const Tensor out = exec.empty(s, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
@@ -31,18 +31,18 @@ struct StddevVjpOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char> needs) const override {
     const auto formula = [](std::span<const Var> v) {
       const auto inner = [](std::span<const Var> x) { return minibatch_stddev_formula(x[0]); };
       return vjp_of(inner, v.subspan(0, 1), v[1])[0];
     };
-    return vjp_of(formula, in, g);
+    return vjp_of(formula, in, g, needs);
   }
 };
 
 struct StddevOp final : Op {
   const char* name() const override { return "minibatch_stddev"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& s = in[0].shape();
     const Tensor out = exec.empty({s[1]}, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {

@@ -19,7 +19,7 @@ Var pixelnorm_formula(const Var& x) {
 
 struct PixelnormVjpOp final : Op {
   const char* name() const override { return "pixelnorm_vjp"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& shape = in[0].shape();
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
@@ -29,18 +29,18 @@ struct PixelnormVjpOp final : Op {
     });
     return out;
   }
-  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char>) const override {
+  std::vector<Var> vjp(std::span<const Var> in, const Var&, Var g, std::span<const char> needs) const override {
     const auto formula = [](std::span<const Var> v) {
       const auto inner = [](std::span<const Var> x) { return pixelnorm_formula(x[0]); };
       return vjp_of(inner, v.subspan(0, 1), v[1])[0];
     };
-    return vjp_of(formula, in, g);
+    return vjp_of(formula, in, g, needs);
   }
 };
 
 struct PixelnormOp final : Op {
   const char* name() const override { return "pixelnorm"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& shape = in[0].shape();
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {

@@ -26,7 +26,7 @@ struct SumOp final : Op {
   SumOp(const Shape& s, double a) : shape(s), alpha(a) {}
 
   const char* name() const override { return "sum"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kSum, exec, reduction<T>(in[0].shape(), shape, in[0].data<T>(), out.data<T>(), alpha));
@@ -44,7 +44,7 @@ struct BroadcastOp final : Op {
   BroadcastOp(const Shape& s, double a) : shape(s), alpha(a) {}
 
   const char* name() const override { return "broadcast"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Tensor out = exec.empty(shape, in[0].dtype());
     with_element_type(out.dtype(), [&]<class T>(T) {
       run(kBroadcast, exec, reduction<T>(shape, in[0].shape(), in[0].data<T>(), out.data<T>(), alpha));

@@ -11,7 +11,7 @@ struct UpsampleOp final : Op {
   double alpha;
   explicit UpsampleOp(double a) : alpha(a) {}
   const char* name() const override { return "upsample2x"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& x = in[0].shape();
     PGAD_CHECK(x.rank() == 4, x);
     const Tensor out = exec.empty({x[0], 2 * x[1], 2 * x[2], x[3]}, in[0].dtype());
@@ -30,7 +30,7 @@ struct SumPoolOp final : Op {
   double alpha;
   explicit SumPoolOp(double a) : alpha(a) {}
   const char* name() const override { return "sum_pool2x"; }
-  Tensor forward(Exec& exec, std::span<const Tensor> in) const override {
+  Computed forward(Exec& exec, std::span<const Tensor> in) const override {
     const Shape& x = in[0].shape();
     PGAD_CHECK(x.rank() == 4 && x[1] % 2 == 0 && x[2] % 2 == 0, x);
     const Tensor out = exec.empty({x[0], x[1] / 2, x[2] / 2, x[3]}, in[0].dtype());

@@ -9,7 +9,7 @@ namespace pgad::detail {
 inline void check_cuda(cudaError_t code, const char* file, int line, const char* call) {
   if (code == cudaSuccess) return;
   (void)cudaGetLastError();  // a sticky error comes back by itself; any other must not appear again elsewhere
-  throw Error(str(file, ":", line, ": ", call, ": ", cudaGetErrorName(code), ": ", cudaGetErrorString(code)));
+  throw DeviceError(str(file, ":", line, ": ", call, ": ", cudaGetErrorName(code), ": ", cudaGetErrorString(code)));
 }
 }  // namespace pgad::detail
 

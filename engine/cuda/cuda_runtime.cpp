@@ -50,7 +50,7 @@ class CudaRuntime : public DeviceRuntime {
     PGAD_CUDA_CHECK(cudaSetDevice(index));  // not make_current(): it opens the device's context, which may fail
     PGAD_CUDA_CHECK(cudaGetDeviceProperties(&properties_, index));
     if (properties_.major < kLeastMajor)
-      throw Error(str("device 'cuda:", index, "' is a ", properties_.name, " of compute capability ", properties_.major,
+      throw DeviceError(str("device 'cuda:", index, "' is a ", properties_.name, " of compute capability ", properties_.major,
                       ".", properties_.minor, "; expected at least ", kLeastMajor, ".0"));
     for (cudaStream_t& s : streams_) PGAD_CUDA_CHECK(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
   }

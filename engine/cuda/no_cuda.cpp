@@ -12,7 +12,7 @@ int cuda_device_count(std::string* why) {
 std::shared_ptr<DeviceRuntime> make_cuda_runtime(int) {
   std::string why;
   cuda_device_count(&why);
-  throw Error(why);
+  throw DeviceError(why);
 }
 
 }  // namespace pgad

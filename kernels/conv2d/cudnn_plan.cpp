@@ -83,7 +83,7 @@ Api::Api() {
 }
 
 void Api::check(cudnnStatus_t status, const char* what) const {
-  if (status != CUDNN_STATUS_SUCCESS) throw Error(str(what, ": cuDNN: ", cudnnGetErrorString(status)));
+  if (status != CUDNN_STATUS_SUCCESS) throw DeviceError(str(what, ": cuDNN: ", cudnnGetErrorString(status)));
 }
 
 Descriptor::Descriptor(const Api& api, cudnnBackendDescriptorType_t type) : api_(&api) {

@@ -19,6 +19,7 @@ enum class Unary {
   kSigmoid,     // 1 / (1 + e^-x)
   kSoftplus,    // ln(1 + e^x), without overflow
 };
+inline constexpr Unary kLastUnary = Unary::kSoftplus;
 
 template <class T>
 struct UnaryArgs {

@@ -40,7 +40,7 @@ struct Cublas {
   }
 
   static void check(cublasStatus_t status, const char* what) {
-    if (status != CUBLAS_STATUS_SUCCESS) throw Error(str(what, ": cuBLAS status ", static_cast<int>(status)));
+    if (status != CUBLAS_STATUS_SUCCESS) throw DeviceError(str(what, ": cuBLAS status ", static_cast<int>(status)));
   }
   // A workspace of our own, or captured graphs would share cuBLAS's, which it may give back.
   void open(Exec& exec) {

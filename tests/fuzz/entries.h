@@ -13,14 +13,14 @@
 #include <string>
 #include <string_view>
 
-#include "apps/config/config_io.h"
-#include "apps/config/strict_json.h"
-#include "apps/data/decoders.h"
-#include "apps/data/idx.h"
-#include "apps/data/npy.h"
-#include "apps/data/preprocess.h"
-#include "apps/data/safetensors.h"
 #include "engine/check.h"
+#include "images/decoders.h"
+#include "images/idx.h"
+#include "images/npy.h"
+#include "images/preprocess.h"
+#include "images/safetensors.h"
+#include "images/strict_json.h"
+#include "model/config_io.h"
 
 namespace pgad::fuzz {
 

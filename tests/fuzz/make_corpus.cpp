@@ -5,9 +5,9 @@
 #include <fstream>
 #include <iostream>
 
-#include "apps/config/config_io.h"
-#include "apps/data/npy.h"
-#include "apps/data/safetensors.h"
+#include "images/npy.h"
+#include "images/safetensors.h"
+#include "model/config_io.h"
 #include "tests/image_files.h"
 
 namespace {

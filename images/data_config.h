@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pgad {
+
+enum class Fit { kResize, kLetterbox };  // stretch to the square, or keep the aspect ratio and pad
+
+struct DataConfig {
+  std::string path;                // IDX directory, inspection folder (train/good ...), class folders, flat folder
+  std::string normal_class;        // class counted as normal: a digit for IDX, folder names (comma-separated) for
+                                   // class folders
+  double normal_fraction = 0.7;    // share of normals used for training (IDX and class folders)
+  double abnormal_fraction = 0.1;  // share of every other class used as known abnormals
+  std::uint64_t split_seed = 1;
+  double calibration_fraction = 0.1;  // share of the training normals and known abnormals held out for calibration
+  int calibration_images = 256;       // at most this many of each kind are used for calibration
+  Fit fit = Fit::kResize;
+  bool mirror = false;           // augmentation: random horizontal flip
+  bool exif_orientation = true;  // pictures are turned upright as their files say
+  int bits = 0;                  // of the values in files of more than 8 bits, 9 to 16; 0: as the file says
+  std::int64_t max_pixels = std::int64_t{1} << 28;  // of an image, height * width
+};
+
+}  // namespace pgad

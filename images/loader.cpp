@@ -1,0 +1,302 @@
+#include "images/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "engine/check.h"
+
+namespace pgad {
+namespace {
+
+int thread_count(int wanted, std::size_t most) {
+  const int cores = wanted > 0 ? wanted : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return static_cast<int>(std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(cores)));
+}
+
+// The message of the exception being handled; that of bad_alloc and the like does not name the image.
+std::string reason(const std::exception& e, const Sample& sample) {
+  if (dynamic_cast<const Error*>(&e)) return e.what();
+  return str("'", sample.path, "': ", e.what());
+}
+
+std::vector<std::uint8_t> quantise(const std::vector<float>& unit) {
+  std::vector<std::uint8_t> values(unit.size());
+  for (std::size_t i = 0; i < unit.size(); ++i) values[i] = static_cast<std::uint8_t>(std::lround(unit[i] * 255.0f));
+  return values;
+}
+
+// The value preprocess() gives an 8-bit pixel that was not resampled.
+const std::array<float, 256>& dequantised() {
+  static const std::array<float, 256> table = [] {
+    std::array<float, 256> t{};
+    for (int i = 0; i < 256; ++i) t[static_cast<std::size_t>(i)] = to_signed(static_cast<float>(i) / 255.0f);
+    return t;
+  }();
+  return table;
+}
+
+// Averages over squares of 8-bit pixels, in [-1,1]. Sums are exact.
+void shrink(const std::uint8_t* in, int from, int channels, int to, float* out) {
+  const std::size_t factor = static_cast<std::size_t>(from / to), row = static_cast<std::size_t>(from * channels),
+                    columns = static_cast<std::size_t>(to), c = static_cast<std::size_t>(channels);
+  if (factor == 1) {
+    const std::array<float, 256>& table = dequantised();
+    for (std::size_t i = 0; i < row * columns; ++i) out[i] = table[in[i]];
+    return;
+  }
+  const double scale = 1.0 / (255.0 * static_cast<double>(factor * factor));
+  std::vector<std::uint32_t> sums(columns * c);
+  for (std::size_t y = 0; y < columns; ++y) {
+    std::fill(sums.begin(), sums.end(), 0u);
+    for (std::size_t dy = 0; dy < factor; ++dy)
+      for (std::size_t x = 0; x < columns; ++x)
+        for (std::size_t dx = 0; dx < factor; ++dx, in += c)
+          for (std::size_t k = 0; k < c; ++k) sums[x * c + k] += in[k];
+    for (const std::uint32_t sum : sums) *out++ = to_signed(static_cast<float>(sum * scale));
+  }
+}
+
+// Calls body(i) for all i below `count` on several threads, until one returns false; body does not throw.
+template <class Body>
+void for_each_index(std::size_t count, int threads, const Body& body) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> give_up{false};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count && !give_up; i = next++)
+      if (!body(i)) give_up = true;
+  };
+  std::vector<std::jthread> others;
+  for (int i = 1; i < thread_count(threads, count); ++i) others.emplace_back(work);
+  work();
+}
+
+// Empty on failure, with the reason in `error`.
+std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample, const Preprocessing& p,
+                                         std::string& error) {
+  try {
+    return quantise(preprocess_unit(source.load(sample), p));
+  } catch (const std::exception& e) {
+    error = reason(e, sample);
+    return {};
+  }
+}
+
+}  // namespace
+
+Loader::Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
+               const LoaderOptions& options)
+    : samples_(samples), source_(std::move(source)), preprocessing_(preprocessing) {
+  const int threads = thread_count(options.threads, samples_.size());
+  slots_.resize(static_cast<std::size_t>(options.capacity > 0 ? options.capacity : 2 * threads));
+  for (int i = 0; i < threads; ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+Loader::~Loader() {
+  // All are told before the first is waited for.
+  for (std::jthread& t : threads_) t.request_stop();
+}
+
+Loader::Item Loader::load(long index) const {
+  const Sample& sample = samples_[static_cast<std::size_t>(index)];
+  Item item;
+  item.index = index;
+  try {
+    const Image image = source_.load(sample, &item.notes);
+    item.height = image.height;
+    item.width = image.width;
+    item.pixels = preprocess(image, preprocessing_);
+  } catch (const std::exception& e) {
+    item.error = reason(e, sample);
+  }
+  return item;
+}
+
+void Loader::work(const std::stop_token& stop) {
+  const long count = static_cast<long>(samples_.size());
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const bool go_on = changed_.wait(
+        lock, stop, [&] { return claimed_ == count || claimed_ < delivered_ + static_cast<long>(slots_.size()); });
+    if (!go_on || stop.stop_requested() || claimed_ == count) return;
+    const long index = claimed_++;
+    lock.unlock();
+    Item item = load(index);
+    lock.lock();
+    slots_[static_cast<std::size_t>(index) % slots_.size()] = std::move(item);
+    changed_.notify_all();
+  }
+}
+
+std::optional<Loader::Item> Loader::next() {
+  std::unique_lock lock(mutex_);
+  if (delivered_ == static_cast<long>(samples_.size())) return std::nullopt;
+  std::optional<Item>& slot = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
+  changed_.wait(lock, [&] { return slot.has_value(); });
+  std::optional<Item> item = std::exchange(slot, std::nullopt);
+  ++delivered_;
+  changed_.notify_all();
+  return item;
+}
+
+std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const ImageSource& source, int threads) {
+  std::vector<std::string> errors(samples.size());
+  for_each_index(samples.size(), threads, [&](std::size_t i) {
+    try {
+      source.load(samples[i]);
+    } catch (const std::exception& e) {
+      errors[i] = reason(e, samples[i]);
+    }
+    return true;
+  });
+  std::vector<BadImage> bad;
+  std::vector<Sample> good;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (errors[i].empty()) {
+      good.push_back(std::move(samples[i]));
+    } else {
+      bad.push_back({samples[i].name, std::move(errors[i])});
+    }
+  }
+  samples = std::move(good);
+  return bad;
+}
+
+TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource source,
+                               const Preprocessing& preprocessing, const TrainingImagesOptions& options)
+    : source_(std::move(source)),
+      preprocessing_(preprocessing),
+      values_(static_cast<std::size_t>(preprocessing.resolution) * preprocessing.resolution * preprocessing.channels) {
+  PGAD_CHECK(preprocessing.resolution > 0 && (preprocessing.channels == 1 || preprocessing.channels == 3),
+             preprocessing_to_string(preprocessing));
+  const std::size_t count = samples.size();
+  const std::size_t slots = std::min(count, options.byte_limit / values_);
+  storage_.resize(slots * values_);
+  std::vector<std::string> errors(count);
+  for_each_index(count, options.threads, [&](std::size_t i) {
+    const auto values = load_quantised(source_, samples[i], preprocessing_, errors[i]);
+    if (!values.empty() && i < slots) std::memcpy(storage_.data() + i * values_, values.data(), values_);
+    return !(values.empty() && options.strict);
+  });
+  for (std::size_t i = 0; i < count; ++i) {
+    if (errors[i].empty()) {
+      samples_.push_back(samples[i]);
+      slots_.push_back(i < slots ? static_cast<long>(i) : -1);
+      cached_ += i < slots;
+    } else if (options.strict) {
+      throw DataError(str("bad training image ", samples[i].name, ": ", errors[i]));
+    } else {
+      bad_.push_back({samples[i].name, errors[i]});
+    }
+  }
+  if (samples_.empty() && count > 0) {
+    throw DataError(str("none of ", count, " images can be used; the first, ", bad_[0].name, ": ", bad_[0].reason));
+  }
+  if (cached_ == size()) return;
+  for (int i = 0; i < thread_count(options.threads, samples_.size()); ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+TrainingImages::~TrainingImages() {
+  for (std::jthread& t : threads_) t.request_stop();
+}
+
+const Sample& TrainingImages::sample(long index) const {
+  check_index(index);
+  return samples_[static_cast<std::size_t>(index)];
+}
+
+void TrainingImages::check_index(long index) const {
+  PGAD_CHECK(index >= 0 && index < size(), "image ", index, " of ", size());
+}
+
+void TrainingImages::run_job(long index, Job& job, std::unique_lock<std::mutex>& lock) {
+  job.claimed = true;
+  lock.unlock();
+  std::string error;
+  auto values = load_quantised(source_, samples_[static_cast<std::size_t>(index)], preprocessing_, error);
+  lock.lock();
+  job.values = std::move(values);
+  job.error = std::move(error);
+  job.done = true;
+  changed_.notify_all();
+}
+
+void TrainingImages::work(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [&] { return !queue_.empty(); }) && !stop.stop_requested()) {
+    const long index = queue_.front();
+    queue_.pop_front();
+    const auto found = jobs_.find(index);
+    if (found == jobs_.end() || found->second->claimed) continue;
+    const std::shared_ptr<Job> job = found->second;  // outlives its entry, should a prefetch() drop it meanwhile
+    run_job(index, *job, lock);
+  }
+}
+
+void TrainingImages::prefetch(std::span<const long> indices) {
+  for (const long index : indices) check_index(index);
+  if (cached_ == size()) return;
+  const std::lock_guard lock(mutex_);
+  std::unordered_map<long, std::shared_ptr<Job>> kept;
+  queue_.clear();
+  for (const long index : indices) {
+    if (in_memory(index) || kept.count(index)) continue;
+    const auto found = jobs_.find(index);
+    auto& job = kept[index] = found != jobs_.end() ? found->second : std::make_shared<Job>();
+    if (!job->claimed) queue_.push_back(index);
+  }
+  jobs_ = std::move(kept);
+  changed_.notify_all();
+}
+
+void TrainingImages::fetch(std::span<const long> indices, int side, float* out) {
+  for (const long index : indices) check_index(index);
+  PGAD_CHECK(side > 0 && preprocessing_.resolution % side == 0, side, " of ", preprocessing_.resolution);
+  std::unordered_map<long, std::shared_ptr<Job>> mine;
+  if (cached_ < size()) {
+    std::unique_lock lock(mutex_);
+    std::vector<long> wanted;  // in the order asked for
+    for (const long index : indices) {
+      if (in_memory(index) || mine.count(index)) continue;
+      auto& job = jobs_[index];
+      if (!job) {
+        job = std::make_shared<Job>();
+        queue_.push_back(index);
+      }
+      mine[index] = job;
+      wanted.push_back(index);
+    }
+    changed_.notify_all();
+    // This thread decodes too, then waits for what the others are at. A job dropped from the queue by another
+    // thread's prefetch() is thereby done here.
+    for (const long index : wanted) {
+      if (!mine[index]->claimed) run_job(index, *mine[index], lock);
+    }
+    for (const long index : wanted) {
+      Job& job = *mine[index];
+      changed_.wait(lock, [&] { return job.done; });
+      const auto found = jobs_.find(index);
+      if (found != jobs_.end() && found->second == mine[index]) jobs_.erase(found);
+    }
+    for (const long index : wanted) {
+      if (!mine[index]->error.empty()) throw DataError(mine[index]->error);
+    }
+  }
+  for (const long index : indices) {
+    const long slot = slots_[static_cast<std::size_t>(index)];
+    const std::uint8_t* in =
+        slot >= 0 ? storage_.data() + static_cast<std::size_t>(slot) * values_ : mine[index]->values.data();
+    shrink(in, preprocessing_.resolution, preprocessing_.channels, side, out);
+    out += static_cast<std::size_t>(side) * static_cast<std::size_t>(side) *
+           static_cast<std::size_t>(preprocessing_.channels);
+  }
+}
+
+}  // namespace pgad

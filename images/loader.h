@@ -1,0 +1,136 @@
+#pragma once
+// Decoding and preprocessing on background threads: a stream in order for scoring, random access for
+// training.
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "images/preprocess.h"
+#include "images/source.h"
+
+namespace pgad {
+
+struct LoaderOptions {
+  int threads = 0;   // 0: one per core
+  int capacity = 0;  // images decoded ahead of next(); 0: twice the threads. Bounds the memory
+};
+
+// Streams samples in their order. next() belongs to one thread; destruction at any point stops the workers
+// after the image they are at.
+class Loader {
+ public:
+  struct Item {
+    long index = 0;             // into the samples
+    std::vector<float> pixels;  // resolution * resolution * channels in [-1,1]; empty if error is set
+    std::string error;          // why this image cannot be used; empty if it can
+    int height = 0;             // of the original
+    int width = 0;
+    std::vector<std::string> notes;
+  };
+
+  // samples must outlive the loader: there may be very many.
+  Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
+         const LoaderOptions& options = {});
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  // The next item; empty after the last.
+  std::optional<Item> next();
+
+ private:
+  void work(const std::stop_token& stop);
+  Item load(long index) const;
+
+  const std::span<const Sample> samples_;
+  const ImageSource source_;
+  const Preprocessing preprocessing_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<std::optional<Item>> slots_;  // ring: item i waits in slot i % capacity. Guarded by mutex_, as are:
+  long claimed_ = 0;                        // items taken up by workers
+  long delivered_ = 0;                      // items returned by next(); claimed_ <= delivered_ + capacity
+  std::vector<std::jthread> threads_;       // last: joined before the rest goes
+};
+
+struct BadImage {
+  std::string name;
+  std::string reason;
+};
+
+// Takes the images that cannot be decoded out of `samples` and returns them. Reads all of them, on so many threads (0:
+// one per core).
+std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const ImageSource& source, int threads);
+
+struct TrainingImagesOptions {
+  std::size_t byte_limit = std::size_t{2} << 30;  // of preprocessed images kept in memory
+  int threads = 0;                                // 0: one per core
+  bool strict = false;                            // a bad image is an Error instead of being left out
+};
+
+// Random access to preprocessed training images. They are kept as 8-bit values up to the byte limit; the rest
+// is decoded again when asked for, and quantised alike, so that values do not depend on the limit.
+// Thread-safe.
+class TrainingImages {
+ public:
+  // Reads every image once. Those that cannot be read are left out and listed in bad(); throws Error if none
+  // is left (an empty list of samples is allowed), or, if strict, for the first bad one.
+  TrainingImages(const std::vector<Sample>& samples, ImageSource source, const Preprocessing& preprocessing,
+                 const TrainingImagesOptions& options = {});
+  ~TrainingImages();
+  TrainingImages(const TrainingImages&) = delete;
+  TrainingImages& operator=(const TrainingImages&) = delete;
+
+  long size() const { return static_cast<long>(samples_.size()); }  // without the bad ones
+  const Sample& sample(long index) const;
+  const std::vector<BadImage>& bad() const { return bad_; }
+  long cached() const { return cached_; }  // images in memory
+  int channels() const { return preprocessing_.channels; }
+
+  // Writes the images one after another, HWC in [-1,1], at `side` (the resolution divided by a power of 2: averages
+  // over squares); `out` holds indices.size() * side * side * channels. Throws Error if a file that was good before has
+  // become unreadable.
+  void fetch(std::span<const long> indices, int side, float* out);
+
+  // Starts on what the next fetch() will want; replaces the previous wish. Returns at once.
+  void prefetch(std::span<const long> indices);
+
+ private:
+  struct Job {
+    bool claimed = false;
+    bool done = false;
+    std::vector<std::uint8_t> values;
+    std::string error;
+  };
+
+  bool in_memory(long index) const { return slots_[static_cast<std::size_t>(index)] >= 0; }
+  void work(const std::stop_token& stop);
+  void run_job(long index, Job& job, std::unique_lock<std::mutex>& lock);
+  void check_index(long index) const;
+
+  std::vector<Sample> samples_;
+  const ImageSource source_;
+  const Preprocessing preprocessing_;
+  std::size_t values_ = 0;             // per image
+  std::vector<std::uint8_t> storage_;  // slot s at s * values_
+  std::vector<long> slots_;            // per image: its slot in storage_, or -1
+  long cached_ = 0;
+  std::vector<BadImage> bad_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<long> queue_;                               // wanted, not begun; guarded by mutex_
+  std::unordered_map<long, std::shared_ptr<Job>> jobs_;  // wanted, begun or done; guarded by mutex_
+  std::vector<std::jthread> threads_;                    // last: joined before the rest goes
+};
+
+}  // namespace pgad

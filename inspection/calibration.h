@@ -1,0 +1,59 @@
+#pragma once
+// From raw terms to a decision: what is usual for normal images, measured on normals (and known abnormals) that were
+// held out from training. docs/method.md.
+
+#include <functional>
+#include <optional>
+
+#include "images/dataset.h"
+#include "inspection/logistic.h"
+#include "inspection/metrics.h"
+#include "inspection/scorer.h"
+
+namespace pgad {
+
+struct CalibrationProgress {
+  double done;  // images, of `all`
+  std::size_t all;
+  std::optional<double> seconds_left;  // empty before the first step
+};
+
+// Scores the held-out images of `data`, sets model.normal_critic and model.calibration. on_progress may throw to stop.
+// Throws Error if no held-out normal can be read.
+void calibrate(Exec& exec, Model& model, const Dataset& data,
+               const std::function<void(const CalibrationProgress&)>& on_progress = {});
+
+// Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
+// regularised logistic fit (weights not negative), else equally, also where the fit leaves no weight at all. Spreads of
+// few images are widened by what so few cannot tell. `paper` is a sum of others and gets no weight. Notes say where the
+// fit did not converge and where it does not tell the abnormals from the normals. Then cross_fit().
+void fit_combined(Calibration& calibration, const LogisticOptions& options = {});
+// Sets normal_combined from the terms and the fit: what `combined` says of each held-out normal when that one took no
+// part in the fit, in the units of the whole fit.
+void cross_fit(Calibration& calibration, const LogisticOptions& options = {});
+double combined_score(const Calibration& calibration, const double terms[kTermCount]);
+// The quantile of the held-out normals' scores that rejects `rate` of them; of combined the cross-fitted ones.
+Threshold threshold_of(const Calibration& calibration, ScoreIndex score, double rate);
+
+// AUROC of each score between the held-out normals and known abnormals, as text (of combined: on the images of its own
+// fit); empty without known abnormals.
+std::string separation(const Calibration& calibration);
+// What the user should know of a threshold from too few images for this rate; empty if they are enough.
+std::string threshold_note(const Threshold& threshold, double rate);
+
+// Mean and spread of each pixel of the held-out normals' residual maps, [s, s] each.
+class MapMoments {
+ public:
+  void add(std::span<const float> map);
+  void store(Calibration& calibration) const;
+
+ private:
+  std::vector<double> sum_, square_;
+  std::size_t count_ = 0;
+};
+
+// (residual - mean) / spread of each pixel, smoothed; in standard deviations of the held-out normals. [s, s]
+std::vector<float> calibrated_map(const Calibration& calibration, std::span<const float> residual_map, int side,
+                                  double sigma);
+
+}  // namespace pgad

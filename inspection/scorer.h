@@ -1,0 +1,55 @@
+#pragma once
+// Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order.
+// Memory does not grow with the number of images.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "images/loader.h"
+#include "inspection/search_queue.h"
+#include "model/model.h"
+
+namespace pgad {
+
+struct ScoredImage : SearchResult {
+  Sample sample;
+  std::string error;  // why the image could not be scored; the rest is empty then
+  std::vector<std::string> notes;
+  int height = 0, width = 0;  // of the original
+};
+
+struct ScoringProgress {
+  double done;  // images; those being searched count by the share that is done
+  std::optional<double> seconds_left, seconds_per_image;  // empty before the first step
+};
+
+class Scorer {
+ public:
+  Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
+
+  // Hands each image to `sink`, in order; stops early once `stop` is true, and hands over what is done. An image that
+  // is done makes room for the next.
+  void score(const std::vector<Sample>& samples, const ImageSource& source,
+             const std::function<void(ScoredImage)>& sink,
+             const std::function<void(const ScoringProgress&)>& on_progress = {},
+             const std::atomic<bool>* stop = nullptr);
+  // The recorded search step; null before the first score().
+  StepGraph* graph() { return queue_ && queue_->search().has_graph() ? &queue_->search().graph() : nullptr; }
+  // Mean of D over images, without a search. on_image is called for each and may throw to stop.
+  double mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
+                     const std::function<void()>& on_image = {});
+
+ private:
+  SearchQueue& queue(int slots);  // all of them free
+
+  Exec& exec_;
+  const Model& model_;
+  ScoringConfig scoring_;
+  std::unique_ptr<SearchQueue> queue_;
+};
+
+}  // namespace pgad

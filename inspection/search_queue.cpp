@@ -1,0 +1,88 @@
+#include "inspection/search_queue.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pgad {
+namespace {
+
+SearchModel search_model(const Model& m) {
+  return {m.g.get(),    m.d.get(),   m.config.network, m.config.objective.loss, m.level,
+          m.old_weight, m.statistic, m.normal_critic,  m.encoder.get()};
+}
+
+SearchResult result_of(const LatentSearch& search, int slot, int channels) {
+  SearchResult r;
+  const SearchScores v = search.scores(slot);
+  const double terms[kTermCount] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
+  std::copy(std::begin(terms), std::end(terms), r.terms);
+  r.steps = search.steps_taken(slot);
+  r.query = search.query(slot);
+  r.reconstruction = search.reconstruction(slot);
+  r.residual_map.resize(r.query.size() / static_cast<std::size_t>(channels));
+  for (std::size_t i = 0; i < r.query.size(); ++i)
+    r.residual_map[i / static_cast<std::size_t>(channels)] +=
+        std::fabs(r.query[i] - r.reconstruction[i]) / static_cast<float>(channels);
+  return r;
+}
+
+}  // namespace
+
+bool SearchResult::finite() const {
+  return std::ranges::all_of(terms, [](double t) { return std::isfinite(t); });
+}
+
+SearchQueue::SearchQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots)
+    : model_(model), search_(exec, search_model(model), scoring, slots), places_(static_cast<std::size_t>(slots)) {}
+
+void SearchQueue::add(std::int64_t id, std::span<const float> pixels) {
+  PGAD_CHECK(has_room(), "no free slot of ", slots());
+  const auto place = std::ranges::find(places_, Place::kFree, &Place::state);
+  const auto slot = static_cast<int>(place - places_.begin());
+  PGAD_CHECK(pixels.size() == search_.image(slot).size(), pixels.size(), " values for an image");
+  std::ranges::copy(pixels, search_.image(slot).begin());
+  *place = {id, Place::kFresh};
+  ++taken_;
+}
+
+void SearchQueue::step(const std::function<void(std::int64_t, SearchResult)>& done) {
+  if (empty()) return;
+  fresh_.clear();
+  for (std::size_t slot = 0; slot < places_.size(); ++slot) {
+    if (places_[slot].state != Place::kFresh) continue;
+    places_[slot].state = Place::kSearched;
+    fresh_.push_back(static_cast<int>(slot));
+  }
+  if (!fresh_.empty()) search_.begin(fresh_);
+  for (const int slot : search_.step()) {
+    Place& place = places_[static_cast<std::size_t>(slot)];
+    place.state = Place::kFree;
+    --taken_;
+    done(place.id, result_of(search_, slot, model_.config.network.channels));
+  }
+}
+
+void SearchQueue::abandon() {
+  search_.abandon();
+  for (Place& place : places_) place = {};
+  taken_ = 0;
+}
+
+void SearchQueue::abandon(std::int64_t id) {
+  for (std::size_t slot = 0; slot < places_.size(); ++slot) {
+    if (places_[slot].state == Place::kFree || places_[slot].id != id) continue;
+    if (places_[slot].state == Place::kSearched) search_.abandon(static_cast<int>(slot));
+    places_[slot] = {};
+    --taken_;
+  }
+}
+
+void SearchQueue::progress(const std::function<void(std::int64_t, double, int)>& see) const {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const auto slot = static_cast<int>(i);
+    if (places_[i].state == Place::kSearched) see(places_[i].id, search_.progress(slot), search_.steps_taken(slot));
+    if (places_[i].state == Place::kFresh) see(places_[i].id, 0, 0);
+  }
+}
+
+}  // namespace pgad

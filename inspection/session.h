@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/exec.h"
+#include "model/config_io.h"
+#include "model/model.h"
+
+namespace pgad {
+
+// A model file on the device that computes with it, the options of this call laid over its own.
+struct Session {
+  std::unique_ptr<Exec> exec;
+  RunConfig run;
+  Model model;
+  Config config;
+
+  // `given`: by pgad_infer's names. Throws UsageError for their values, Error for the file or the device.
+  Session(const std::string& model_file, const GivenOptions& given);
+
+  // What the user should know of the scores to come. threshold_given: the model's does not decide.
+  std::vector<std::string> notes(bool threshold_given) const;
+  // Of `combined`: the given one unless that is NaN, else the model's; NaN where there is none.
+  double threshold(double given) const;
+};
+
+}  // namespace pgad

@@ -1,0 +1,234 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "model/config_io.h"
+
+namespace pgad {
+namespace {
+
+constexpr const char* kFormat = "pgad-model";
+constexpr const char* kVersion = "1";
+constexpr const char* kTrainNames = "data.train_names";
+constexpr const char* kCalibrationNames = "data.calibration_names";
+
+std::string calibration_to_json(const Calibration& c) {
+  nlohmann::ordered_json json;
+  json["fitted"] = c.fitted;
+  json["bias"] = c.bias;
+  for (int i = 0; i < kTermCount; ++i)
+    json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
+  if (!c.notes.empty()) json["notes"] = c.notes;
+  return json.dump();
+}
+
+void calibration_from_json(const std::string& text, const std::string& path, Calibration& c) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    c.fitted = json.at("fitted").get<bool>();
+    c.bias = json.at("bias").get<double>();
+    for (int i = 0; i < kTermCount; ++i) {
+      const auto& term = json.at("terms").at(kScoreNames[i]);
+      c.mean[i] = term.at("mean").get<double>();
+      c.spread[i] = term.at("spread").get<double>();
+      c.weight[i] = term.at("weight").get<double>();
+    }
+    c.notes = json.value("notes", c.notes);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(str(path, ": metadata 'calibration': ", e.what()));
+  }
+}
+
+void add_terms(ParameterViews& tensors, const std::string& name, const std::vector<double>& terms) {
+  tensors.add(name, {static_cast<std::int64_t>(terms.size()) / kTermCount, kTermCount},
+              std::vector<float>(terms.begin(), terms.end()));
+}
+
+std::vector<double> read_terms(const SafeTensorsFile& file, const std::string& name) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) return {};
+  const SafeTensor& t = found->second;
+  if (t.shape.size() != 2 || t.shape[1] != kTermCount)
+    throw Error(str(file.path, ": tensor '", name, "': expected shape [count, ", kTermCount, "]"));
+  const auto values = file.get(name, "F32", t.shape).elements<float>();
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+void ParameterViews::add(const std::string& name, const Parameter& parameter, const Tensor& values) {
+  add(name, file_shape(parameter), to_file_order(parameter, values));
+}
+
+void ParameterViews::add(const std::string& name, std::vector<std::int64_t> shape, std::vector<float> values) {
+  memory_.push_back(std::make_unique<std::vector<float>>(std::move(values)));
+  views_.push_back(safe_tensor_view<float>(name, std::move(shape), *memory_.back()));
+}
+
+void ParameterViews::add(const std::string& name, const std::vector<std::uint64_t>& values) {
+  integers_.push_back(std::make_unique<std::vector<std::int64_t>>(values.begin(), values.end()));
+  views_.push_back(safe_tensor_view<std::int64_t>(name, {static_cast<std::int64_t>(values.size())}, *integers_.back()));
+}
+
+void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter,
+                    const Tensor& out) {
+  const auto values = file.get(name, "F32", file_shape(parameter)).elements<float>();
+  from_file_order(parameter, values.data(), out);
+}
+
+std::string metadata_text(const SafeTensorsFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) throw Error(str(file.path, ": metadata has no '", key, "'"));
+  return found->second;
+}
+
+double metadata_number(const SafeTensorsFile& file, const std::string& key) {
+  const std::string text = metadata_text(file, key);
+  double value = 0;
+  const auto end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end || !std::isfinite(value))
+    throw Error(str(file.path, ": metadata '", key, "': '", text, "', expected a finite number"));
+  return value;
+}
+
+std::int64_t metadata_integer(const SafeTensorsFile& file, const std::string& key) {
+  const double value = metadata_number(file, key);
+  if (value != std::floor(value) || std::fabs(value) > 9e15)
+    throw Error(str(file.path, ": metadata '", key, "': ", value, ", expected an integer"));
+  return static_cast<std::int64_t>(value);
+}
+
+void add_split(const RememberedSplit& split, ParameterViews& tensors, std::map<std::string, std::string>& metadata) {
+  if (split.empty()) return;
+  metadata["data_images"] = std::to_string(split.images);
+  if (!split.train.empty()) tensors.add(kTrainNames, split.train);
+  if (!split.calibration.empty()) tensors.add(kCalibrationNames, split.calibration);
+}
+
+RememberedSplit read_split(const SafeTensorsFile& file) {
+  const auto names = [&](const char* tensor) {
+    std::vector<std::uint64_t> digests;
+    const auto found = file.tensors.find(tensor);
+    if (found == file.tensors.end()) return digests;
+    const auto& shape = found->second.shape;
+    const auto values = file.get(tensor, "I64", {shape.empty() ? 0 : shape[0]}).elements<std::int64_t>();
+    digests.assign(values.begin(), values.end());
+    std::ranges::sort(digests);
+    return digests;
+  };
+  RememberedSplit split{names(kTrainNames), names(kCalibrationNames), 0};
+  if (!split.empty()) split.images = metadata_integer(file, "data_images");
+  return split;
+}
+
+std::string exact(double value) {
+  char text[32];
+  const auto result = std::to_chars(text, text + sizeof text, value);
+  return std::string(text, result.ptr);
+}
+
+void save_model(const std::string& path, const Model& model) {
+  std::map<std::string, std::string> metadata = {
+      {"format", kFormat},
+      {"format_version", kVersion},
+      {"config", config_to_json(model.config).dump()},
+      {"preprocessing", preprocessing_to_string(model.preprocessing)},
+      {"level", std::to_string(model.level)},
+      {"old_weight", exact(model.old_weight)},
+      {"minibatch_stddev", exact(model.statistic)},
+      {"normal_critic", exact(model.normal_critic)},
+      {"images", std::to_string(model.images)},
+  };
+  ParameterViews tensors;
+  for (const Parameter& p : model.g->parameters()) tensors.add(p.name, p, p.var.value());
+  for (const Parameter& p : model.d->parameters()) tensors.add(p.name, p, p.var.value());
+  if (model.encoder) {
+    metadata["encoder"] = std::to_string(model.encoder->level());
+    for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
+  }
+  add_split(model.split, tensors, metadata);
+  if (model.calibration) {
+    const Calibration& c = *model.calibration;
+    metadata["calibration"] = calibration_to_json(c);
+    add_terms(tensors, "calibration.normal_terms", c.normal_terms);
+    if (!c.abnormal_terms.empty()) add_terms(tensors, "calibration.abnormal_terms", c.abnormal_terms);
+    if (!c.normal_combined.empty())
+      tensors.add("calibration.normal_combined", {static_cast<std::int64_t>(c.normals())},
+                  std::vector<float>(c.normal_combined.begin(), c.normal_combined.end()));
+    tensors.add("calibration.map_mean", {model.side(), model.side()}, c.map_mean);
+    tensors.add("calibration.map_spread", {model.side(), model.side()}, c.map_spread);
+  }
+  write_safetensors(path, tensors.views(), metadata);
+}
+
+Model load_model(Exec& exec, const std::string& path) {
+  const SafeTensorsFile file = read_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format == file.metadata.end() || format->second != kFormat)
+    throw Error(str(path, ": not a pgad model (metadata 'format' is ",
+                    format == file.metadata.end() ? "missing" : "'" + format->second + "'", ", expected '", kFormat,
+                    "')"));
+  if (const std::string version = metadata_text(file, "format_version"); version != kVersion)
+    throw Error(str(path, ": format version ", version, ", this program reads ", kVersion));
+  Model model;
+  try {
+    model.config =
+        stored_config_from_json(nlohmann::json::parse(metadata_text(file, "config")), path + ": metadata 'config'");
+    validate(model.config);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(str(path, ": metadata 'config': ", e.what()));
+  } catch (const UsageError& e) {  // the file's fault, not the caller's
+    throw Error(str(path, ": ", e.what()));
+  }
+  try {
+    model.preprocessing = preprocessing_from_string(metadata_text(file, "preprocessing"));
+  } catch (const Error& e) {
+    throw Error(str(path, ": metadata 'preprocessing': ", e.what()));
+  }
+  model.level = static_cast<int>(metadata_integer(file, "level"));
+  model.old_weight = metadata_number(file, "old_weight");
+  model.statistic = metadata_number(file, "minibatch_stddev");
+  model.normal_critic = metadata_number(file, "normal_critic");
+  model.images = metadata_integer(file, "images");
+  model.split = read_split(file);
+  const NetworkConfig& network = model.config.network;
+  if (!(model.old_weight >= 0 && model.old_weight <= 1))
+    throw Error(str(path, ": metadata 'old_weight' is ", model.old_weight, ", expected 0 to 1"));
+  if (model.level < 2 || model.level > network.log2_resolution())
+    throw Error(str(path, ": metadata 'level' is ", model.level, ", expected 2 to ", network.log2_resolution()));
+  if (model.preprocessing.resolution != network.resolution || model.preprocessing.channels != network.channels)
+    throw Error(str(path, ": metadata 'preprocessing' makes images of ", model.preprocessing.resolution, "x",
+                    model.preprocessing.resolution, "x", model.preprocessing.channels, ", the networks take ",
+                    network.resolution, "x", network.resolution, "x", network.channels));
+  model.g = std::make_unique<Generator>(exec, network, std::nullopt);
+  model.d = std::make_unique<Discriminator>(exec, network, std::nullopt);
+  for (const Parameter& p : model.g->parameters()) read_parameter(file, p.name, p, p.var.value());
+  for (const Parameter& p : model.d->parameters()) read_parameter(file, p.name, p, p.var.value());
+  if (file.metadata.count("encoder") > 0) {
+    if (const std::int64_t level = metadata_integer(file, "encoder"); level != model.level)
+      throw Error(str(path, ": metadata 'encoder' is ", level, ", expected the level ", model.level));
+    model.encoder = std::make_unique<Encoder>(exec, network, model.level, std::nullopt);
+    for (const Parameter& p : model.encoder->parameters()) read_parameter(file, p.name, p, p.var.value());
+  }
+  if (file.metadata.count("calibration") > 0) {
+    Calibration c;
+    calibration_from_json(file.metadata.at("calibration"), path, c);
+    c.normal_terms = read_terms(file, "calibration.normal_terms");
+    c.abnormal_terms = read_terms(file, "calibration.abnormal_terms");
+    if (c.normal_terms.empty()) throw Error(str(path, ": calibration without tensor 'calibration.normal_terms'"));
+    if (file.tensors.count("calibration.normal_combined") > 0) {
+      const auto count = static_cast<std::int64_t>(c.normals());
+      const auto values = file.get("calibration.normal_combined", "F32", {count}).elements<float>();
+      c.normal_combined.assign(values.begin(), values.end());
+    }
+    c.map_mean = file.get("calibration.map_mean", "F32", {model.side(), model.side()}).elements<float>();
+    c.map_spread = file.get("calibration.map_spread", "F32", {model.side(), model.side()}).elements<float>();
+    model.calibration = std::move(c);
+  }
+  return model;
+}
+
+}  // namespace pgad

@@ -1,0 +1,96 @@
+#pragma once
+// The model file: both networks, what scoring needs beside them, and the configuration they came from.
+// Format: docs/formats.md.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "images/preprocess.h"
+#include "images/safetensors.h"
+#include "images/split.h"
+#include "layers/discriminator.h"
+#include "layers/encoder.h"
+#include "layers/generator.h"
+#include "model/config.h"
+
+namespace pgad {
+
+// The scores of an image, in the order of every table and file.
+inline constexpr int kTermCount = 5;   // those the search yields
+inline constexpr int kScoreCount = 6;  // and `combined`
+inline constexpr const char* kScoreNames[kScoreCount] = {"residual", "feature", "latent_critic",
+                                                         "paper",    "critic",  "combined"};
+enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kCombined };
+
+// Measured on images that were never trained on; see calibration.h for how.
+struct Calibration {
+  // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them.
+  std::vector<double> normal_terms, abnormal_terms;
+  // Cross-fitted `combined` of each normal, from which its threshold follows; float32 values. Empty if the file is
+  // older than this: cross_fit() derives them.
+  std::vector<double> normal_combined;
+  // combined = bias + sum over terms of weight * (term - mean) / spread.
+  double mean[kTermCount], spread[kTermCount], weight[kTermCount];
+  double bias = 0;
+  bool fitted = false;             // weights fitted to known abnormals; else equal
+  std::vector<std::string> notes;  // what the user should know of the fit; mostly none
+  // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size.
+  std::vector<float> map_mean, map_spread;
+
+  std::size_t normals() const { return normal_terms.size() / kTermCount; }
+  std::size_t abnormals() const { return abnormal_terms.size() / kTermCount; }
+};
+
+struct Model {
+  Config config;  // its run group holds defaults but for the seed: a model does not depend on where it was made
+  Preprocessing preprocessing;
+  int level = 2;             // log2 of the size the networks run at: below the full one if training ended early
+  double old_weight = 0;     // of the previous size's path, not 0 if training ended in a fade
+  double statistic = 0;      // minibatch-stddev's constant: its running mean over real batches
+  double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
+  std::int64_t images = 0;   // real images that trained it
+  RememberedSplit split;     // which images of its data set trained and calibrated it; empty in older files
+  std::optional<Calibration> calibration;
+  std::unique_ptr<Generator> g;  // the moving average
+  std::unique_ptr<Discriminator> d;
+  std::unique_ptr<Encoder> encoder;  // or null
+
+  int side() const { return 1 << level; }
+};
+
+// Views of parameters in the file's order, and the memory they point to.
+class ParameterViews {
+ public:
+  void add(const std::string& name, const Parameter& parameter, const Tensor& values);
+  void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<float> values);
+  void add(const std::string& name, const std::vector<std::uint64_t>& values);  // as I64, the same bits
+  const std::vector<SafeTensorView>& views() const { return views_; }
+
+ private:
+  std::vector<std::unique_ptr<std::vector<float>>> memory_;
+  std::vector<std::unique_ptr<std::vector<std::int64_t>>> integers_;
+  std::vector<SafeTensorView> views_;
+};
+
+// Reads a tensor of the file into `out`; Error if it is missing or of another type or shape.
+void read_parameter(const SafeTensorsFile& file, const std::string& name, const Parameter& parameter,
+                    const Tensor& out);
+
+// A metadata entry; Error naming the file and the key if it is missing or no number.
+std::string metadata_text(const SafeTensorsFile& file, const std::string& key);
+double metadata_number(const SafeTensorsFile& file, const std::string& key);
+std::int64_t metadata_integer(const SafeTensorsFile& file, const std::string& key);
+// The split of models and checkpoints; nothing is added for an empty one, and one is read from older files.
+void add_split(const RememberedSplit& split, ParameterViews& tensors, std::map<std::string, std::string>& metadata);
+RememberedSplit read_split(const SafeTensorsFile& file);
+
+// A double as text that reads back to the same bits.
+std::string exact(double value);
+
+void save_model(const std::string& path, const Model& model);
+// Throws Error naming the file and what is wrong with it.
+Model load_model(Exec& exec, const std::string& path);
+
+}  // namespace pgad

@@ -1,0 +1,112 @@
+#include "training/encoder_trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "autograd/ops.h"
+#include "engine/rng.h"
+
+namespace pgad {
+namespace {
+
+constexpr std::uint64_t kStream = 0x656e636f64657231;  // of the images' order
+constexpr int kReportEvery = 20;                       // steps
+
+}  // namespace
+
+EncoderStep::EncoderStep(Exec& exec, const Model& model, const Encoder& encoder, std::int64_t batch)
+    : exec_(exec),
+      model_(model),
+      encoder_(encoder),
+      adam_(exec, {0.9, 0.999, 1e-8}, encoder.parameters()),
+      images_(exec, {batch, model.side(), model.side(), model.config.network.channels}),
+      statistic_(constant(exec, model.statistic)),
+      old_weight_(model.old_weight > 0 ? constant(exec, model.old_weight) : Var()) {}
+
+void EncoderStep::step() {
+  const Model& m = model_;
+  Var x(exec_, images_.tensor());
+  if (old_weight_.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight_);
+  const Var z = encoder_.forward(x);
+  Var dz;
+  {
+    const PreparedScope scope(exec_, frozen_);
+    const auto features_of = [&](const Var& image) {
+      return m.d->forward(image, m.level, old_weight_, statistic_).features;
+    };
+    Var features;
+    {
+      const HistoryScope off(false);
+      features = features_of(x);
+    }
+    const Var leaf(exec_, z.value(), /*requires_grad=*/true);
+    const Var drawn = m.g->forward(leaf, m.level, old_weight_);
+    const Var loss = encoder_loss(x, drawn, features, features_of(drawn), m.config.encoder.feature_weight);
+    dz = grad(loss, std::span(&leaf, 1))[0];
+    loss_ = loss.value();
+  }
+  std::vector<Var> leaves;
+  for (const Parameter& p : encoder_.parameters()) leaves.push_back(p.var);
+  const std::vector<Var> gradients = grad(std::span(&z, 1), std::span(&dz, 1), leaves);
+  norm_ = squared_norm(exec_, gradients);
+  adam_.apply(encoder_.parameters(), gradients, norm_);
+}
+
+EncoderStep::Result EncoderStep::run(double lr) {
+  images_.upload();
+  adam_.prepare(lr);
+  if (graph_)
+    graph_->replay();
+  else
+    graph_.emplace(exec_, [this] { step(); });
+  const Result r{exec_.read<float>(loss_)[0], !std::isfinite(exec_.read<float>(norm_)[0])};
+  if (!r.skipped) adam_.advance();
+  return r;
+}
+
+void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64_t seed,
+                   const std::function<void(const EncoderProgress&)>& on_progress) {
+  using Clock = std::chrono::steady_clock;
+  const EncoderConfig& config = model.config.encoder;
+  const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
+  auto encoder = std::make_unique<Encoder>(exec, model.config.network, model.level, seed);
+  EncoderStep step(exec, model, *encoder, batch);
+
+  std::vector<long> order, wanted(static_cast<std::size_t>(batch));
+  const auto begin = Clock::now();
+  double recent = 0;  // loss
+  std::int64_t taken = 0;
+  int skipped_in_row = 0;
+  for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
+    for (std::int64_t i = 0; i < batch; ++i) {
+      const std::int64_t at = (done + i) % images.size();
+      if (at == 0 || order.empty()) {  // each pass has its own order
+        order.resize(static_cast<std::size_t>(images.size()));
+        std::iota(order.begin(), order.end(), 0L);
+        Rng rng(seed, kStream + static_cast<std::uint64_t>((done + i) / images.size()));
+        shuffle(order, rng);
+      }
+      wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
+    }
+    images.fetch(wanted, model.side(), step.images().data());
+    // Falling to 0: the encoder is not averaged.
+    const double progress = static_cast<double>(done) / static_cast<double>(total);
+    const EncoderStep::Result r = step.run(config.lr * (1 - progress));
+    skipped_in_row = r.skipped ? skipped_in_row + 1 : 0;
+    taken += !r.skipped;
+    const bool last = done + batch >= total;
+    if (skipped_in_row >= model.config.optimizer.max_skipped_steps || (last && taken == 0))
+      throw Error(str("the encoder diverged: ", skipped_in_row,
+                      " steps in a row had gradients that are not finite, after ", done + batch,
+                      " images; lower --encoder-lr"));
+    if (!r.skipped) recent = taken == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
+    if (on_progress && number % kReportEvery == 0) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});
+    }
+  }
+  model.encoder = std::move(encoder);
+}
+
+}  // namespace pgad

@@ -1,0 +1,397 @@
+#include "training/trainer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "autograd/ops.h"
+#include "engine/log.h"
+#include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/pictures.h"
+#include "kernels/random/random.h"
+#include "model/config_io.h"
+#include "training/training_time.h"
+
+namespace pgad {
+namespace {
+
+// Random streams of a run; the counter within each says which image or step.
+enum Stream : std::uint64_t {
+  kNormalOrder = 1,
+  kAbnormalOrder,
+  kNormalMirror,
+  kAbnormalMirror,
+  kDiscriminatorLatents,
+  kGeneratorLatents,
+  kMix,
+  kPick,
+  kSampleLatents,
+};
+constexpr std::uint64_t stream_of(Stream kind, std::int64_t counter) {
+  return (static_cast<std::uint64_t>(kind) << 56) + static_cast<std::uint64_t>(counter);
+}
+
+constexpr std::int64_t kLogImages = 500;  // a line of log.jsonl every so many
+constexpr int kSampleGrid = 8;            // samples are kSampleGrid x kSampleGrid images
+
+void draw_latents(Exec& exec, LatentDistribution distribution, std::uint64_t seed, std::uint64_t stream,
+                  const Tensor& out) {
+  run(kDrawLatents, exec,
+      DrawLatentsArgs<float>{seed, stream, out.numel(), distribution == LatentDistribution::kUniform,
+                             out.data<float>()});
+}
+
+double peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+}  // namespace
+
+Config portable(const Config& config) {
+  Config c = config;
+  const std::uint64_t seed = c.run.seed;
+  c.run = RunConfig{};
+  c.run.seed = seed;
+  c.data.path.clear();
+  return c;
+}
+
+Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data, TrainingImagesOptions options)
+    : exec_(exec),
+      config_(config),
+      preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data.fit)),
+      networks_(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
+                config.run.seed),
+      stored_config_(config_to_json(portable(config)).dump()),
+      split_(data.split) {
+  options.threads = exec.threads();
+  normal_ = std::make_unique<TrainingImages>(data.train_normal, data.source, preprocessing_, options);
+  const bool use_abnormal = config.objective.gamma < 1;  // gamma = 1 is a plain GAN: AnoGAN's
+  abnormal_ = std::make_unique<TrainingImages>(use_abnormal ? data.train_abnormal : std::vector<Sample>{}, data.source,
+                                               preprocessing_, options);
+}
+
+bool Trainer::resume() {
+  const auto checkpoints = list_checkpoints(config_.run.out);
+  for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it) {
+    try {
+      state_ = load_checkpoint(it->second, networks_);
+      saved_images_ = state_.images;
+      return true;
+    } catch (const Error& e) {
+      log_warning(str("passing over a damaged checkpoint: ", e.what()));
+    }
+  }
+  state_ = {};
+  return false;
+}
+
+// Each pass over the data has an order of its own, a function of the seed, the stream and the pass.
+long Trainer::index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position) {
+  const std::int64_t epoch = position / images.size();
+  Order& order = orders_[stream];
+  if (order.epoch != epoch) {
+    order.epoch = epoch;
+    order.indices.resize(static_cast<std::size_t>(images.size()));
+    std::iota(order.indices.begin(), order.indices.end(), 0L);
+    Rng rng(config_.run.seed, stream_of(static_cast<Stream>(stream), epoch));
+    shuffle(order.indices, rng);
+  }
+  return order.indices[static_cast<std::size_t>(position % images.size())];
+}
+
+void Trainer::fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out) {
+  const int side = 1 << step_->shape().level;
+  const std::int64_t count = step_->shape().batch;
+  std::vector<long> indices;
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + i));
+  images.fetch(indices, side, out.data());
+  indices.clear();
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + count + i));
+  images.prefetch(indices);
+}
+
+void Trainer::mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const {
+  if (!config_.data.mirror) return;
+  const std::size_t side = std::size_t{1} << step_->shape().level;
+  const auto channels = static_cast<std::size_t>(config_.network.channels);
+  const std::size_t floats = side * side * channels;
+  for (std::size_t n = 0; n < images.size() / floats; ++n) {
+    Rng rng(config_.run.seed, stream_of(static_cast<Stream>(stream), first + static_cast<std::int64_t>(n)));
+    if (rng.uniform() < 0.5) continue;
+    for (std::size_t y = 0; y < side; ++y) {
+      float* row = images.data() + n * floats + y * side * channels;
+      for (std::size_t x = 0; x < side / 2; ++x)
+        std::swap_ranges(row + x * channels, row + (x + 1) * channels, row + (side - 1 - x) * channels);
+    }
+  }
+}
+
+TrainStepShape Trainer::shape_of(const Phase& phase) const {
+  return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0};
+}
+
+// What a step leaves of the moving averages' old values.
+double Trainer::average_kept(const Phase& phase) const {
+  return std::pow(0.5, phase.batch / (config_.optimizer.ema_half_life_kimg * 1000));
+}
+
+void Trainer::fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step) {
+  const std::uint64_t seed = config_.run.seed;
+  const auto distribution = config_.network.latent_distribution;
+  fetch(*normal_, kNormalOrder, images, step_->real());
+  mirror(step_->real(), kNormalMirror, images);
+  if (step_->shape().with_abnormal) {
+    fetch(*abnormal_, kAbnormalOrder, images, step_->abnormal());
+    mirror(step_->abnormal(), kAbnormalMirror, images);
+  }
+  draw_latents(exec_, distribution, seed, stream_of(kDiscriminatorLatents, step), step_->d_latents());
+  draw_latents(exec_, distribution, seed, stream_of(kGeneratorLatents, step), step_->g_latents());
+  Rng mix(seed, stream_of(kMix, step)), pick(seed, stream_of(kPick, step));
+  for (float& v : step_->mix()) v = static_cast<float>(mix.uniform());
+  for (float& v : step_->pick()) v = pick.uniform() < config_.objective.gamma ? 1.f : 0.f;
+  step_->set_old_weight(phase.old_weight);
+  step_->set_ema_weight(1 - average_kept(phase));
+  step_->send_inputs();
+  filled_for_ = images;
+}
+
+void Trainer::open_log() {
+  const std::string path = (std::filesystem::path(config_.run.out) / "log.jsonl").string();
+  // Lines behind the checkpoint belong to steps that will be taken again.
+  std::string kept;
+  if (state_.log_bytes > 0 && std::filesystem::exists(path)) kept = read_file(path);
+  if (static_cast<std::int64_t>(kept.size()) > state_.log_bytes)
+    kept.resize(static_cast<std::size_t>(state_.log_bytes));
+  state_.log_bytes = static_cast<std::int64_t>(kept.size());
+  write_file_atomically(path, kept);
+}
+
+void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second) {
+  const auto number = [](double v) {
+    return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
+  };
+  const nlohmann::ordered_json line = {{"kimg", static_cast<double>(state_.images) / 1000},
+                                       {"step", state_.steps},
+                                       {"resolution", 1 << phase.level},
+                                       {"alpha", 1 - phase.old_weight},
+                                       {"batch", phase.batch},
+                                       {"lr", phase.lr},
+                                       {"d_loss", number(r.d_loss)},
+                                       {"g_loss", number(r.g_loss)},
+                                       {"penalty", number(r.penalty)},
+                                       {"d_real", number(r.d_real)},
+                                       {"d_fake", number(r.d_fake)},
+                                       {"d_abnormal", number(r.d_abnormal)},
+                                       {"d_grad_norm", number(r.d_grad_norm)},
+                                       {"g_grad_norm", number(r.g_grad_norm)},
+                                       {"input_gradient_norm", number(r.gradient_norm)},
+                                       {"minibatch_stddev", number(state_.statistic)},
+                                       {"skipped", state_.skipped},
+                                       {"images_per_second", images_per_second},
+                                       {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
+                                       {"peak_rss_mb", peak_megabytes()}};
+  const std::string text = line.dump() + "\n";
+  ensure_directory(config_.run.out);  // it may have been removed
+  std::ofstream file((std::filesystem::path(config_.run.out) / "log.jsonl").string(), std::ios::app | std::ios::binary);
+  file << text << std::flush;
+  if (!file) throw Error(str(config_.run.out, "/log.jsonl: cannot write: ", std::strerror(errno)));
+  state_.log_bytes += static_cast<std::int64_t>(text.size());
+}
+
+void Trainer::save_samples(const Phase& phase) {
+  const std::int64_t count = kSampleGrid * kSampleGrid;
+  const Tensor z = exec_.empty({count, config_.network.latent()});
+  draw_latents(exec_, config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
+  const HistoryScope off(false);
+  const Var old_weight = phase.fading() ? constant(exec_, phase.old_weight) : Var();
+  const Tensor images = networks_.g_ema.forward(Var(exec_, z), phase.level, old_weight).value();
+  char name[64];
+  std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
+  ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
+  write_png(
+      (std::filesystem::path(config_.run.out) / "samples" / name).string(),
+      picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
+}
+
+void Trainer::save_checkpoint() {
+  ensure_directory((std::filesystem::path(config_.run.out) / "checkpoints").string());
+  pgad::save_checkpoint(checkpoint_path(config_.run.out, state_.images), networks_, state_, stored_config_, split_);
+  saved_images_ = state_.images;
+  auto all = list_checkpoints(config_.run.out);
+  while (static_cast<int>(all.size()) > std::max(1, config_.run.keep_checkpoints)) {
+    std::filesystem::remove(all.begin()->second);
+    all.erase(all.begin());
+  }
+}
+
+StopReason Trainer::run(const std::atomic<bool>& stop,
+                        const std::function<void(const TrainingProgress&)>& on_progress) {
+  try {
+    const StopReason reason = run_steps(stop, on_progress);
+    if (state_.steps > 0 && state_.images != saved_images_) save_checkpoint();
+    return reason;
+  } catch (const std::exception&) {
+    // An image that has gone, a log that cannot be written: the steps until then are not lost.
+    if (!in_step_ && state_.steps > 0 && state_.images != saved_images_) {
+      try {
+        save_checkpoint();
+      } catch (const std::exception&) {  // the first error is the one to tell
+      }
+    }
+    throw;
+  }
+}
+
+StopReason Trainer::run_steps(const std::atomic<bool>& stop,
+                              const std::function<void(const TrainingProgress&)>& on_progress) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+  };
+  const auto kimg = [](double k) { return static_cast<std::int64_t>(std::llround(k * 1000)); };
+  const std::int64_t total = kimg(config_.schedule.total_kimg);
+  const int log2_resolution = config_.network.log2_resolution();
+
+  ensure_directory((std::filesystem::path(config_.run.out) / "checkpoints").string());
+  ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
+  open_log();
+
+  const TrainingKinds work = training_kinds(config_, estimate_training(config_, exec_.device()), state_.images);
+  TrainingTime time(work.kinds);
+
+  const auto session = Clock::now();
+  const double seconds_before = state_.seconds;
+  std::int64_t next_log = (state_.images / kLogImages + 1) * kLogImages;
+  const auto next_multiple = [&](double every_kimg) {
+    const std::int64_t every = kimg(every_kimg);
+    return every > 0 ? (state_.images / every + 1) * every : std::numeric_limits<std::int64_t>::max();  // 0: never
+  };
+  std::int64_t next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
+  std::int64_t next_sample = next_multiple(config_.run.sample_kimg);
+  StopReason reason = StopReason::kFinished;
+  double recent_speed = 0;
+
+  while (state_.images < total) {
+    if (stop) {
+      reason = StopReason::kInterrupted;
+      break;
+    }
+    if (config_.run.time_budget_minutes > 0 && state_.seconds >= config_.run.time_budget_minutes * 60) {
+      reason = StopReason::kTimeBudget;
+      break;
+    }
+    const auto step_begin = Clock::now();
+    const Phase phase = phase_at(config_.schedule, log2_resolution, state_.images);
+    const TrainStepShape shape = shape_of(phase);
+    if (state_.level != 0 && (state_.level != phase.level || state_.fading != phase.fading())) {
+      networks_.g_adam.reset();
+      networks_.d_adam.reset();
+    }
+    state_.level = phase.level;
+    state_.fading = phase.fading();
+    if (!step_ || !(step_->shape() == shape)) {
+      step_.reset();
+      exec_.trim();
+      step_.emplace(exec_, networks_, config_.network, config_.objective, shape);
+      filled_for_ = -1;
+    }
+
+    if (filled_for_ != state_.images) {
+      try {
+        fill_inputs(phase, state_.images, state_.steps);
+      } catch (const DataError& e) {  // saved by run()
+        throw DataError(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
+      }
+    }
+    in_step_ = true;
+    networks_.d_adam.prepare(phase.lr);
+    networks_.g_adam.prepare(phase.lr);
+    step_->start();
+    // While a GPU is at it: what the next step needs.
+    const std::int64_t then = state_.images + phase.batch;
+    if (then < total) {
+      const Phase next = phase_at(config_.schedule, log2_resolution, then);
+      try {
+        if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
+      } catch (const DataError&) {  // an image has become unreadable: the next step's error, if there is one
+        filled_for_ = -1;
+      }
+    }
+    const TrainStepResult result = step_->finish();
+    if (!result.d_skipped) networks_.d_adam.advance();
+    if (!result.g_skipped) networks_.g_adam.advance();
+    const bool skipped = result.d_skipped || result.g_skipped;
+    state_.skipped += skipped;
+    state_.skipped_in_row = skipped ? state_.skipped_in_row + 1 : 0;
+    if (std::isfinite(result.statistic)) {
+      const double keep = average_kept(phase);
+      state_.statistic =
+          state_.has_statistic ? keep * state_.statistic + (1 - keep) * result.statistic : result.statistic;
+      state_.has_statistic = true;
+    }
+    state_.images_before_last_step = state_.images;
+    state_.images += phase.batch;
+    state_.steps += 1;
+    state_.seconds = seconds_before + seconds_since(session);
+    if (state_.skipped_in_row >= config_.optimizer.max_skipped_steps)
+      throw Error(str("training diverged: ", state_.skipped_in_row,
+                      " steps in a row had gradients that are not finite, at ",
+                      static_cast<double>(state_.images) / 1000, " kimg, resolution ", 1 << phase.level,
+                      "; lower --lr or raise --r1-weight. The last checkpoint is intact"));
+    in_step_ = false;
+
+    const double speed = phase.batch / std::max(1e-9, seconds_since(step_begin));
+    recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
+    const bool log_now = state_.images >= next_log || state_.images >= total;
+    if (log_now) {
+      log(phase, result, recent_speed);
+      next_log = (state_.images / kLogImages + 1) * kLogImages;
+    }
+    if (state_.images >= next_sample || (state_.images >= total && config_.run.sample_kimg > 0)) {
+      save_samples(phase);
+      next_sample = next_multiple(config_.run.sample_kimg);
+    }
+    if (state_.images >= next_checkpoint) {
+      save_checkpoint();
+      next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
+    }
+    const auto kind = std::ranges::find(work.levels, phase.level) - work.levels.begin();
+    time.step(static_cast<std::size_t>(kind), seconds_since(step_begin));
+    if (on_progress) {
+      std::optional<double> left = time.seconds_left();
+      if (left && config_.run.time_budget_minutes > 0)
+        *left = std::clamp(config_.run.time_budget_minutes * 60 - state_.seconds, 0.0, *left);
+      on_progress({phase, state_.images, total, recent_speed, left, log_now});
+    }
+  }
+  return reason;
+}
+
+Model Trainer::model() const {
+  // The phase of the last step taken: what lies behind it has not been trained yet.
+  const Phase phase = phase_at(config_.schedule, config_.network.log2_resolution(), state_.images_before_last_step);
+  Model m;
+  m.config = portable(config_);
+  m.preprocessing = preprocessing_;
+  m.level = phase.level;
+  m.old_weight = phase.old_weight;
+  m.statistic = state_.statistic;
+  m.images = state_.images;
+  m.split = split_;
+  m.g = std::make_unique<Generator>(networks_.g_ema);
+  m.d = std::make_unique<Discriminator>(networks_.d);
+  return m;
+}
+
+}  // namespace pgad
