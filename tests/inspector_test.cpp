@@ -239,6 +239,20 @@ std::string said(const Call& call) {
   return "nothing was thrown";
 }
 
+// Opened by one thread, searched by another: the device is current in both.
+TEST(Inspector, OnTheEmulatedGpu) {
+  InspectorOptions options = one_thread();
+  options.device = "cuda-emulated";
+  Inspector inspector(shared().model, options);
+  EXPECT_NE(inspector.device().find("emulated"), std::string::npos) << inspector.device();
+  for (int i = 0; i < 2; ++i) {
+    const Result r = inspector.inspect(view(digit(i)));
+    const Result& expected = alone()[static_cast<std::size_t>(i)];
+    for (const std::string& name : Inspector::score_names())
+      EXPECT_NEAR(r.score(name), expected.score(name), 1e-3 * (1 + std::abs(expected.score(name)))) << name;
+  }
+}
+
 TEST(Inspector, BadRequestsAreSaidInWords) {
   const auto open = [](const std::string& name, const std::string& value) {
     InspectorOptions options = one_thread();
