@@ -9,12 +9,12 @@
 namespace pgad {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json read(const std::string& path) {
-  if (!std::filesystem::exists(path)) return Json::object();
+OrderedJson read(const std::string& path) {
+  if (!std::filesystem::exists(path)) return OrderedJson::object();
   try {
-    Json json = Json::parse(read_file(path));
+    OrderedJson json = OrderedJson::parse(read_file(path));
     if (json.is_object()) return json;
   } catch (const nlohmann::json::exception&) {
   }
@@ -27,9 +27,9 @@ void load_tuning(Exec& exec, const std::string& path) {
   if (path.empty() || !exec.runtime()) return;
   auto& tuner = exec.library<Tuner>();
   tuner.measuring = true;
-  const Json all = read(path);
+  const OrderedJson all = read(path);
   try {
-    for (const Json& entry : all.value(exec.runtime()->tuning_key(), Json::array())) {
+    for (const OrderedJson& entry : all.value(exec.runtime()->tuning_key(), OrderedJson::array())) {
       Tuner::Choice choice{entry.at("version"), {}};
       for (const auto& [name, time] : entry.at("microseconds").items()) choice.microseconds.emplace_back(name, time);
       tuner.choices.insert_or_assign({entry.at("kernel"), entry.at("shape")}, choice);
@@ -41,9 +41,9 @@ void load_tuning(Exec& exec, const std::string& path) {
 
 void save_tuning(Exec& exec, const std::string& path) {
   if (path.empty() || !exec.runtime()) return;
-  Json all = read(path), mine = Json::array();
+  OrderedJson all = read(path), mine = OrderedJson::array();
   for (const auto& [key, choice] : exec.library<Tuner>().choices) {
-    Json times = Json::object();
+    OrderedJson times = OrderedJson::object();
     for (const auto& [name, time] : choice.microseconds) times[name] = time;
     mine.push_back(
         {{"kernel", key.first}, {"shape", key.second}, {"version", choice.version}, {"microseconds", times}});
@@ -55,11 +55,11 @@ void save_tuning(Exec& exec, const std::string& path) {
 std::string tuning_table(const std::string& path) {
   if (!std::filesystem::exists(path)) throw Error(str(path, ": no such file"));
   std::string table;
-  const Json all = read(path);
+  const OrderedJson all = read(path);
   try {
     for (const auto& [gpu, entries] : all.items()) {
       table += gpu + "\n";
-      for (const Json& entry : entries) {
+      for (const OrderedJson& entry : entries) {
         char line[200];
         std::snprintf(line, sizeof line, "  %-16s %-36s %-14s", entry.at("kernel").get<std::string>().c_str(),
                       entry.at("shape").get<std::string>().c_str(), entry.at("version").get<std::string>().c_str());
