@@ -85,6 +85,7 @@ int soak(const std::string& model, int count) {
   }
   std::atomic<int> next = 0, others = 0;
   std::atomic<double> quarter = 0;
+  std::atomic<bool> measured = false;
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t)
     threads.emplace_back([&] {
@@ -95,10 +96,11 @@ int soak(const std::string& model, int count) {
         others += digest(inspector.inspect(pictures.at(k))) != expected[k % kKinds];
         if (i == count / 4) quarter = resident_mb();
       }
-      while (next < count + static_cast<int>(kThreads)) std::this_thread::yield();  // all are open when memory is read
+      while (!measured) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // all are open until memory is read
     });
   while (next < count + static_cast<int>(kThreads)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const double all = resident_mb();
+  measured = true;
   for (std::thread& thread : threads) thread.join();
   std::printf(
       "%zu threads, %zu Inspectors, %d pictures: %d with other bits; resident %.1f MB after a quarter, %.1f MB at the "
