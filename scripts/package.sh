@@ -5,7 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-build/packages}")
-command -v dpkg-shlibdeps >/dev/null || { echo "package.sh: needs dpkg-dev: apt-get install dpkg-dev" >&2; exit 2; }
+for tool in dpkg-shlibdeps file; do
+  command -v $tool >/dev/null || { echo "package.sh: needs $tool: apt-get install dpkg-dev file" >&2; exit 2; }
+done
 scripts/setup.sh
 cmake -S . -B build/package -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF >/dev/null
 cmake --build build/package -- --quiet

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "package_check.sh: needs root, to install packages" >&2; exit 2; }
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends dpkg-dev >/dev/null
+apt-get install -y -qq --no-install-recommends dpkg-dev file >/dev/null
 scripts/package.sh build/packages
 apt-get install -y -qq --no-install-recommends ./build/packages/*.deb gcc g++ make cmake pkg-config python3 >/dev/null
 
