@@ -195,7 +195,7 @@ TEST(Inspector, CancelsAndReportsProgress) {
 // A stream is searched together, also after a first picture that came alone.
 TEST(Inspector, AStreamFillsItsSlots) {
   InspectorOptions options = one_thread();
-  options.more = {{"steps", "50"}, {"batch", "6"}, {"start", "random"}, {"patience", "0"}};
+  options.more = {{"steps", "400"}, {"batch", "6"}, {"start", "random"}, {"patience", "0"}};
   std::set<Ticket> round;
   std::size_t most = 0;
   options.on_progress = [&](Ticket ticket, double share) {
