@@ -386,7 +386,7 @@ int generate(const Options& o) {
   const FolderLock lock = lock_out(o, progress);
   const HistoryScope off(false);
   Exec& exec = *s.exec;
-  const Var old_weight = s.model.old_weight > 0 ? constant(exec, s.model.old_weight) : Var();
+  const Stage stage = s.model.stage(exec);
   const std::int64_t side = s.model.side(), c = network.channels, pixels = side * side;
   std::vector<float> nchw(static_cast<std::size_t>(count * c * pixels));
   std::vector<float> all;
@@ -394,7 +394,7 @@ int generate(const Options& o) {
   for (std::int64_t first = 0; first < count; first += kBatch) {
     const std::int64_t n = std::min(kBatch, count - first), d = network.latent();
     const std::span<const float> part(z.data() + first * d, static_cast<std::size_t>(n * d));
-    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), s.model.level, old_weight);
+    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), stage);
     const std::vector<float> values = exec.read<float>(image.value());
     all.insert(all.end(), values.begin(), values.end());
   }
@@ -429,7 +429,7 @@ int info(const Options& o) {
             << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
             << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
-            << "minibatch stddev  " << m.statistic << "\n"
+            << "minibatch stddev  " << m.stddev << "\n"
             << "encoder           "
             << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n"
             << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())

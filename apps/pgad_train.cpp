@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <iomanip>
 
-#include "model/make_exec.h"
 #include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
@@ -17,6 +16,7 @@
 #include "inspection/calibration.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
+#include "model/make_exec.h"
 #include "model/tuning_file.h"
 #include "training/encoder_trainer.h"
 #include "training/estimate.h"
@@ -138,10 +138,10 @@ int dry_run(const Config& config) {
 }
 
 // The encoder that an earlier call trained for this very model before it was interrupted; null if there is none.
-std::unique_ptr<Encoder> finished_encoder(Exec& exec, const std::string& path, const Model& model) {
+std::shared_ptr<const Encoder> finished_encoder(Exec& exec, const std::string& path, const Model& model) {
   try {
     Model earlier = load_model(exec, path);
-    if (earlier.images == model.images && earlier.statistic == model.statistic &&
+    if (earlier.images == model.images && earlier.stddev == model.stddev &&
         config_to_json(earlier.config) == config_to_json(model.config))
       return std::move(earlier.encoder);
   } catch (const Error&) {  // no such file, or another program's
@@ -233,7 +233,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
     reason = trainer.run(stop_requested, [&](const TrainingProgress& p) {
       std::ostringstream line;
       const int side = 1 << p.phase.level;
-      line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << 1 - p.phase.old_weight << "  "
+      line << std::fixed << std::setprecision(2) << side << "x" << side << "  alpha " << p.phase.alpha << "  "
            << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
            << std::setprecision(0) << p.images_per_second << " images/s" << time_left_text(p.seconds_left) << then;
       progress.update(line.str());
@@ -258,7 +258,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   }
   if (reason == StopReason::kTimeBudget)
     progress.say(str("time budget used up at ", static_cast<double>(state.images) / 1000, " kimg"));
-  if (model.side() < config.network.resolution || model.old_weight > 0)
+  if (model.side() < config.network.resolution || model.alpha < 1)
     progress.say(str("note: growing had not ended; the model works at ", model.side(), "x", model.side()));
 
   try {

@@ -53,6 +53,12 @@ const Tensor& Var::saved() const {
   return node_->saved;
 }
 
+void Var::set_value(Tensor value) {
+  PGAD_CHECK(defined() && !node_->op && value.shape() == shape() && value.dtype() == dtype(), value.shape(), " for ",
+             shape());
+  node_->value = std::move(value);
+}
+
 bool Var::requires_grad() const { return defined() && node_->requires_grad; }
 
 double Var::item() const {

@@ -26,6 +26,8 @@ class Var {
   bool requires_grad() const;
   // What the operation that made it kept for its vjp; undefined where it keeps nothing.
   const Tensor& saved() const;
+  // Gives a leaf another tensor of the same shape and type, for all copies of it; before anything is computed from it.
+  void set_value(Tensor value);
   // The same value without its history.
   Var detach() const { return Var(exec(), value()); }
   // The single element; reads memory on the host, so not inside a recorded step.

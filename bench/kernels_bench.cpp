@@ -215,10 +215,10 @@ void measure_maps(std::int64_t n, std::int64_t side, std::int64_t c) {
   measure("minibatch_stddev" + at, kMinibatchStddev, MinibatchStddevArgs<float>{4, n / 4, side * side * c, x, b});
   measure("minibatch_stddev_vjp" + at, kMinibatchStddevVjp,
           MinibatchStddevVjpArgs<float>{4, n / 4, side * side * c, x, b, z});
-  measure("squared_norm" + at, kSquaredNorm, SquaredNormArgs<float>{1, {{{all, x}}}, nullptr, b, large});
+  measure("squared_norm" + at, kSquaredNorm, SquaredNormArgs<float>{all, x, b, large});
   measure("l1" + at, kL1, L1Args<float>{n, side * side * c, x, y, b, z, 1.f, 1.f});
-  measure("adam" + at, kAdam, AdamArgs<float>{1, {{{all, x, y, z, large}}}, filled(3), b, 0.f, 0.99f, 1e-8f});
-  measure("ema" + at, kEma, EmaArgs<float>{1, {{{all, x, y}}}, b});
+  measure("adam" + at, kAdam, AdamArgs<float>{all, x, y, z, large, filled(3), b, 0.f, 0.99f, 1e-8f});
+  measure("ema" + at, kEma, EmaArgs<float>{all, x, y, b});
 }
 
 // doubled: x has half the side.

@@ -43,8 +43,8 @@ void bench(const Options& o) {
 
   std::function<void()> step;
   std::optional<pgad::Networks> networks;
-  std::optional<pgad::Generator> g;
-  std::optional<pgad::Discriminator> d;
+  std::shared_ptr<const pgad::Generator> g;
+  std::shared_ptr<const pgad::Discriminator> d;
   std::optional<pgad::TrainStep> train;
   std::optional<pgad::LatentSearch> search;
   if (o.mode == "train") {
@@ -66,8 +66,8 @@ void bench(const Options& o) {
     pgad::ScoringConfig scoring;
     scoring.gamma = 0.5;
     scoring.steps = 1 << 30;
-    g.emplace(exec, network, 1);
-    d.emplace(exec, network, 1);
+    g = pgad::make_generator(exec, network, 1);
+    d = pgad::make_discriminator(exec, network, 1);
     pgad::SearchModel model{&*g, &*d, network, pgad::Loss::kLogistic, level};
     search.emplace(exec, model, scoring, batch);
     std::vector<int> slots;

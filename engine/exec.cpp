@@ -14,8 +14,8 @@ Exec::Exec(Device device, int threads, Implementation implementation, Precision 
       isa_(isa),
       runtime_(make_runtime(device)),
       stats_(std::make_shared<AllocatorStats>()),
-      own_pool_(std::make_shared<Pool>(stats_, runtime_)),
-      pool_(own_pool_) {
+      own_pool_(std::make_shared<Pool>(stats_, runtime_)) {
+  now_.pool = own_pool_;
   if (device.type == DeviceType::kCpu && precision != Precision::kFp32)
     throw UsageError("precision: the CPU computes in fp32 only; expected fp32");
 }
@@ -34,11 +34,19 @@ ThreadScope::ThreadScope(const Exec& exec) : threads_before_(omp_get_max_threads
 }
 ThreadScope::~ThreadScope() { omp_set_num_threads(threads_before_); }
 
-void Exec::guard_memory() { pool_ = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }
+void Exec::guard_memory() { now_.pool = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }
+
+void Exec::without_recording(const std::function<void()>& work) {
+  ExecScopeState state = now_;
+  state.recorded = nullptr;
+  state.pool = own_pool_;
+  const ExecScope scope(*this, std::move(state));
+  work();
+}
 
 Tensor Exec::empty(const Shape& shape, DType dtype) {
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
-  return Tensor(std::make_shared<Buffer>(pool_, bytes), shape, dtype);
+  return Tensor(std::make_shared<Buffer>(now_.pool, bytes), shape, dtype);
 }
 
 Tensor Exec::zeros(const Shape& shape, DType dtype) {

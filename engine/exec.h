@@ -33,6 +33,14 @@ struct RecordedCall {
   std::function<void(class Exec&)> call;
 };
 
+// What holds for the work that is done at the moment, and is changed for a while by an ExecScope.
+struct ExecScopeState {
+  std::shared_ptr<Pool> pool;                     // where tensors come from: a recorded step has one of its own
+  std::vector<RecordedCall>* recorded = nullptr;  // the step being recorded; null: none
+  PreparedWeights* prepared = nullptr;            // where prepared weights are kept; null: nowhere
+  bool capturing = false;                         // launches are captured instead of run
+};
+
 class Exec {
  public:
   // threads = 0: one per core. Throws Error where there is no such device.
@@ -55,7 +63,9 @@ class Exec {
   void synchronize() const {
     if (runtime_) runtime_->synchronize();
   }
-  std::string description() const { return runtime_ ? runtime_->description() : str("CPU, ", threads_, " threads, ", isa_name(isa_)); }
+  std::string description() const {
+    return runtime_ ? runtime_->description() : str("CPU, ", threads_, " threads, ", isa_name(isa_));
+  }
 
   // Uninitialised memory.
   Tensor empty(const Shape& shape, DType dtype = DType::kF32);
@@ -104,6 +114,8 @@ class Exec {
   const AllocatorStats& memory() const { return *stats_; }
   // Gives cached blocks back to the system, e.g. when the resolution changes.
   void trim() { own_pool_->trim(); }
+  // Memory is counted but not there, kernels are counted but not run: for estimates.
+  bool dry() const { return runtime_ && runtime_->dry(); }
 
   // The handles and caches of one library (e.g. cuDNN's), made at first use and kept as long as the Exec.
   template <class Library>
@@ -113,33 +125,20 @@ class Exec {
     return *static_cast<Library*>(slot.get());
   }
 
+  const ExecScopeState& now() const { return now_; }
   // Where prepared weights are kept at the moment; null: nowhere, they serve one call.
-  PreparedWeights* prepared_weights() const { return prepared_; }
+  PreparedWeights* prepared_weights() const { return now_.prepared; }
+  bool recording() const { return now_.recorded != nullptr; }
+  // Whether launches are being captured instead of run, see StepGraph.
+  bool capturing() const { return now_.capturing; }
+  void record(RecordedCall call) { now_.recorded->push_back(std::move(call)); }
   // Runs something whose results hold for all replays: it is not recorded, and its memory does not come from the step's
   // pool, where earlier calls of the step would overwrite it in the next replay.
-  template <class Work>
-  void without_recording(const Work& work) {
-    struct Recording {
-      Exec& exec;
-      std::vector<RecordedCall>* calls = std::exchange(exec.recorded_, nullptr);
-      std::shared_ptr<Pool> pool = std::exchange(exec.pool_, exec.own_pool_);
-      ~Recording() {
-        exec.recorded_ = calls;
-        exec.pool_ = std::move(pool);
-      }
-    };
-    const Recording goes_on_afterwards{*this};
-    work();
-  }
-
-  bool recording() const { return recorded_ != nullptr; }
-  // Whether launches are being captured instead of run, see StepGraph.
-  bool capturing() const { return capturing_; }
-  void record(RecordedCall call) { recorded_->push_back(std::move(call)); }
+  void without_recording(const std::function<void()>& work);
 
  private:
   friend class StepGraph;
-  friend class PreparedScope;
+  friend class ExecScope;
   void copy_in(void* to, const void* from, std::size_t bytes) const;
   void copy_out(void* to, const void* from, std::size_t bytes) const;
 
@@ -151,10 +150,7 @@ class Exec {
   std::shared_ptr<DeviceRuntime> runtime_;
   std::shared_ptr<AllocatorStats> stats_;
   std::shared_ptr<Pool> own_pool_;
-  std::shared_ptr<Pool> pool_;  // the recorded step's, while one is recorded
-  std::vector<RecordedCall>* recorded_ = nullptr;
-  PreparedWeights* prepared_ = nullptr;
-  bool capturing_ = false;
+  ExecScopeState now_;
   bool warned_of_graphs_ = false;  // that steps cannot be captured: said once
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
 };
@@ -172,17 +168,30 @@ class ThreadScope {
   int threads_before_;
 };
 
-// Keeps prepared weights in `store` until it ends; scopes may nest.
-class PreparedScope {
+// `state` holds until the scope ends; scopes may nest. Begin with exec.now() and change what is to be changed.
+class ExecScope {
  public:
-  PreparedScope(Exec& exec, PreparedWeights& store) : exec_(exec), before_(std::exchange(exec.prepared_, &store)) {}
-  ~PreparedScope() { exec_.prepared_ = before_; }
-  PreparedScope(const PreparedScope&) = delete;
-  PreparedScope& operator=(const PreparedScope&) = delete;
+  ExecScope(Exec& exec, ExecScopeState state) : exec_(exec), before_(std::exchange(exec.now_, std::move(state))) {}
+  ~ExecScope() { exec_.now_ = std::move(before_); }
+  ExecScope(const ExecScope&) = delete;
+  ExecScope& operator=(const ExecScope&) = delete;
 
  private:
   Exec& exec_;
-  PreparedWeights* before_;
+  ExecScopeState before_;
+};
+
+// Keeps prepared weights in `store`.
+class PreparedScope : public ExecScope {
+ public:
+  PreparedScope(Exec& exec, PreparedWeights& store) : ExecScope(exec, changed(exec, store)) {}
+
+ private:
+  static ExecScopeState changed(const Exec& exec, PreparedWeights& store) {
+    ExecScopeState state = exec.now();
+    state.prepared = &store;
+    return state;
+  }
 };
 
 }  // namespace pgad

@@ -80,7 +80,7 @@ class StagedInput {
  public:
   StagedInput() = default;
   StagedInput(Exec& exec, const Shape& shape) : tensor_(exec.zeros(shape)) {
-    const bool estimate_for_cpu = exec.device().dry && exec.device().type == DeviceType::kCpu;
+    const bool estimate_for_cpu = exec.dry() && exec.device().type == DeviceType::kCpu;
     if (exec.runtime() && !estimate_for_cpu) stage_ = std::make_shared<Stage>(exec, shape);
   }
 

@@ -2,6 +2,7 @@
 // Weights in the form that a kernel computes with (transformed, reordered), made once for as long as they stay the
 // same.
 
+#include <cstdint>
 #include <map>
 #include <tuple>
 
@@ -28,8 +29,12 @@ class PreparedWeights {
   void keep(const Tensor& weights, const Form& form, const Tensor& prepared) {
     entries_.insert_or_assign({weights.address(), form}, Entry{weights, prepared});
   }
-  void forget(const Tensor& weights) {
-    std::erase_if(entries_, [&](const auto& entry) { return entry.first.first == weights.address(); });
+  // Everything made of weights that lie in this tensor's memory, a whole network's for instance.
+  void forget(const Tensor& changed) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(changed.address());
+    std::erase_if(entries_, [&](const auto& entry) {
+      return reinterpret_cast<std::uintptr_t>(entry.first.first) - begin < changed.bytes();
+    });
   }
 
  private:

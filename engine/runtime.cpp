@@ -18,6 +18,7 @@ class DryRuntime : public DeviceRuntime {
     void hold(Queue) override {}
   };
 
+  bool dry() const override { return true; }
   std::string description() const override { return "estimate"; }
   std::string tuning_key() const override { return ""; }
   std::size_t free_bytes_impl() const override { return ~std::size_t{0}; }

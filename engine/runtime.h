@@ -39,6 +39,7 @@ class DeviceRuntime {
   // put another back would open a context there.
   virtual void make_current() const = 0;
 
+  virtual bool dry() const { return false; }    // counts memory and kernels instead of having and running them
   virtual std::string description() const = 0;  // for people, e.g. "NVIDIA H200, 139.8 GiB, sm_90"
   virtual std::string tuning_key() const = 0;   // what timings of kernels are valid for
   virtual int multiprocessors() const = 0;

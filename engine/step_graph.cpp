@@ -12,37 +12,41 @@ namespace pgad {
 StepGraph::StepGraph(Exec& exec, const std::function<void()>& step, const StepGraph* other)
     : exec_(exec),
       pool_(other ? other->pool_
-                  : std::make_shared<Pool>(exec.stats_, exec.runtime_, exec.pool_->guarded(), exec.own_pool_)) {
+                  : std::make_shared<Pool>(exec.stats_, exec.runtime_, exec.now_.pool->guarded(), exec.own_pool_)) {
   PGAD_CHECK(!exec.recording(), "a step graph is already being recorded");
-  std::swap(exec_.pool_, pool_);
-  exec_.recorded_ = &calls_;
-  const auto restore = [&] {
-    exec_.recorded_ = nullptr;
-    std::swap(exec_.pool_, pool_);
-    pool_->unpoison();
+  record(step);
+  if (exec_.runtime_) capture();
+}
+
+void StepGraph::record(const std::function<void()>& step) {
+  struct Unpoisoned {
+    Pool& pool;
+    ~Unpoisoned() { pool.unpoison(); }
   };
-  try {
-    // What a step prepares of weights that it changes itself serves this step only, each time anew.
-    PreparedWeights of_this_step(/*constant=*/false);
-    const PreparedScope scope(exec_, exec_.prepared_ != nullptr ? *exec_.prepared_ : of_this_step);
-    step();
-  } catch (...) {
-    restore();
-    throw;
-  }
-  restore();
-  if (!exec_.runtime_) return;
+  const Unpoisoned afterwards{*pool_};  // once all that was made below has been freed
+  // What a step prepares of weights that it changes itself serves this step only, each time anew.
+  PreparedWeights of_this_step(/*constant=*/false);
+  ExecScopeState state = exec_.now_;
+  state.pool = pool_;
+  state.recorded = &calls_;
+  if (state.prepared == nullptr) state.prepared = &of_this_step;
+  const ExecScope scope(exec_, std::move(state));
+  step();
+}
+
+// Replays the calls once, with the device noting them down instead of running them.
+void StepGraph::capture() {
+  ExecScopeState state = exec_.now_;
+  state.capturing = true;
+  const ExecScope scope(exec_, std::move(state));
   std::string why;
   exec_.runtime_->begin_capture();
-  exec_.capturing_ = true;
   try {
     for (const RecordedCall& recorded : calls_) recorded.call(exec_);
   } catch (...) {
-    exec_.capturing_ = false;
     (void)exec_.runtime_->end_capture(&why);
     throw;
   }
-  exec_.capturing_ = false;
   graph_ = exec_.runtime_->end_capture(&why);
   if (!graph_ && !std::exchange(exec_.warned_of_graphs_, true))
     log_warning("no graph of this step (" + why + "); its kernels are launched one by one");

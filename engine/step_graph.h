@@ -36,6 +36,9 @@ class StepGraph {
   const std::vector<RecordedCall>& calls() const { return calls_; }
 
  private:
+  void record(const std::function<void()>& step);
+  void capture();
+
   Exec& exec_;
   std::shared_ptr<Pool> pool_;
   std::vector<RecordedCall> calls_;

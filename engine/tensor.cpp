@@ -22,9 +22,11 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
   return out << ']';
 }
 
-Tensor Tensor::reshaped(const Shape& shape) const {
-  PGAD_CHECK(shape.numel() == numel(), "cannot view ", shape_, " as ", shape);
+Tensor Tensor::view(std::int64_t first, const Shape& shape, std::int64_t count) const {
+  PGAD_CHECK(shape.numel() == count && first >= 0 && first + count <= numel(), "cannot view ", shape, " at element ",
+             first, " of ", shape_);
   Tensor view = *this;
+  view.first_ += first;
   view.shape_ = shape;
   return view;
 }

@@ -1,8 +1,10 @@
 #pragma once
-// Tensor: a contiguous value type over a pooled buffer. Copies share memory; kernels write through data().
+// Tensor: a contiguous value type over a pooled buffer, or a view of a part of one. Copies and views share memory;
+// kernels write through data().
 // Images and feature maps are NHWC, convolution weights OHWI, dense weights [out, in].
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -57,13 +59,19 @@ class Tensor {
   DType dtype() const { return dtype_; }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
+  // Without memory: the shape alone. See Var::set_value.
+  static Tensor promised(const Shape& shape, DType dtype) { return Tensor(nullptr, shape, dtype); }
+
   // Where the elements lie, on whichever device: for kernels. Throws Error if T is not the element type.
   template <class T>
   T* data() const {
     PGAD_CHECK(buffer_ != nullptr && dtype_ == dtype_of<T>(), "tensor of shape ", shape_);
-    return static_cast<T*>(buffer_->data());
+    return static_cast<T*>(buffer_->data()) + first_;
   }
-  const void* address() const { return buffer_ ? buffer_->data() : nullptr; }
+  const void* address() const {
+    return buffer_ ? static_cast<const std::byte*>(buffer_->data()) + static_cast<std::size_t>(first_) * size_of(dtype_)
+                   : nullptr;
+  }
   // The elements, where they lie in the host's memory (else see Exec::upload and read). Throws Error if they don't.
   template <class T>
   std::span<T> span() const {
@@ -71,10 +79,17 @@ class Tensor {
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
   // The same memory under another shape of as many elements.
-  Tensor reshaped(const Shape& shape) const;
+  Tensor reshaped(const Shape& shape) const { return view(0, shape, numel()); }
+  // Where a view begins: the element of the tensor it was cut from.
+  std::int64_t first() const { return first_; }
+  // The elements from the first-th on, as many as the shape has, in the same memory.
+  Tensor view(std::int64_t first, const Shape& shape) const { return view(first, shape, shape.numel()); }
 
  private:
+  Tensor view(std::int64_t first, const Shape& shape, std::int64_t count) const;
+
   std::shared_ptr<Buffer> buffer_;
+  std::int64_t first_ = 0;  // element of the buffer
   Shape shape_;
   DType dtype_ = DType::kF32;
 };

@@ -26,7 +26,12 @@ int search_patience(const ScoringConfig& scoring, bool from_encoder) {
 }
 
 LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch)
-    : exec_(exec), model_(model), scoring_(scoring), batch_(batch), adam_{0.9, 0.999, 1e-8} {
+    : exec_(exec),
+      model_(model),
+      scoring_(scoring),
+      batch_(batch),
+      adam_{0.9, 0.999, 1e-8},
+      stage_(make_stage(exec, model.level, model.alpha)) {
   if (scoring.start == Start::kRandom) model_.encoder = nullptr;
   const std::int64_t n = batch, side = model.network.resolution, d = model.network.latent(), c = model.network.channels;
   const std::int64_t s = std::int64_t{1} << model.level;
@@ -36,8 +41,7 @@ LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringCo
   for (Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
   best_image_ = exec.zeros({n, s, s, c});
   rate_ = Mirror(exec, {n, 4});
-  statistic_ = constant(exec, model.statistic);
-  if (model.old_weight > 0) old_weight_ = constant(exec, model.old_weight);
+  stddev_ = constant(exec, model.stddev);
   slots_.resize(static_cast<std::size_t>(batch));
   losses_.resize(static_cast<std::size_t>(batch));
   ended_.reserve(static_cast<std::size_t>(batch));
@@ -62,8 +66,8 @@ Var LatentSearch::critic(const Var& score) const {
 
 LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   const double lambda = scoring_.lambda, gamma = scoring_.gamma;
-  const Var image = model_.g->forward(z, model_.level, old_weight_);
-  const Discriminator::Output d = model_.d->forward(image, model_.level, old_weight_, statistic_);
+  const Var image = model_.g->forward(z, stage_);
+  const Discriminator::Output d = model_.d->forward(image, stage_, stddev_);
   const Distance residual = distance(image, queries_.value(), gamma * (1 - lambda)),
                  feature = distance(d.features, query_features_.value(), gamma * lambda);
   const Var latent_critic = critic(d.score);
@@ -87,9 +91,8 @@ void LatentSearch::compute_queries() {
     const HistoryScope off(false);
     Var x(exec_, images_.tensor());
     for (int level = model_.network.log2_resolution(); level > model_.level; --level) x = sum_pool2x(x, 0.25);
-    if (old_weight_.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight_);
-    queries_ = x;
-    const Discriminator::Output d = model_.d->forward(x, model_.level, old_weight_, statistic_);
+    queries_ = x = fade_real(x, stage_);
+    const Discriminator::Output d = model_.d->forward(x, stage_, stddev_);
     query_features_ = d.features;
     query_score_ = d.score;
     query_critic_ = critic(d.score);

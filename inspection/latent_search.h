@@ -13,9 +13,7 @@
 #include "engine/mirror.h"
 #include "engine/step_graph.h"
 #include "layers/adam.h"
-#include "layers/discriminator.h"
-#include "layers/encoder.h"
-#include "layers/generator.h"
+#include "layers/network.h"
 #include "model/config.h"
 
 namespace pgad {
@@ -27,8 +25,8 @@ struct SearchModel {
   NetworkConfig network;
   Loss loss = Loss::kLogistic;
   int level = 5;                     // log2 of the size the networks run at
-  double old_weight = 0;             // of the previous size, where training ended in the middle of a fade
-  double statistic = 0;              // minibatch-stddev's constant
+  double alpha = 1;                  // weight of that size's path: below 1 where training ended in a fade
+  double stddev = 0;                 // minibatch-stddev's constant
   double normal_critic = 0;          // wgan-gp: mean of D over held-out normals
   const Encoder* encoder = nullptr;  // gives the first start; null: random starts only
 };
@@ -118,7 +116,8 @@ class LatentSearch {
   Var encoded_;                                                // the encoder's z, where there is one
   Tensor loss_;                                                // of the last step, [n]
   Tensor z_, m_, v_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
-  Var old_weight_, statistic_;
+  Stage stage_;
+  Var stddev_;
   std::vector<Slot> slots_;
   std::vector<float> losses_;  // loss_ on the host, where a search has patience
   std::vector<int> ended_;

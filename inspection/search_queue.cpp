@@ -7,8 +7,8 @@ namespace pgad {
 namespace {
 
 SearchModel search_model(const Model& m) {
-  return {m.g.get(),    m.d.get(),   m.config.network, m.config.objective.loss, m.level,
-          m.old_weight, m.statistic, m.normal_critic,  m.encoder.get()};
+  return {m.g.get(), m.d.get(), m.config.network, m.config.objective.loss, m.level,
+          m.alpha,   m.stddev,  m.normal_critic,  m.encoder.get()};
 }
 
 SearchResult result_of(const LatentSearch& search, int slot, int channels) {

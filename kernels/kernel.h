@@ -78,7 +78,7 @@ void call(Function function, Exec& exec, const Args& args) {
 // Runs a kernel on the Exec's device, and records it where a step graph is being made.
 template <template <class> class Args, class T>
 void run(const Kernel<Args>& kernel, Exec& exec, const Args<T>& args) {
-  if (exec.device().dry) {
+  if (exec.dry()) {
     if (exec.recording()) exec.record({kernel.name, label_of(args), args.cost(), [](Exec&) {}});
     return;
   }

@@ -1,25 +1,12 @@
 #include "layers/adam.h"
 
-#include <algorithm>
 #include <cmath>
 
+#include "autograd/grad.h"
 #include "kernels/adam/adam.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace pgad {
-namespace {
-
-// Fills args with n tensors, kTensorsPerCall at a time, and calls for each filling.
-template <class Args, class Make, class Call>
-void in_calls(std::size_t n, Args& args, const Make& make, const Call& call) {
-  for (std::size_t i = 0; i < n; ++i) {
-    args.tensors[static_cast<std::size_t>(args.count++)] = make(i);
-    if (args.count < kTensorsPerCall && i + 1 < n) continue;
-    call();
-    args.count = 0;
-  }
-}
-
-}  // namespace
 
 AdamRate adam_rate(const AdamConfig& config, double lr, std::int64_t step) {
   const double t = static_cast<double>(step);
@@ -27,13 +14,49 @@ AdamRate adam_rate(const AdamConfig& config, double lr, std::int64_t step) {
           static_cast<float>(1 / (1 - std::pow(config.beta2, t)))};
 }
 
-Adam::Adam(Exec& exec, const AdamConfig& config, std::vector<Parameter> parameters)
-    : exec_(exec), config_(config), rate_(exec, {3}) {
-  for (Parameter& p : parameters) {
-    const Shape shape = p.var.shape();
-    moments_.push_back({std::move(p), exec.zeros(shape), exec.zeros(shape)});
-  }
+void update_average(Exec& exec, const Tensor& ema, const Tensor& weights, const Tensor& t) {
+  PGAD_CHECK(ema.shape() == weights.shape(), ema.shape(), weights.shape());
+  run(kEma, exec, EmaArgs<float>{ema.numel(), ema.data<float>(), weights.data<float>(), t.data<float>()});
 }
+
+Tensor squared_norm(Exec& exec, const Tensor& values) {
+  SquaredNormArgs<float> args{values.numel(), values.data<float>(), nullptr, nullptr};
+  const Tensor out = exec.empty({1}), partial = exec.empty({args.chunks()});
+  args.out = out.data<float>();
+  args.partial = partial.data<float>();
+  run(kSquaredNorm, exec, args);
+  return out;
+}
+
+Gradients::Gradients(Exec& exec, std::vector<Parameter> active)
+    : exec_(exec), active_(std::move(active)), size_(Parameters::end_of(active_)), flat_(exec.zeros({size_})) {
+  for (const Parameter& p : active_) leaves_.push_back(p.var);
+}
+
+void Gradients::add(const Var& loss) { add(grad(loss, leaves_)); }
+
+void Gradients::add(std::span<const Var> from, std::span<const Var> seeds) { add(grad(from, seeds, leaves_)); }
+
+void Gradients::add(const std::vector<Var>& gradients) {
+  for (std::size_t i = 0; i < active_.size(); ++i) {
+    const float* gradient = gradients[i].value().data<float>();
+    float* sum = Parameters::view(flat_, active_[i]).data<float>();
+    const std::int64_t n = gradients[i].value().numel();
+    if (empty_)
+      run(kUnary, exec_, UnaryArgs<float>{Unary::kAffine, n, gradient, sum, 1.f, 0.f});
+    else
+      run(kBinary, exec_, BinaryArgs<float>{Binary::kAxpby, n, sum, gradient, sum, 1.f, 1.f});
+  }
+  empty_ = false;
+}
+
+Adam::Adam(Exec& exec, const AdamConfig& config, const Tensor& weights)
+    : exec_(exec),
+      config_(config),
+      weights_(weights),
+      m_(exec.zeros(weights.shape())),
+      v_(exec.zeros(weights.shape())),
+      rate_(exec, {3}) {}
 
 void Adam::prepare(double lr) {
   const AdamRate rate = adam_rate(config_, lr, steps_ + 1);
@@ -44,66 +67,19 @@ void Adam::prepare(double lr) {
   rate_.upload();
 }
 
-void Adam::apply(const std::vector<Parameter>& subset, const std::vector<Var>& gradients, const Tensor& gate) {
-  PGAD_CHECK(subset.size() == gradients.size());
-  AdamArgs<float> args{};
-  args.rate = rate_.tensor().data<float>();
-  args.gate = gate.data<float>();
-  args.beta1 = static_cast<float>(config_.beta1);
-  args.beta2 = static_cast<float>(config_.beta2);
-  args.epsilon = static_cast<float>(config_.epsilon);
-  in_calls(
-      subset.size(), args,
-      [&](std::size_t i) {
-        const auto found = std::find_if(moments_.begin(), moments_.end(), [&](const Moments& m) {
-          return m.parameter.var.node() == subset[i].var.node();
-        });
-        PGAD_CHECK(found != moments_.end(), subset[i].name, " is not one of this optimizer's parameters");
-        const Tensor& w = subset[i].var.value();
-        if (PreparedWeights* prepared = exec_.prepared_weights()) prepared->forget(w);
-        return AdamTensor<float>{w.numel(), w.data<float>(), gradients[i].value().data<float>(), found->m.data<float>(),
-                                 found->v.data<float>()};
-      },
-      [&] { run(kAdam, exec_, args); });
-}
-
-void update_average(Exec& exec, const std::vector<Parameter>& ema, const std::vector<Parameter>& parameters,
-                    const Tensor& t) {
-  PGAD_CHECK(ema.size() == parameters.size());
-  EmaArgs<float> args{};
-  args.t = t.data<float>();
-  in_calls(
-      ema.size(), args,
-      [&](std::size_t i) {
-        const Tensor& average = ema[i].var.value();
-        return EmaTensor<float>{average.numel(), average.data<float>(), parameters[i].var.value().data<float>()};
-      },
-      [&] { run(kEma, exec, args); });
-}
-
-Tensor squared_norm(Exec& exec, const std::vector<Var>& tensors) {
-  const Tensor out = exec.empty({1});
-  SquaredNormArgs<float> args{};
-  args.out = out.data<float>();
-  in_calls(
-      tensors.size(), args,
-      [&](std::size_t i) {
-        return NormTensor<float>{tensors[i].value().numel(), tensors[i].value().data<float>()};
-      },
-      [&] {
-        const Tensor partial = exec.empty({args.chunks()});
-        args.partial = partial.data<float>();
-        run(kSquaredNorm, exec, args);
-        args.before = args.out;
-      });
-  return out;
+void Adam::apply(const Tensor& gradients, const Tensor& gate) {
+  PGAD_CHECK(gradients.numel() <= weights_.numel(), gradients.shape(), weights_.shape());
+  if (PreparedWeights* prepared = exec_.prepared_weights()) prepared->forget(weights_);
+  run(kAdam, exec_,
+      AdamArgs<float>{gradients.numel(), weights_.data<float>(), gradients.data<float>(), m_.data<float>(),
+                      v_.data<float>(), rate_.tensor().data<float>(), gate.data<float>(),
+                      static_cast<float>(config_.beta1), static_cast<float>(config_.beta2),
+                      static_cast<float>(config_.epsilon)});
 }
 
 void Adam::reset() {
-  for (const Moments& m : moments_) {
-    exec_.clear(m.m);
-    exec_.clear(m.v);
-  }
+  exec_.clear(m_);
+  exec_.clear(v_);
   steps_ = 0;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
-// Adam over a set of parameters, the moving average of a generator's, and the norm of gradients.
+// Adam over a network's parameters, the moving average of a generator's, and gradients with their norm.
 
 #include <vector>
 
 #include "engine/mirror.h"
-#include "layers/parameter.h"
+#include "layers/network.h"
 
 namespace pgad {
 
@@ -19,21 +19,46 @@ struct AdamRate {
 // step counts from 1.
 AdamRate adam_rate(const AdamConfig& config, double lr, std::int64_t step);
 
-// Device side: ema = (1 - t) ema + t w for parameters that correspond; t: [1].
-void update_average(Exec& exec, const std::vector<Parameter>& ema, const std::vector<Parameter>& parameters,
-                    const Tensor& t);
+// Device side: ema = (1 - t) ema + t w for two tensors of one shape; t: [1].
+void update_average(Exec& exec, const Tensor& ema, const Tensor& weights, const Tensor& t);
 // Device side: the sum of all squares, [1].
-Tensor squared_norm(Exec& exec, const std::vector<Var>& tensors);
+Tensor squared_norm(Exec& exec, const Tensor& values);
+
+// Gradients of a network's parameters, in one flat tensor of their layout.
+class Gradients {
+ public:
+  // Zeros. active: the parameters, some or all of a network's, whose gradients will be added.
+  Gradients(Exec& exec, std::vector<Parameter> active);
+
+  // The part of the flat tensors that the active parameters lie in.
+  std::int64_t size() const { return size_; }
+  Tensor flat() const { return flat_.view(0, {size_}); }
+  // Device side, part of a recorded step. What is added first after begin() takes the place of what was there.
+  void begin() { empty_ = true; }
+  void add(const Var& loss);                                        // the loss's gradients
+  void add(std::span<const Var> from, std::span<const Var> seeds);  // of sum(from * seeds)
+
+ private:
+  void add(const std::vector<Var>& gradients);
+
+  Exec& exec_;
+  std::vector<Parameter> active_;
+  std::vector<Var> leaves_;  // their variables
+  std::int64_t size_;
+  Tensor flat_;
+  bool empty_ = true;
+};
 
 class Adam {
  public:
-  Adam(Exec& exec, const AdamConfig& config, std::vector<Parameter> parameters);
+  // For weights in a flat tensor of this layout.
+  Adam(Exec& exec, const AdamConfig& config, const Tensor& weights);
 
   // Host side, before a step: sets the rate that the step's kernels will read, for step number steps() + 1.
   void prepare(double lr);
-  // Device side; part of a recorded step. gradients belong to `subset`, parameters of this optimizer; gate: [1], not
-  // finite: nothing changes.
-  void apply(const std::vector<Parameter>& subset, const std::vector<Var>& gradients, const Tensor& gate);
+  // Device side; part of a recorded step. Updates as many of the weights, from the first on, as there are gradients.
+  // gate: [1], not finite: nothing changes.
+  void apply(const Tensor& gradients, const Tensor& gate);
   // Host side, after a step that took place.
   void advance() { ++steps_; }
   // Forgets moments and the step count (PGGAN: at the start and the end of every fade).
@@ -41,16 +66,14 @@ class Adam {
 
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
-  struct Moments {
-    Parameter parameter;
-    Tensor m, v;
-  };
-  const std::vector<Moments>& moments() const { return moments_; }
+  // Flat tensors of the weights' layout.
+  const Tensor& m() const { return m_; }
+  const Tensor& v() const { return v_; }
 
  private:
   Exec& exec_;
   AdamConfig config_;
-  std::vector<Moments> moments_;
+  Tensor weights_, m_, v_;
   Mirror rate_;  // [3]
   std::int64_t steps_ = 0;
 };

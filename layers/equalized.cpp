@@ -5,9 +5,9 @@
 namespace pgad {
 
 EqualizedConv::EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain,
-                             double slope_, Seed seed)
-    : weight(make_parameter(exec, dtype, name + ".weight", {co, k, k, ci}, FileOrder::kConv, true, seed)),
-      bias(make_parameter(exec, dtype, name + ".bias", {co}, FileOrder::kPlain, false, seed)),
+                             double slope_)
+    : weight(make_parameter(exec, dtype, name + ".weight", {co, k, k, ci}, FileOrder::kConv, Initial::kNormal)),
+      bias(make_parameter(exec, dtype, name + ".bias", {co}, FileOrder::kPlain, Initial::kZero)),
       factor(gain / std::sqrt(static_cast<double>(k * k * ci))),
       slope(slope_) {}
 
@@ -21,9 +21,9 @@ Var EqualizedConv::upsampled_normalised(const Var& x) const {
 }
 
 EqualizedDense::EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size,
-                               FileOrder order, double gain, Seed seed)
-    : weight(make_parameter(exec, dtype, name + ".weight", {out, in}, order, true, seed)),
-      bias(make_parameter(exec, dtype, name + ".bias", {bias_size}, FileOrder::kPlain, false, seed)),
+                               FileOrder order, double gain)
+    : weight(make_parameter(exec, dtype, name + ".weight", {out, in}, order, Initial::kNormal)),
+      bias(make_parameter(exec, dtype, name + ".bias", {bias_size}, FileOrder::kPlain, Initial::kZero)),
       factor(gain / std::sqrt(static_cast<double>(in))) {}
 
 Var EqualizedDense::product(const Var& x) const { return matmul(x, weight.var, false, true, factor); }

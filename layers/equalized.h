@@ -18,8 +18,7 @@ struct EqualizedConv {
   double factor;     // gain / sqrt(k^2 ci)
   double slope;      // of the activation; 1: linear
 
-  EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain, double slope_,
-                Seed seed);
+  EqualizedConv(Exec& exec, DType dtype, const std::string& name, int ci, int co, int k, double gain, double slope_);
   Var operator()(const Var& x) const;            // [n,h,w,ci] -> [n,h,w,co]
   Var normalised(const Var& x) const;            // with PixelNorm behind
   Var upsampled_normalised(const Var& x) const;  // with PixelNorm behind and doubling before
@@ -31,7 +30,7 @@ struct EqualizedDense {
   double factor;     // gain / sqrt(in)
 
   EqualizedDense(Exec& exec, DType dtype, const std::string& name, int in, int out, int bias_size, FileOrder order,
-                 double gain, Seed seed);
+                 double gain);
   Var product(const Var& x) const;  // [n, in] -> [n, out], before the bias
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Sizes of a PGGAN generator and discriminator (Karras et al., ICLR 2018, table 2).
+// What networks are made by: their kind and sizes (Karras et al., ICLR 2018, table 2).
 
 #include <algorithm>
 #include <string>
@@ -11,9 +11,10 @@ namespace pgad {
 enum class LatentDistribution { kUniform, kNormal };
 
 struct NetworkConfig {
-  int resolution = 32;  // side of the full-size image, a power of two in [8, 1024]
-  int channels = 1;     // 1 (grey) or 3 (RGB); a configuration may say 0: chosen by the training images
-  int latent_size = 0;  // d; 0 means fmap_max
+  std::string architecture = "pggan";  // see layers/network.h
+  int resolution = 32;                 // side of the full-size image, a power of two in [8, 1024]
+  int channels = 1;                    // 1 (grey) or 3 (RGB); a configuration may say 0: chosen by the training images
+  int latent_size = 0;                 // d; 0 means fmap_max
   int fmap_base = 8192;
   int fmap_max = 512;
   LatentDistribution latent_distribution = LatentDistribution::kUniform;  // uniform on [-1,1]^d (the paper) or N(0,1)

@@ -20,8 +20,8 @@ Var per_sample(const Var& values, const Shape& shape) {  // [n] -> shape, consta
 }  // namespace
 
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
-                                     const DiscriminatorBatch& batch, int level, const Var& old_weight,
-                                     double norm_divisor, const std::function<void(const Var&)>& on_part) {
+                                     const DiscriminatorBatch& batch, const Stage& stage, double norm_divisor,
+                                     const std::function<void(const Var&)>& on_part) {
   const double gamma = batch.abnormal.defined() ? config.gamma : 1.0;
   const double real_weight = config.weighting == Weighting::kMixture ? 1.0 : gamma;
   const bool logistic = config.loss == Loss::kLogistic;
@@ -37,20 +37,20 @@ DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discri
   const auto as_fake = [&](const Var& s) { return logistic ? mean(softplus(s)) : mean(s); };
 
   {
-    const Var score = d.forward(batch.fake, level, old_weight).score;
+    const Var score = d.forward(batch.fake, stage).score;
     loss.fake = value(mean(score));
     add_part(scale(as_fake(score), gamma));
   }
   if (batch.abnormal.defined()) {
-    const Var score = d.forward(batch.abnormal, level, old_weight).score;
+    const Var score = d.forward(batch.abnormal, stage).score;
     loss.abnormal = value(mean(score));
     add_part(scale(as_fake(score), 1 - gamma));
   }
   {
     // With R1 the penalty's images are the real ones: one pass serves both.
     const Var real(exec, batch.real.value(), /*requires_grad=*/logistic);
-    const Discriminator::Output on_real = d.forward(real, level, old_weight);
-    loss.statistic = value(on_real.statistic);
+    const Discriminator::Output on_real = d.forward(real, stage);
+    loss.stddev = value(on_real.stddev);
     loss.real = value(mean(on_real.score));
     Var part = scale(as_real(on_real.score), real_weight);
     if (logistic) {
@@ -73,7 +73,7 @@ DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discri
   }
   const Var mix = per_sample(batch.mix, batch.real.shape());
   const Var between(exec, add(mul(affine(mix, -1, 1), batch.real), mul(mix, other)).value(), /*requires_grad=*/true);
-  const Var gradient = input_gradient(d.forward(between, level, old_weight).score, between);
+  const Var gradient = input_gradient(d.forward(between, stage).score, between);
   const Var norm = scale(sqrt(affine(sum_per_sample(square(gradient)), 1, kNormEpsilon)), 1 / norm_divisor);
   const Var penalty = mean(square(affine(norm, 1, -config.gp_target)));
   loss.gradient = value(gradient);

@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "layers/discriminator.h"
+#include "layers/network.h"
 #include "layers/objective_config.h"
 
 namespace pgad {
@@ -22,7 +22,7 @@ struct DiscriminatorLoss {
   Var total;                 // [1], what D minimises
   Var real, fake, abnormal;  // [1], mean score of each kind; abnormal may be undefined
   Var penalty;               // [1], logistic: mean ||dD/dx||^2; wgan-gp: mean (norm - target)^2
-  Var statistic;             // [groups], minibatch-stddev of the real batch
+  Var stddev;                // [groups], minibatch-stddev of the real batch
   Var gradient;              // dD/dx of the penalty's images, [n,h,w,c]
 };
 
@@ -31,8 +31,8 @@ struct DiscriminatorLoss {
 // gradient; then the result holds values only, and each part's graph has gone before the next is made. That bounds the
 // memory.
 DiscriminatorLoss discriminator_loss(const ObjectiveConfig& config, const Discriminator& d,
-                                     const DiscriminatorBatch& batch, int level, const Var& old_weight,
-                                     double norm_divisor, const std::function<void(const Var&)>& on_part = {});
+                                     const DiscriminatorBatch& batch, const Stage& stage, double norm_divisor,
+                                     const std::function<void(const Var&)>& on_part = {});
 
 // -> [1]; logistic: mean softplus(-D(G(z))), wgan-gp: -mean D(G(z)).
 Var generator_loss(const ObjectiveConfig& config, const Var& score);

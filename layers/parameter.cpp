@@ -1,5 +1,7 @@
 #include "layers/parameter.h"
 
+#include <algorithm>
+
 #include "engine/hash.h"
 #include "engine/rng.h"
 
@@ -73,18 +75,35 @@ void from_file_order(const Parameter& parameter, const float* values, const Tens
 }
 
 Parameter make_parameter(Exec& exec, DType dtype, const std::string& name, const Shape& shape, FileOrder order,
-                         bool normal, Seed seed) {
-  // A dry run keeps no values.
-  if (!seed || exec.device().dry) return {name, Var(exec, exec.empty(shape, dtype), true), order};
-  std::vector<float> values(static_cast<std::size_t>(shape.numel()), 0.f);
-  if (normal) {
-    Rng rng(*seed, fnv1a(name));
+                         Initial initial) {
+  return {name, Var(exec, Tensor::promised(shape, dtype), /*requires_grad=*/true), order, initial};
+}
+
+std::int64_t Parameters::end_of(const std::vector<Parameter>& some) {
+  std::int64_t end = 0;
+  for (const Parameter& p : some) end = std::max(end, p.var.value().first() + p.var.shape().numel());
+  return end;
+}
+
+Parameters::Parameters(Exec& exec, std::vector<Parameter> all, Seed seed) : all_(std::move(all)) {
+  PGAD_CHECK(!all_.empty());
+  std::int64_t size = 0;
+  for (const Parameter& p : all_) size = aligned_end(size + p.var.shape().numel());
+  flat_ = exec.zeros({size}, all_[0].var.dtype());
+  std::int64_t first = 0;
+  for (Parameter& p : all_) {
+    const Tensor memory = flat_.view(first, p.var.shape());
+    first = aligned_end(first + memory.numel());
+    p.var.set_value(memory);
+    if (!seed || p.initial == Initial::kZero || exec.dry()) continue;  // a dry run keeps no values
+    Rng rng(*seed, fnv1a(p.name));
+    std::vector<float> values(static_cast<std::size_t>(memory.numel()));
     for (float& v : values) v = static_cast<float>(rng.normal());
+    if (memory.dtype() == DType::kF32)
+      exec.upload(std::span<const float>(values), memory);
+    else
+      exec.upload(std::span<const double>(std::vector<double>(values.begin(), values.end())), memory);
   }
-  const Tensor tensor = dtype == DType::kF32
-                            ? exec.from<float>(values, shape)
-                            : exec.from<double>(std::vector<double>(values.begin(), values.end()), shape);
-  return {name, Var(exec, tensor, true), order};
 }
 
 }  // namespace pgad

@@ -1,5 +1,6 @@
 #include "model/fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "images/printable.h"
+#include "layers/network.h"
 
 namespace pgad {
 namespace {
@@ -186,7 +188,7 @@ struct Codec<std::map<int, Value>> {
 
 // `member` picks the member of a Config; `ok` is the range of its values.
 template <class Member, class Ok>
-Field field(Group group, const char* name, Member member, const char* expected, Ok ok, const char* help) {
+Field field(Group group, const char* name, Member member, const std::string& expected, Ok ok, const char* help) {
   using T = std::remove_cvref_t<std::invoke_result_t<Member, Config&>>;
   Field f;
   f.name = f.short_name = name;
@@ -249,6 +251,12 @@ Field with_auto(Field f, int& (*member)(Config&)) {
   return f;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : " or ") + word;
+  return all;
+}
+
 bool power_of_two_in(int value, int low, int high) {
   return value >= low && value <= high && (value & (value - 1)) == 0;
 }
@@ -294,6 +302,10 @@ std::vector<Field> make_fields() {
       field(kRun, "preset", PGAD_MEMBER(preset), "tiny, small or pggan", one_of("tiny", "small", "pggan"),
             "set of defaults that everything else is relative to"),
 
+      field(
+          kNetwork, "architecture", PGAD_MEMBER(network.architecture), joined(architecture_names()),
+          [](const std::string& v) { return std::ranges::count(architecture_names(), v) > 0; },
+          "what generator, discriminator and encoder are built of"),
       field(
           kNetwork, "resolution", PGAD_MEMBER(network.resolution), "a power of two in [8, 1024]",
           [](int v) { return power_of_two_in(v, 8, 1024); }, "side of the model's images, pixels"),

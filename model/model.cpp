@@ -137,8 +137,8 @@ void save_model(const std::string& path, const Model& model) {
       {"config", config_to_json(model.config).dump()},
       {"preprocessing", preprocessing_to_string(model.preprocessing)},
       {"level", std::to_string(model.level)},
-      {"old_weight", exact(model.old_weight)},
-      {"minibatch_stddev", exact(model.statistic)},
+      {"alpha", exact(model.alpha)},
+      {"minibatch_stddev", exact(model.stddev)},
       {"normal_critic", exact(model.normal_critic)},
       {"images", std::to_string(model.images)},
   };
@@ -189,28 +189,30 @@ Model load_model(Exec& exec, const std::string& path) {
     throw Error(str(path, ": metadata 'preprocessing': ", e.what()));
   }
   model.level = static_cast<int>(metadata_integer(file, "level"));
-  model.old_weight = metadata_number(file, "old_weight");
-  model.statistic = metadata_number(file, "minibatch_stddev");
+  // Older files tell the previous size's weight.
+  model.alpha =
+      file.metadata.count("old_weight") > 0 ? 1 - metadata_number(file, "old_weight") : metadata_number(file, "alpha");
+  model.stddev = metadata_number(file, "minibatch_stddev");
   model.normal_critic = metadata_number(file, "normal_critic");
   model.images = metadata_integer(file, "images");
   model.split = read_split(file);
   const NetworkConfig& network = model.config.network;
-  if (!(model.old_weight >= 0 && model.old_weight <= 1))
-    throw Error(str(path, ": metadata 'old_weight' is ", model.old_weight, ", expected 0 to 1"));
+  if (!(model.alpha >= 0 && model.alpha <= 1))
+    throw Error(str(path, ": metadata 'alpha' is ", model.alpha, ", expected 0 to 1"));
   if (model.level < 2 || model.level > network.log2_resolution())
     throw Error(str(path, ": metadata 'level' is ", model.level, ", expected 2 to ", network.log2_resolution()));
   if (model.preprocessing.resolution != network.resolution || model.preprocessing.channels != network.channels)
     throw Error(str(path, ": metadata 'preprocessing' makes images of ", model.preprocessing.resolution, "x",
                     model.preprocessing.resolution, "x", model.preprocessing.channels, ", the networks take ",
                     network.resolution, "x", network.resolution, "x", network.channels));
-  model.g = std::make_unique<Generator>(exec, network, std::nullopt);
-  model.d = std::make_unique<Discriminator>(exec, network, std::nullopt);
+  model.g = make_generator(exec, network, std::nullopt);
+  model.d = make_discriminator(exec, network, std::nullopt);
   for (const Parameter& p : model.g->parameters()) read_parameter(file, p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) read_parameter(file, p.name, p, p.var.value());
   if (file.metadata.count("encoder") > 0) {
     if (const std::int64_t level = metadata_integer(file, "encoder"); level != model.level)
       throw Error(str(path, ": metadata 'encoder' is ", level, ", expected the level ", model.level));
-    model.encoder = std::make_unique<Encoder>(exec, network, model.level, std::nullopt);
+    model.encoder = make_encoder(exec, network, model.level, std::nullopt);
     for (const Parameter& p : model.encoder->parameters()) read_parameter(file, p.name, p, p.var.value());
   }
   if (file.metadata.count("calibration") > 0) {

@@ -10,9 +10,7 @@
 #include "images/preprocess.h"
 #include "images/safetensors.h"
 #include "images/split.h"
-#include "layers/discriminator.h"
-#include "layers/encoder.h"
-#include "layers/generator.h"
+#include "layers/network.h"
 #include "model/config.h"
 
 namespace pgad {
@@ -46,18 +44,19 @@ struct Calibration {
 struct Model {
   Config config;  // its run group holds defaults but for the seed: a model does not depend on where it was made
   Preprocessing preprocessing;
-  int level = 2;             // log2 of the size the networks run at: below the full one if training ended early
-  double old_weight = 0;     // of the previous size's path, not 0 if training ended in a fade
-  double statistic = 0;      // minibatch-stddev's constant: its running mean over real batches
+  int level = 2;      // log2 of the size the networks run at: below the full one if training ended early
+  double alpha = 1;   // weight of that size's path beside the previous size's: below 1 if training ended in a fade
+  double stddev = 0;  // minibatch-stddev's constant: its running mean over real batches
   double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
   std::int64_t images = 0;   // real images that trained it
   RememberedSplit split;     // which images of its data set trained and calibrated it; empty in older files
   std::optional<Calibration> calibration;
-  std::unique_ptr<Generator> g;  // the moving average
-  std::unique_ptr<Discriminator> d;
-  std::unique_ptr<Encoder> encoder;  // or null
+  std::shared_ptr<const Generator> g;  // the moving average
+  std::shared_ptr<const Discriminator> d;
+  std::shared_ptr<const Encoder> encoder;  // or null
 
   int side() const { return 1 << level; }
+  Stage stage(Exec& exec) const { return make_stage(exec, level, alpha); }
 };
 
 // Views of parameters in the file's order, and the memory they point to.

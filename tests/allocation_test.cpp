@@ -77,7 +77,7 @@ TEST(Allocations, SearchStep) {
   Exec exec;
   Networks networks(exec, network(), {}, 1);
   ScoringConfig scoring;
-  LatentSearch search(exec, {&networks.g, &networks.d, network(), Loss::kLogistic, 4}, scoring, 3);
+  LatentSearch search(exec, {networks.g.get(), networks.d.get(), network(), Loss::kLogistic, 4}, scoring, 3);
   const int slots[] = {0, 1, 2};
   search.begin(slots);
   search.step();

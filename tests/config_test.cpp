@@ -37,6 +37,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   const auto real = [&] { return std::uniform_real_distribution<double>(1e-3, 0.999)(rng); };
   const auto integer = [&] { return std::uniform_int_distribution<int>(8, 900)(rng); };
   if (field.name == "preset") return pick({"small", "pggan"});
+  if (field.name == "architecture") return "pggan";  // there is no other
   if (field.name == "resolution") return pick({128, 256, 512});
   if (field.name == "channels") return pick({1, 3, "auto"});
   if (field.name == "bits") return pick({9, 12, 16});
@@ -125,8 +126,9 @@ TEST(ConfigTable, CoversEveryMember) {
   Config c;
   [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, scoring, run] = c;
   {
-    [[maybe_unused]] auto& [resolution, channels, latent_size, fmap_base, fmap_max, distribution] = network;
-    EXPECT_EQ(entries[Group::kNetwork], 6);
+    [[maybe_unused]] auto& [architecture, resolution, channels, latent_size, fmap_base, fmap_max, distribution] =
+        network;
+    EXPECT_EQ(entries[Group::kNetwork], 7);
   }
   {
     [[maybe_unused]] auto& [loss, weighting, gamma, r1, gp, target, drift] = objective;
@@ -260,6 +262,7 @@ TEST(ConfigJson, NotAnObject) {
 // option, value as on the command line
 const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"preset", "large"},
+    {"architecture", "stylegan"},
     {"resolution", "48"},
     {"resolution", "4"},
     {"resolution", "2048"},

@@ -225,9 +225,9 @@ TEST(CudaEngine, LoadingAModelWritesItsWeightsOnce) {
   model.config.network = toy_network();
   model.preprocessing.resolution = 8;
   model.level = 3;
-  model.g = std::make_unique<Generator>(cpu, model.config.network, 1);
-  model.d = std::make_unique<Discriminator>(cpu, model.config.network, 1);
-  model.encoder = std::make_unique<Encoder>(cpu, model.config.network, 3, 1);
+  model.g = make_generator(cpu, model.config.network, 1);
+  model.d = make_discriminator(cpu, model.config.network, 1);
+  model.encoder = make_encoder(cpu, model.config.network, 3, 1);
   save_model(dir / "model", model);
   const std::int64_t before = simt::statistics().bytes_in;
   const Model loaded = load_model(exec, dir / "model");
@@ -274,7 +274,7 @@ Trained train(Exec& exec, const NetworkConfig& network, const ObjectiveConfig& o
     Rng rng(12, stream);
     for (float& v : step.mix()) v = static_cast<float>(rng.uniform());
     for (float& v : step.pick()) v = rng.uniform() < 0.5 ? 1.f : 0.f;
-    step.set_old_weight(0.3 + 0.01 * i);
+    step.set_alpha(0.7 - 0.01 * i);
     step.set_ema_weight(0.01);
     step.send_inputs();
   };
@@ -289,7 +289,7 @@ Trained train(Exec& exec, const NetworkConfig& network, const ObjectiveConfig& o
     networks.d_adam.advance();
     networks.g_adam.advance();
   }
-  for (const auto& parameters : {networks.g.parameters(), networks.d.parameters(), networks.g_ema.parameters()})
+  for (const auto& parameters : {networks.g->parameters(), networks.d->parameters(), networks.g_ema->parameters()})
     for (const Parameter& p : parameters) t.weights.push_back(exec.read<float>(p.var.value()));
   return t;
 }
@@ -362,7 +362,7 @@ TEST(CudaEngine, TrainingStepsEqualReference) {
         near("d_grad_norm", x.d_grad_norm, y.d_grad_norm);
         near("g_grad_norm", x.g_grad_norm, y.g_grad_norm);
         near("gradient_norm", x.gradient_norm, y.gradient_norm);
-        near("statistic", x.statistic, y.statistic);
+        near("statistic", x.stddev, y.stddev);
       }
       // Adam's first step moves a weight by the rate in its gradient's direction, however small the gradient: where its
       // sign hangs on rounding, two correct runs differ by twice the rate. That few do is what can be asked.
@@ -397,12 +397,12 @@ TEST(CudaEngine, SearchStepsEqualReference) {
   std::vector<Found> found;
   for (const bool gpu : {true, false}) {
     Exec exec = gpu ? Exec(test_device(), 1) : Exec(Device{}, 1, Implementation::kReference);
-    const Generator g(exec, network, 1);
-    const Discriminator d(exec, network, 1);
+    const auto g = make_generator(exec, network, 1);
+    const auto d = make_discriminator(exec, network, 1);
     ScoringConfig scoring;
     scoring.gamma = 0.5;
     scoring.steps = 10;
-    LatentSearch search(exec, {&g, &d, network, Loss::kLogistic, 3, 0, 0.3, 0.1}, scoring, 3);
+    LatentSearch search(exec, {g.get(), d.get(), network, Loss::kLogistic, 3, 1, 0.3, 0.1}, scoring, 3);
     for (int i = 0; i < 3; ++i) fill(search.image(i), static_cast<std::uint64_t>(100 + i));
     search.run();
     Found f;

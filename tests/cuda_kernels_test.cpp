@@ -362,83 +362,43 @@ TEST_F(CudaKernels, Reduction) {
 }
 
 TEST_F(CudaKernels, Adam) {
-  const std::int64_t sizes[] = {1, 4, 7, 512, 4096, 4099, 9000, 3};
-  constexpr std::size_t kCount = std::size(sizes);
-  Arrays arrays;
-  for (std::size_t k = 0; k < kCount; ++k) {
-    arrays.push_back(normal(sizes[k], 4 * k));
-    arrays.push_back(normal(sizes[k], 4 * k + 1));
-    arrays.push_back(normal(sizes[k], 4 * k + 2));
-    arrays.push_back(positive(sizes[k], 4 * k + 3));
-  }
-  arrays.push_back({0.01f, 1.5f, 20.0f});  // rate
-  arrays.push_back({1.0f});                // gate
-  const Call adam = [&](Exec& exec, const Pointers& p) {
-    AdamArgs<float> s = {static_cast<int>(kCount), {}, p[4 * kCount], p[4 * kCount + 1], 0.5f, 0.99f, 1e-8f};
-    for (std::size_t k = 0; k < kCount; ++k)
-      s.tensors[k] = {sizes[k], p[4 * k], p[4 * k + 1], p[4 * k + 2], p[4 * k + 3]};
-    run(kAdam, exec, s);
-  };
-  expect_equal("adam", arrays, 1e-6, adam);
-  for (const float gate : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
-    arrays.back()[0] = gate;
-    expect_equal("adam behind a closed gate", arrays, 0, adam);
-    const Arrays same = after(emulated_, arrays, adam, 0);
-    for (std::size_t i = 0; i + 1 < same.size(); ++i) EXPECT_EQ(same[i], arrays[i]);
-  }
-  for (const float t : {0.001f, 1.0f}) {
-    arrays.back()[0] = t;
-    expect_equal("ema", arrays, 2e-7, [&](Exec& exec, const Pointers& p) {
-      EmaArgs<float> s = {static_cast<int>(kCount), {}, p[4 * kCount + 1]};
-      for (std::size_t k = 0; k < kCount; ++k) s.tensors[k] = {sizes[k], p[4 * k], p[4 * k + 1]};
-      run(kEma, exec, s);
-    });
-  }
-}
-
-TEST_F(CudaKernels, AdamOfAsManyTensorsAsThereMayBe) {
-  Arrays arrays = {normal(4 * 48 * 5), {0.01f, 1.5f, 20.0f}, {1.0f}};
-  for (float& v : arrays[0]) v = v * v;
-  expect_equal("adam", arrays, 1e-6, [&](Exec& exec, const Pointers& p) {
-    AdamArgs<float> s = {kTensorsPerCall, {}, p[1], p[2], 0.5f, 0.99f, 1e-8f};
-    float* next = p[0];
-    for (AdamTensor<float>& t : s.tensors) {
-      t = {5, next, next + 5, next + 10, next + 15};
-      next += 20;
+  for (const std::int64_t n : {1, 7, 512, 4099, 90000}) {
+    Arrays arrays = {normal(n, 0), normal(n, 1), normal(n, 2), positive(n, 3)};
+    arrays.push_back({0.01f, 1.5f, 20.0f});  // rate
+    arrays.push_back({1.0f});                // gate
+    const Call adam = [&](Exec& exec, const Pointers& p) {
+      run(kAdam, exec, AdamArgs<float>{n, p[0], p[1], p[2], p[3], p[4], p[5], 0.5f, 0.99f, 1e-8f});
+    };
+    expect_equal("adam", arrays, 1e-6, adam);
+    for (const float gate : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+      arrays.back()[0] = gate;
+      expect_equal("adam behind a closed gate", arrays, 0, adam);
+      const Arrays same = after(emulated_, arrays, adam, 0);
+      for (std::size_t i = 0; i + 1 < same.size(); ++i) EXPECT_EQ(same[i], arrays[i]);
     }
-    run(kAdam, exec, s);
-  });
+    for (const float t : {0.001f, 1.0f}) {
+      arrays.back()[0] = t;
+      expect_equal("ema", arrays, 2e-7, [&](Exec& exec, const Pointers& p) {
+        run(kEma, exec, EmaArgs<float>{n, p[0], p[1], p[5]});
+      });
+    }
+  }
 }
 
 TEST_F(CudaKernels, SquaredNorm) {
-  const std::int64_t sizes[] = {1, 5, kNormChunk - 1, kNormChunk, 2 * kNormChunk + 3, 64};
-  constexpr std::size_t kCount = std::size(sizes);
-  Arrays arrays;
-  std::int64_t chunks = 0;
-  for (std::size_t k = 0; k < kCount; ++k) {
-    arrays.push_back(normal(sizes[k], k));
-    chunks += (sizes[k] + kNormChunk - 1) / kNormChunk;
+  for (const std::int64_t n : {std::int64_t{1}, std::int64_t{5}, kNormChunk - 1, kNormChunk, 2 * kNormChunk + 3,
+                               600 * kNormChunk}) {  // more chunks than threads that add them up
+    Arrays arrays = {normal(n, 0), nothing(1)};
+    const Call norm = [&](Exec& exec, const Pointers& p) {
+      SquaredNormArgs<float> s = {n, p[0], p[1], nullptr};
+      const Tensor partial = exec.empty({s.chunks()});
+      s.partial = partial.data<float>();
+      run(kSquaredNorm, exec, s);
+    };
+    expect_equal("squared_norm", arrays, 1e-6, norm);
+    arrays[0][static_cast<std::size_t>(n / 2)] = std::nanf("");
+    expect_equal("squared_norm of a NaN", arrays, 0, norm);
   }
-  arrays.push_back({3.5f});      // before
-  arrays.push_back(nothing(1));  // out
-  for (const bool with_before : {true, false})
-    for (const std::size_t count : {kCount, std::size_t{1}}) {
-      const Call norm = [&](Exec& exec, const Pointers& p) {
-        const Tensor partial = exec.empty({chunks});
-        SquaredNormArgs<float> s = {
-            static_cast<int>(count), {}, with_before ? p[kCount] : nullptr, p[kCount + 1], partial.data<float>()};
-        for (std::size_t k = 0; k < count; ++k) s.tensors[k] = {sizes[k], p[k]};
-        run(kSquaredNorm, exec, s);
-      };
-      expect_equal("squared_norm", arrays, 1e-6, norm);
-    }
-  arrays[2][7] = std::nanf("");
-  expect_equal("squared_norm of a NaN", arrays, 0, [&](Exec& exec, const Pointers& p) {
-    const Tensor partial = exec.empty({chunks});
-    SquaredNormArgs<float> s = {1, {}, nullptr, p[kCount + 1], partial.data<float>()};
-    s.tensors[0] = {sizes[2], p[2]};
-    run(kSquaredNorm, exec, s);
-  });
 }
 
 TEST_F(CudaKernels, LatentStep) {
@@ -480,27 +440,6 @@ TEST_F(CudaKernels, DrawLatents) {
   expect_equal("uniform, large", {nothing(n)}, 0, [&](Exec& exec, const Pointers& p) {
     run(kDrawLatents, exec, DrawLatentsArgs<float>{42, 7, n, true, p[0]});
   });
-}
-
-TEST_F(CudaKernels, OneLaunchForAllTensors) {
-  PGAD_EMULATION_ONLY("it counts launches");
-  const auto launches = [&](const char* name) { return emulator_statistics().kernels[name].launches; };
-  const std::int64_t adam_before = launches("adam"), norm_before = launches("squared_norm");
-  after(
-      emulated_, {normal(40), {0.1f, 1, 1}, {1.0f}, nothing(4)},
-      [&](Exec& exec, const Pointers& p) {
-        AdamArgs<float> adam = {2, {}, p[1], p[2], 0.5f, 0.99f, 1e-8f};
-        adam.tensors[0] = {5, p[0], p[0] + 5, p[0] + 10, p[0] + 15};
-        adam.tensors[1] = {5, p[0] + 20, p[0] + 25, p[0] + 30, p[0] + 35};
-        run(kAdam, exec, adam);
-        SquaredNormArgs<float> norm = {2, {}, nullptr, p[3], p[3] + 1};
-        norm.tensors[0] = {5, p[0]};
-        norm.tensors[1] = {5, p[0] + 20};
-        run(kSquaredNorm, exec, norm);
-      },
-      0);
-  EXPECT_EQ(launches("adam"), adam_before + 1);
-  EXPECT_EQ(launches("squared_norm"), norm_before + 2);
 }
 
 // Blocks of the workspace stay where they are: captured graphs use them.

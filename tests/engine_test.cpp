@@ -57,6 +57,21 @@ TEST(Allocator, PeakCountsWhatLivesTogether) {
   EXPECT_LT(exec.memory().peak_bytes, (2u << 22) + (1u << 20));
 }
 
+TEST(Tensor, ViewsShareMemory) {
+  Exec exec;
+  const Tensor all = exec.from<float>(std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7}, {8});
+  const Tensor part = all.view(2, {2, 2}), inner = part.view(1, {3});
+  EXPECT_EQ(exec.read<float>(part), (std::vector<float>{2, 3, 4, 5}));
+  EXPECT_EQ(exec.read<float>(inner), (std::vector<float>{3, 4, 5}));
+  EXPECT_EQ(inner.first(), 3);
+  exec.clear(inner);
+  EXPECT_EQ(exec.read<float>(all), (std::vector<float>{0, 1, 2, 0, 0, 0, 6, 7}));
+  EXPECT_EQ(part.reshaped({4}).address(), part.address());
+  EXPECT_THROW(all.view(6, {3}), Error);
+  EXPECT_THROW(all.view(-1, {3}), Error);
+  EXPECT_THROW(part.view(2, {3}), Error);
+}
+
 TEST(StepGraph, ReplaysFollowTheInputs) {
   Exec exec;
   const Tensor x = exec.from<float>(std::vector<float>{1, 2, 3}, {3});

@@ -27,8 +27,8 @@ struct Golden {
     network.latent_size = integer("latent_size");
     setting.level = integer("level");
     setting.full_level = network.log2_resolution();
-    setting.old_weight = metadata_number(file, "alpha");
-    setting.statistic = metadata_number(file, "mbstd");
+    setting.alpha = 1 - metadata_number(file, "alpha");  // the file tells the previous size's weight
+    setting.stddev = metadata_number(file, "mbstd");
     setting.objective.gamma = metadata_number(file, "gamma");
     if (metadata_text(file, "kind") == "train") {
       setting.objective.r1_weight = metadata_number(file, "r1_weight");
@@ -76,12 +76,12 @@ TEST_P(TrainGolden, OutputsLossesAndGradients) {
        {Kind{DType::kF64, Implementation::kReference}, Kind{DType::kF32, Implementation::kReference},
         Kind{DType::kF32, Implementation::kFastest}, Kind{DType::kF32, Implementation::kFastest, test_device()}}) {
     Exec exec(kind.device, 2, kind.implementation);
-    const Generator g(exec, golden.network, 1, kind.dtype);
-    const Discriminator d(exec, golden.network, 1, kind.dtype);
-    golden.load(g);
-    golden.load(d);
+    const auto g = make_generator(exec, golden.network, 1, kind.dtype);
+    const auto d = make_discriminator(exec, golden.network, 1, kind.dtype);
+    golden.load(*g);
+    golden.load(*d);
     std::size_t compared = 0;
-    for (const auto& [name, got] : parity_outputs(exec, g, d, golden.setting, golden.inputs, kind.dtype)) {
+    for (const auto& [name, got] : parity_outputs(exec, *g, *d, golden.setting, golden.inputs, kind.dtype)) {
       const bool gradient = name.find(".grad.") != std::string::npos;
       // The wgan-gp mixture's gradient in the last bias is a sum that cancels: its terms are of order 1.
       const bool cancels = name.find("wgan-gp") == 0 && name.find("dense1.bias") != std::string::npos;
@@ -104,18 +104,18 @@ TEST_P(SearchGolden, TermsAndLatentGradient) {
   const Golden golden(GetParam());
   for (const Device device : {Device{}, test_device()}) {
     Exec exec(device, 2);
-    const Generator g(exec, golden.network, 1);
-    const Discriminator d(exec, golden.network, 1);
-    golden.load(g);
-    golden.load(d);
+    const auto g = make_generator(exec, golden.network, 1);
+    const auto d = make_discriminator(exec, golden.network, 1);
+    golden.load(*g);
+    golden.load(*d);
     const bool mean = metadata_text(golden.file, "reduction") == "mean";
     const double gamma = golden.setting.objective.gamma, lambda = metadata_number(golden.file, "lambda");
-    const Var statistic(exec, from_nchw(exec, {{1}, {static_cast<float>(golden.setting.statistic)}}, DType::kF32));
+    const Var stddev(exec, from_nchw(exec, {{1}, {static_cast<float>(golden.setting.stddev)}}, DType::kF32));
     const Var x(exec, from_nchw(exec, golden.inputs.at("real"), DType::kF32));
     const Var z(exec, from_nchw(exec, golden.inputs.at("z"), DType::kF32), true);
-    const int level = golden.setting.level;
-    const Var image = g.forward(z, level);
-    const auto on_x = d.forward(x, level, {}, statistic), on_g = d.forward(image, level, {}, statistic);
+    const Stage stage{golden.setting.level, {}};
+    const Var image = g->forward(z, stage);
+    const auto on_x = d->forward(x, stage, stddev), on_g = d->forward(image, stage, stddev);
     const auto reduce = [&](const Var& v) { return mean ? mean_per_sample(v) : sum_per_sample(v); };
     const auto one_minus_sigmoid = [](const Var& v) { return affine(sigmoid(v), -1, 1); };
     const Var residual = reduce(abs(sub(x, image))), feature = reduce(abs(sub(on_x.features, on_g.features)));

@@ -112,9 +112,20 @@ TEST(InferProgram, RefusesModelsThatContradictThemselves) {
   EXPECT_TRUE(refused(said(config("channels", 3)), 1, {path}));
   EXPECT_TRUE(refused(said(config("gamma", -1)), 1, {path, "gamma"}));
   EXPECT_TRUE(refused(said(config("colour", "red")), 1, {path, "colour"}));
+  EXPECT_TRUE(refused(said(config("architecture", "stylegan")), 1, {path, "architecture", "stylegan", "pggan"}));
   EXPECT_TRUE(refused(said(metadata("level", "9")), 1, {path, "level"}));
   EXPECT_TRUE(refused(said(metadata("level", "three")), 1, {path, "level", "three"}));
-  EXPECT_TRUE(refused(said(metadata("old_weight", "7")), 1, {path, "old_weight"}));
+  EXPECT_TRUE(refused(said(metadata("alpha", "7")), 1, {path, "alpha"}));
+  // Older files tell the previous size's weight instead.
+  const auto older = [](const char* weight) {
+    return [=](SafeTensorsFile& f) {
+      f.metadata.erase("alpha");
+      if (*weight != 0) f.metadata["old_weight"] = weight;
+    };
+  };
+  EXPECT_TRUE(ended(said(older("0")), 0));
+  EXPECT_TRUE(refused(said(older("7")), 1, {path, "alpha"}));
+  EXPECT_TRUE(refused(said(older("")), 1, {path, "alpha"}));
   EXPECT_TRUE(refused(said(metadata("minibatch_stddev", "nan")), 1, {path, "minibatch_stddev"}));
   EXPECT_TRUE(refused(said(metadata("preprocessing", "nonsense")), 1, {path, "preprocessing"}));
   EXPECT_TRUE(ended(said(metadata("config", "{")), 1, {path, "config"}));

@@ -27,8 +27,8 @@ std::string untrained_model(const TempDir& dir) {
   model.config.scoring.gamma = 0.5;
   model.preprocessing.resolution = kSide;
   model.level = 3;
-  model.g = std::make_unique<Generator>(exec, model.config.network, 1);
-  model.d = std::make_unique<Discriminator>(exec, model.config.network, 1);
+  model.g = make_generator(exec, model.config.network, 1);
+  model.d = make_discriminator(exec, model.config.network, 1);
   save_model(dir / "model.safetensors", model);
   return dir / "model.safetensors";
 }

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "layers/encoder.h"
-#include "layers/generator.h"
+#include "layers/adam.h"
+#include "layers/network.h"
 #include "layers/objective.h"
 #include "tests/gradcheck.h"
 
@@ -41,25 +41,79 @@ TEST(Networks, ParameterCounts) {
     NetworkConfig c;
     c.resolution = row.resolution;
     c.channels = row.channels;
-    EXPECT_EQ(count(Generator(exec, c, 1).parameters()), row.g) << row.resolution;
-    EXPECT_EQ(count(Discriminator(exec, c, 1).parameters()), row.d) << row.resolution;
+    EXPECT_EQ(count(make_generator(exec, c, 1)->parameters()), row.g) << row.resolution;
+    EXPECT_EQ(count(make_discriminator(exec, c, 1)->parameters()), row.d) << row.resolution;
   }
+}
+
+// Optimizer and moving average work on the flat tensor's beginning: what a size uses lies there, and what only larger
+// sizes use does not.
+TEST(Networks, ParametersLieBySize) {
+  Exec exec;
+  const NetworkConfig c = small_network(32, 3);
+  const std::shared_ptr<const Network> networks[] = {make_generator(exec, c, 1), make_discriminator(exec, c, 1)};
+  for (const auto& network : networks) {
+    std::int64_t end = 0;
+    for (const Parameter& p : network->parameters()) {
+      const Tensor& value = p.var.value();
+      EXPECT_GE(value.first(), end) << p.name;
+      EXPECT_EQ(value.first() % 64, 0) << p.name;
+      EXPECT_EQ(value.data<float>(), network->flat().data<float>() + value.first()) << p.name;
+      end = value.first() + value.numel();
+    }
+    EXPECT_LE(end, network->flat().numel());
+    std::int64_t before = 0;
+    for (int level = 2; level <= 5; ++level)
+      for (const bool fading : {true, false}) {
+        if (level == 2 && fading) continue;
+        const std::int64_t active = Parameters::end_of(network->active_parameters(level, fading));
+        EXPECT_GE(active, before);
+        EXPECT_EQ(active == before, !fading && level > 2) << level;
+        before = active;
+      }
+    EXPECT_EQ(before, end);
+  }
+}
+
+TEST(Networks, GradientsOfSeveralLossesAddUp) {
+  Exec exec;
+  const NetworkConfig c = small_network(16, 1);
+  const auto g = make_generator(exec, c, 1);
+  const Var z(exec, random_tensor(exec, {2, c.latent()}, 1, DType::kF32));
+  const Stage stage{3, constant(exec, 0.4)};
+  const auto loss = [&](double factor) { return scale(mean(square(g->forward(z, stage))), factor); };
+  Gradients sum(exec, g->active_parameters(3, true)), whole(exec, g->active_parameters(3, true));
+  for (int round = 0; round < 2; ++round) {  // the second begins anew
+    sum.begin();
+    sum.add(loss(1));
+    sum.add(loss(0.5));
+    whole.begin();
+    whole.add(loss(1.5));
+  }
+  EXPECT_LT(sum.size(), g->flat().numel());
+  double largest = 0;
+  for (std::int64_t i = 0; i < sum.size(); ++i) {
+    EXPECT_NEAR(sum.flat().span<float>()[static_cast<std::size_t>(i)],
+                whole.flat().span<float>()[static_cast<std::size_t>(i)], 1e-6);
+    largest = std::max(largest, std::fabs(static_cast<double>(whole.flat().data<float>()[i])));
+  }
+  EXPECT_GT(largest, 1e-3);
 }
 
 // Gradients of the encoder's loss through E, G and D, in double.
 TEST(Networks, EncoderGradientThroughAllThree) {
   Exec exec;
   const NetworkConfig c = small_network(8, 3);
-  const Generator g(exec, c, 1, DType::kF64);
-  const Discriminator d(exec, c, 2, DType::kF64);
-  const Encoder encoder(exec, c, 3, 3, DType::kF64);
-  const Var x(exec, random_tensor(exec, {2, 8, 8, 3}, 1)), statistic = scalar(exec, 0.3);
+  const auto g = make_generator(exec, c, 1, DType::kF64);
+  const auto d = make_discriminator(exec, c, 2, DType::kF64);
+  const auto encoder = make_encoder(exec, c, 3, 3, DType::kF64);
+  const Var x(exec, random_tensor(exec, {2, 8, 8, 3}, 1)), stddev = scalar(exec, 0.3);
   const auto loss = [&] {
-    const Var drawn = g.forward(encoder.forward(x), 3);
-    return encoder_loss(x, drawn, d.forward(x, 3, {}, statistic).features, d.forward(drawn, 3, {}, statistic).features,
+    const Var drawn = g->forward(encoder->forward(x), {3, {}});
+    return encoder_loss(x, drawn, d->forward(x, {3, {}}, stddev).features, d->forward(drawn, {3, {}}, stddev).features,
                         0.7);
   };
-  for (const Parameter& p : encoder.parameters()) {
+  for (const Parameter& p : encoder->parameters()) {
     const Var leaf[] = {p.var};
     const Var gradient = grad(loss(), leaf)[0];
     double* w = p.var.value().data<double>();
@@ -81,38 +135,39 @@ TEST(Networks, EverySizeAndChannelCountRuns) {
       Exec exec;
       NetworkConfig c = small_network(resolution, channels);
       c.fmap_base = 4 * resolution;
-      const Generator g(exec, c, 1);
-      const Discriminator d(exec, c, 1);
+      const auto g = make_generator(exec, c, 1);
+      const auto d = make_discriminator(exec, c, 1);
       const HistoryScope off(false);
       const Var z(exec, random_tensor(exec, {2, c.latent()}, 1, DType::kF32));
       for (int level = 2; (1 << level) <= resolution; ++level) {
-        const Var image = g.forward(z, level);
+        const Var image = g->forward(z, {level, {}});
         EXPECT_EQ(image.shape(), Shape({2, 1 << level, 1 << level, channels}));
-        EXPECT_EQ(d.forward(image, level).score.shape(), Shape({2}));
+        EXPECT_EQ(d->forward(image, {level, {}}).score.shape(), Shape({2}));
       }
     }
 }
 
-// At weight 1 of the old path the networks are the previous size's, at 0 the new size's: to the bit.
+// At alpha 0 the networks are the previous size's, at 1 the new size's: to the bit.
 TEST(Networks, FadeEndsAreTheOldAndTheNewNetwork) {
   Exec exec;
   const NetworkConfig c = small_network(16, 3);
-  const Generator g(exec, c, 1, DType::kF64);
-  const Discriminator d(exec, c, 1, DType::kF64);
+  const auto g = make_generator(exec, c, 1, DType::kF64);
+  const auto d = make_discriminator(exec, c, 1, DType::kF64);
   const Var z(exec, random_tensor(exec, {4, c.latent()}, 1));
   const auto equal = [](const Var& a, const Var& b) {
     EXPECT_EQ(a.shape(), b.shape());
     return std::equal(a.value().data<double>(), a.value().data<double>() + a.value().numel(), b.value().data<double>());
   };
   for (int level = 3; level <= 4; ++level) {
-    const Var old_image = upsample2x(g.forward(z, level - 1)), new_image = g.forward(z, level);
-    EXPECT_TRUE(equal(g.forward(z, level, scalar(exec, 1)), old_image));
-    EXPECT_TRUE(equal(g.forward(z, level, scalar(exec, 0)), new_image));
-    EXPECT_FALSE(equal(g.forward(z, level, scalar(exec, 0.5)), new_image));
-    EXPECT_TRUE(equal(d.forward(new_image, level, scalar(exec, 1)).score,
-                      d.forward(sum_pool2x(new_image, 0.25), level - 1).score));
-    EXPECT_TRUE(equal(d.forward(new_image, level, scalar(exec, 0)).score, d.forward(new_image, level).score));
-    EXPECT_FALSE(equal(d.forward(new_image, level, scalar(exec, 0.5)).score, d.forward(new_image, level).score));
+    const Var old_image = upsample2x(g->forward(z, {level - 1, {}})), new_image = g->forward(z, {level, {}});
+    EXPECT_TRUE(equal(g->forward(z, {level, scalar(exec, 0)}), old_image));
+    EXPECT_TRUE(equal(g->forward(z, {level, scalar(exec, 1)}), new_image));
+    EXPECT_FALSE(equal(g->forward(z, {level, scalar(exec, 0.5)}), new_image));
+    EXPECT_TRUE(equal(d->forward(new_image, {level, scalar(exec, 0)}).score,
+                      d->forward(sum_pool2x(new_image, 0.25), {level - 1, {}}).score));
+    EXPECT_TRUE(equal(d->forward(new_image, {level, scalar(exec, 1)}).score, d->forward(new_image, {level, {}}).score));
+    EXPECT_FALSE(
+        equal(d->forward(new_image, {level, scalar(exec, 0.5)}).score, d->forward(new_image, {level, {}}).score));
   }
 }
 
@@ -128,7 +183,7 @@ TEST(Networks, StddevGroupsAreStrided) {
   const Var s = minibatch_stddev(Var(exec, x), 2);
   EXPECT_NEAR(s.value().data<double>()[0], 1e-4, 1e-12);  // sqrt(0 + 1e-8)
   EXPECT_NEAR(s.value().data<double>()[1], 1.0, 1e-7);
-  // The extra map brings each sample its own group's statistic.
+  // The extra map brings each sample its own group's stddev.
   const Var y = append_map(Var(exec, x), s);
   for (int n = 0; n < 8; ++n) EXPECT_EQ(y.value().data<double>()[2 * n + 1], s.value().data<double>()[n % 2]);
   // One sample alone: finite.
@@ -138,13 +193,13 @@ TEST(Networks, StddevGroupsAreStrided) {
 TEST(Networks, ConstantStatisticMakesScoresIndependentOfTheBatch) {
   Exec exec;
   const NetworkConfig c = small_network(8, 1);
-  const Discriminator d(exec, c, 1, DType::kF64);
+  const auto d = make_discriminator(exec, c, 1, DType::kF64);
   const Tensor four = random_tensor(exec, {4, 8, 8, 1}, 3);
-  const Var statistic = scalar(exec, 0.4);
-  const Var together = d.forward(Var(exec, four), 3, {}, statistic).score;
+  const Var stddev = scalar(exec, 0.4);
+  const Var together = d->forward(Var(exec, four), {3, {}}, stddev).score;
   for (std::int64_t n = 0; n < 4; ++n) {
     const Tensor one = exec.from<double>(std::span<const double>(four.data<double>() + n * 64, 64), {1, 8, 8, 1});
-    EXPECT_EQ(d.forward(Var(exec, one), 3, {}, statistic).score.item(), together.value().data<double>()[n]);
+    EXPECT_EQ(d->forward(Var(exec, one), {3, {}}, stddev).score.item(), together.value().data<double>()[n]);
   }
 }
 
@@ -153,7 +208,7 @@ TEST(Networks, ConstantStatisticMakesScoresIndependentOfTheBatch) {
 struct LossCase {
   Loss loss;
   Weighting weighting;
-  double old_weight;  // < 0: no fade
+  double alpha;  // 1: no fade
   bool abnormal;
 };
 
@@ -163,7 +218,7 @@ TEST_P(WholeLoss, ParameterGradient) {
   const LossCase p = GetParam();
   Exec exec(Device{}, 1);
   const NetworkConfig c = small_network(8, 2);
-  const Discriminator d(exec, c, 5, DType::kF64);
+  const auto d = make_discriminator(exec, c, 5, DType::kF64);
   DiscriminatorBatch batch;
   const Shape shape = {4, 8, 8, 2};
   batch.real = Var(exec, random_tensor(exec, shape, 1));
@@ -171,51 +226,49 @@ TEST_P(WholeLoss, ParameterGradient) {
   if (p.abnormal) batch.abnormal = Var(exec, random_tensor(exec, shape, 3));
   batch.mix = Var(exec, exec.from<double>(std::vector<double>{0.1, 0.4, 0.7, 0.9}, {4}));
   batch.pick = Var(exec, exec.from<double>(std::vector<double>{1, 0, 1, 0}, {4}));
-  const Var old_weight = p.old_weight < 0 ? Var() : scalar(exec, p.old_weight);
+  const Stage stage{3, p.alpha < 1 ? scalar(exec, p.alpha) : Var()};
   ObjectiveConfig objective;
   objective.loss = p.loss;
   objective.weighting = p.weighting;
   objective.gamma = 0.3;
   objective.r1_weight = 3;
   std::vector<Var> leaves;
-  const auto parameters = d.active_parameters(3, p.old_weight >= 0);
+  const auto parameters = d->active_parameters(3, stage.fading());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     // Biases start at zero; anywhere else is a better test.
     if (parameters[i].var.shape().rank() == 1)
       for (double& b : parameters[i].var.value().span<double>()) b = 0.1 * static_cast<double>(i % 5) - 0.2;
     leaves.push_back(parameters[i].var);
   }
-  const Function total = [&](std::span<const Var>) {
-    return discriminator_loss(objective, d, batch, 3, old_weight, 2).total;
-  };
+  const Function total = [&](std::span<const Var>) { return discriminator_loss(objective, *d, batch, stage, 2).total; };
   expect_gradient("whole loss", total, leaves, 1e-6);
   const Function penalty = [&](std::span<const Var>) {
-    return discriminator_loss(objective, d, batch, 3, old_weight, 2).penalty;
+    return discriminator_loss(objective, *d, batch, stage, 2).penalty;
   };
   expect_gradient("penalty", penalty, leaves, 1e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, WholeLoss,
-                         testing::Values(LossCase{Loss::kLogistic, Weighting::kMixture, -1, true},
-                                         LossCase{Loss::kLogistic, Weighting::kEq15, 0.4, true},
-                                         LossCase{Loss::kLogistic, Weighting::kMixture, -1, false},
-                                         LossCase{Loss::kWganGp, Weighting::kMixture, 0.4, true},
-                                         LossCase{Loss::kWganGp, Weighting::kEq15, -1, true},
-                                         LossCase{Loss::kWganGp, Weighting::kMixture, -1, false}));
+                         testing::Values(LossCase{Loss::kLogistic, Weighting::kMixture, 1, true},
+                                         LossCase{Loss::kLogistic, Weighting::kEq15, 0.6, true},
+                                         LossCase{Loss::kLogistic, Weighting::kMixture, 1, false},
+                                         LossCase{Loss::kWganGp, Weighting::kMixture, 0.6, true},
+                                         LossCase{Loss::kWganGp, Weighting::kEq15, 1, true},
+                                         LossCase{Loss::kWganGp, Weighting::kMixture, 1, false}));
 
 TEST(Objective, GeneratorGradientThroughBothNetworks) {
   Exec exec(Device{}, 1);
   const NetworkConfig c = small_network(8, 1);
-  const Generator g(exec, c, 5, DType::kF64);
-  const Discriminator d(exec, c, 6, DType::kF64);
+  const auto g = make_generator(exec, c, 5, DType::kF64);
+  const auto d = make_discriminator(exec, c, 6, DType::kF64);
   std::vector<Var> leaves = {Var(exec, random_tensor(exec, {2, c.latent()}, 1), true)};
-  for (const Parameter& p : g.active_parameters(3, true)) leaves.push_back(p.var);
+  for (const Parameter& p : g->active_parameters(3, true)) leaves.push_back(p.var);
   for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
     ObjectiveConfig objective;
     objective.loss = loss;
     const Function f = [&](std::span<const Var> v) {
-      const Var t = scalar(exec, 0.3);
-      return generator_loss(objective, d.forward(g.forward(v[0], 3, t), 3, t).score);
+      const Stage stage{3, scalar(exec, 0.7)};
+      return generator_loss(objective, d->forward(g->forward(v[0], stage), stage).score);
     };
     expect_gradient("generator loss", f, leaves, 1e-6);
   }
@@ -225,7 +278,7 @@ TEST(Objective, GeneratorGradientThroughBothNetworks) {
 TEST(Objective, WithoutAbnormalsGammaIsOne) {
   Exec exec;
   const NetworkConfig c = small_network(8, 1);
-  const Discriminator d(exec, c, 5, DType::kF64);
+  const auto d = make_discriminator(exec, c, 5, DType::kF64);
   DiscriminatorBatch batch;
   batch.real = Var(exec, random_tensor(exec, {4, 8, 8, 1}, 1));
   batch.fake = Var(exec, random_tensor(exec, {4, 8, 8, 1}, 2));
@@ -233,8 +286,8 @@ TEST(Objective, WithoutAbnormalsGammaIsOne) {
   ObjectiveConfig a, b;
   a.gamma = 0.1;
   b.gamma = 1;
-  EXPECT_EQ(discriminator_loss(a, d, batch, 3, {}, 1).total.item(),
-            discriminator_loss(b, d, batch, 3, {}, 1).total.item());
+  EXPECT_EQ(discriminator_loss(a, *d, batch, {3, {}}, 1).total.item(),
+            discriminator_loss(b, *d, batch, {3, {}}, 1).total.item());
 }
 
 }  // namespace

@@ -52,24 +52,21 @@ int main(int argc, char** argv) {
     test::ParitySetting s;
     s.level = model.level;
     s.full_level = model.config.network.log2_resolution();
-    s.old_weight = model.old_weight;
-    s.statistic = model.statistic;
+    s.alpha = model.alpha;
+    s.stddev = model.stddev;
     s.objective = model.config.objective;
-    const auto image = model.g->forward(
-        Var(exec, test::from_nchw(exec, inputs["z"], DType::kF32)), s.level,
-        s.old_weight > 0 ? Var(exec, test::from_nchw(exec, {{1}, {static_cast<float>(s.old_weight)}}, DType::kF32))
-                         : Var());
+    const auto image = model.g->forward(Var(exec, test::from_nchw(exec, inputs["z"], DType::kF32)), model.stage(exec));
     inputs["fake"] = test::to_nchw(exec, image);
     save(out + "/outputs.safetensors", test::parity_outputs(exec, *model.g, *model.d, s, inputs, DType::kF32), {});
     save(out + "/inputs.safetensors", inputs,
          {{"level", std::to_string(s.level)},
-          {"alpha", exact(s.old_weight)},
+          {"alpha", exact(1 - s.alpha)},  // the previous size's weight
           {"gamma", exact(s.objective.gamma)},
           {"r1_weight", exact(s.objective.r1_weight)},
           {"gp_weight", exact(s.objective.gp_weight)},
           {"gp_target", exact(s.objective.gp_target)},
           {"drift", exact(s.objective.drift)},
-          {"mbstd", exact(s.statistic)}});
+          {"mbstd", exact(s.stddev)}});
   } catch (const std::exception& e) {
     std::cerr << "parity_dump: " << e.what() << "\n";
     return 1;

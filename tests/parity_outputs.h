@@ -8,7 +8,6 @@
 
 #include "autograd/ops.h"
 #include "images/safetensors.h"
-#include "layers/generator.h"
 #include "layers/objective.h"
 
 namespace pgad::test {
@@ -21,7 +20,7 @@ using NamedTensors = std::map<std::string, Named>;
 
 struct ParitySetting {
   int level = 2, full_level = 2;
-  double old_weight = 0, statistic = 0;
+  double alpha = 1, stddev = 0;
   ObjectiveConfig objective;  // loss and weighting are varied
 };
 
@@ -82,9 +81,9 @@ inline NamedTensors parity_outputs(Exec& exec, const Generator& g, const Discrim
                                    const NamedTensors& inputs, DType dtype) {
   const auto input = [&](const char* name) { return Var(exec, from_nchw(exec, inputs.at(name), dtype)); };
   const auto constant = [&](double v) { return Var(exec, from_nchw(exec, {{1}, {static_cast<float>(v)}}, dtype)); };
-  const Var old_weight = s.old_weight > 0 ? constant(s.old_weight) : Var();
+  const Stage stage{s.level, s.alpha < 1 ? constant(s.alpha) : Var()};
   NamedTensors out;
-  const Var image = g.forward(input("z"), s.level, old_weight);
+  const Var image = g.forward(input("z"), stage);
   out["g_out"] = to_nchw(exec, image);
   DiscriminatorBatch batch;
   batch.real = input("real");
@@ -92,11 +91,11 @@ inline NamedTensors parity_outputs(Exec& exec, const Generator& g, const Discrim
   batch.abnormal = input("abnormal");
   batch.mix = input("u");
   batch.pick = input("pick");
-  const auto on_real = d.forward(batch.real, s.level, old_weight);
+  const auto on_real = d.forward(batch.real, stage);
   out["d_real"] = to_nchw(exec, on_real.score);
-  out["d_fake"] = to_nchw(exec, d.forward(batch.fake, s.level, old_weight).score);
-  out["d_real_constant"] = to_nchw(exec, d.forward(batch.real, s.level, old_weight, constant(s.statistic)).score);
-  out["mbstd_real"] = to_nchw(exec, on_real.statistic);
+  out["d_fake"] = to_nchw(exec, d.forward(batch.fake, stage).score);
+  out["d_real_constant"] = to_nchw(exec, d.forward(batch.real, stage, constant(s.stddev)).score);
+  out["mbstd_real"] = to_nchw(exec, on_real.stddev);
   out["feature_real"] = to_nchw(exec, on_real.features);
   const double divisor = 1 << (s.full_level - s.level);
   for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
@@ -106,7 +105,7 @@ inline NamedTensors parity_outputs(Exec& exec, const Generator& g, const Discrim
     for (const Weighting weighting : {Weighting::kMixture, Weighting::kEq15}) {
       objective.weighting = weighting;
       const std::string name = loss_name + (weighting == Weighting::kMixture ? ".mixture" : ".eq15");
-      const DiscriminatorLoss l = discriminator_loss(objective, d, batch, s.level, old_weight, divisor);
+      const DiscriminatorLoss l = discriminator_loss(objective, d, batch, stage, divisor);
       const Var squares = sum_per_sample(square(l.gradient.detach()));
       if (loss == Loss::kLogistic)
         out["r1"] = to_nchw(exec, squares);
@@ -115,7 +114,7 @@ inline NamedTensors parity_outputs(Exec& exec, const Generator& g, const Discrim
       out[name + ".d_loss"] = scalar_of(l.total);
       add_gradients(exec, out, name + ".grad.", l.total, d.parameters());
     }
-    const Var l = generator_loss(objective, d.forward(image, s.level, old_weight).score);
+    const Var l = generator_loss(objective, d.forward(image, stage).score);
     out[loss_name + ".g_loss"] = scalar_of(l);
     add_gradients(exec, out, loss_name + ".grad.", l, g.parameters());
   }

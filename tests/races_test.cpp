@@ -86,17 +86,11 @@ TEST_F(Races, OptimizerAndSearch) {
   constexpr std::int64_t n = 1500, images = 3, d = 40;
   const Tensor w = tensor({n}), g = tensor({n}), m = tensor({n}), v = exec.zeros({n}), rate = tensor({3}),
                gate = exec.zeros({1}), partial = exec.zeros({8});
-  run(kSquaredNorm, exec,
-      SquaredNormArgs<float>{1, {{{n, g.data<float>()}}}, nullptr, gate.data<float>(), partial.data<float>()});
+  run(kSquaredNorm, exec, SquaredNormArgs<float>{n, g.data<float>(), gate.data<float>(), partial.data<float>()});
   run(kAdam, exec,
-      AdamArgs<float>{1,
-                      {{{n, w.data<float>(), g.data<float>(), m.data<float>(), v.data<float>()}}},
-                      rate.data<float>(),
-                      gate.data<float>(),
-                      0.f,
-                      0.99f,
-                      1e-8f});
-  run(kEma, exec, EmaArgs<float>{1, {{{n, m.data<float>(), w.data<float>()}}}, gate.data<float>()});
+      AdamArgs<float>{n, w.data<float>(), g.data<float>(), m.data<float>(), v.data<float>(), rate.data<float>(),
+                      gate.data<float>(), 0.f, 0.99f, 1e-8f});
+  run(kEma, exec, EmaArgs<float>{n, m.data<float>(), w.data<float>(), gate.data<float>()});
   const Tensor z = tensor({images, d}), zg = tensor({images, d}), zm = tensor({images, d}),
                zv = exec.zeros({images, d}), loss = tensor({images}), best = tensor({images}),
                best_z = tensor({images, d}), rates = tensor({images, 4});

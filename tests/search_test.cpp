@@ -22,16 +22,16 @@ namespace {
 struct Rig {
   Exec exec;
   NetworkConfig network;
-  Generator g;
-  Discriminator d;
+  std::shared_ptr<const Generator> g;
+  std::shared_ptr<const Discriminator> d;
   ScoringConfig scoring;
 
   explicit Rig(int resolution = 16, Loss loss_ = Loss::kLogistic, int threads = 2, Isa isa = chosen_isa(),
                int maps = 32)
       : exec(Device{}, threads, Implementation::kFastest, Precision::kFp32, isa),
         network(make(resolution, maps)),
-        g(exec, network, 1),
-        d(exec, network, 1),
+        g(make_generator(exec, network, 1)),
+        d(make_discriminator(exec, network, 1)),
         loss(loss_) {
     scoring.gamma = 0.5;
     scoring.steps = 40;
@@ -43,7 +43,7 @@ struct Rig {
     return n;
   }
   Loss loss;
-  SearchModel model() const { return {&g, &d, network, loss, network.log2_resolution(), 0, 0.3, 0.1}; }
+  SearchModel model() const { return {g.get(), d.get(), network, loss, network.log2_resolution(), 1, 0.3, 0.1}; }
 
   static void draw(int number, std::span<float> image) {
     Rng rng(50, static_cast<std::uint64_t>(number));
@@ -211,11 +211,11 @@ TEST(Search, ScoresAreTheFormulas) {
     for (int i = 0; i < 2; ++i)
       for (const float v : s.best_latent(i)) latents.push_back(v);
     const HistoryScope off(false);
-    const Var statistic(rig.exec, rig.exec.from<float>(std::vector<float>{0.3f}, {1}));
+    const Var stddev(rig.exec, rig.exec.from<float>(std::vector<float>{0.3f}, {1}));
     const Var x(rig.exec, rig.exec.from<float>(images, {2, 8, 8, 1}));
     const Var z(rig.exec, rig.exec.from<float>(latents, {2, rig.network.latent()}));
-    const Var image = rig.g.forward(z, 3);
-    const auto on_x = rig.d.forward(x, 3, {}, statistic), on_g = rig.d.forward(image, 3, {}, statistic);
+    const Var image = rig.g->forward(z, {3, {}});
+    const auto on_x = rig.d->forward(x, {3, {}}, stddev), on_g = rig.d->forward(image, {3, {}}, stddev);
     const auto distance = [&](const Var& a, const Var& b, std::size_t n) {
       const std::size_t size = static_cast<std::size_t>(a.value().numel()) / 2;
       double sum = 0;
@@ -248,7 +248,7 @@ TEST(Search, FindsWhatTheGeneratorDrew) {
   const Tensor z = rig.exec.empty({4, rig.network.latent()});
   Rng rng(9, 9);
   for (float& v : z.span<float>()) v = static_cast<float>(2 * rng.uniform() - 1);
-  const Var drawn = rig.g.forward(Var(rig.exec, z), 3);
+  const Var drawn = rig.g->forward(Var(rig.exec, z), {3, {}});
   const auto residual = [&](bool own, int steps, int restarts) {
     rig.scoring.steps = steps;
     rig.scoring.restarts = restarts;
@@ -426,9 +426,9 @@ TEST(Search, RefillingChangesNoResult) {
 // Restarts of a search from the encoder are random ones, with their patience: by default they take all their steps.
 TEST(Search, RestartsBehindAnEncoderTakeAllTheirSteps) {
   Rig rig;
-  const Encoder encoder(rig.exec, rig.network, 4, 3);
+  const auto encoder = make_encoder(rig.exec, rig.network, 4, 3);
   SearchModel model = rig.model();
-  model.encoder = &encoder;
+  model.encoder = encoder.get();
   const auto steps = [&](int restarts) {
     rig.scoring.restarts = restarts;
     LatentSearch s(rig.exec, model, rig.scoring, 1);
@@ -467,8 +467,8 @@ TEST(Search, AScorerCutShortServesAgain) {
   model.preprocessing.resolution = 8;
   model.preprocessing.channels = 1;
   model.level = 3;
-  model.g = std::make_unique<Generator>(rig.exec, rig.network, 1);
-  model.d = std::make_unique<Discriminator>(rig.exec, rig.network, 1);
+  model.g = make_generator(rig.exec, rig.network, 1);
+  model.d = make_discriminator(rig.exec, rig.network, 1);
   std::vector<Sample> good, bad;
   for (int i = 0; i < 4; ++i) {
     const std::string name = str(i, ".png");
@@ -518,9 +518,9 @@ TEST(Search, AScorerCutShortServesAgain) {
 // The encoder's z is the first start: after one evaluation at learning rate 0 it is the best so far.
 TEST(Search, BeginsAtTheEncodersLatent) {
   Rig rig;
-  const Encoder encoder(rig.exec, rig.network, 4, 3);
+  const auto encoder = make_encoder(rig.exec, rig.network, 4, 3);
   SearchModel model = rig.model();
-  model.encoder = &encoder;
+  model.encoder = encoder.get();
   EXPECT_EQ(search_patience(rig.scoring, true), 10);
   EXPECT_EQ(search_patience(rig.scoring, false), 0);
   const auto first_best = [&](Start start) {
@@ -535,7 +535,7 @@ TEST(Search, BeginsAtTheEncodersLatent) {
   std::vector<float> image(16 * 16);
   Rig::draw(1, image);
   const HistoryScope off(false);
-  const Var z = encoder.forward(Var(rig.exec, rig.exec.from<float>(image, {1, 16, 16, 1})));
+  const Var z = encoder->forward(Var(rig.exec, rig.exec.from<float>(image, {1, 16, 16, 1})));
   const auto encoded = first_best(Start::kAuto);
   double square = 0;
   for (std::size_t i = 0; i < encoded.size(); ++i) {

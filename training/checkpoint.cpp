@@ -14,14 +14,16 @@ constexpr const char* kVersion = "1";
 // Calls body(name in the file, parameter, tensor) for every tensor of a checkpoint.
 template <class Body>
 void for_each_tensor(const Networks& networks, const Body& body) {
-  for (const Parameter& p : networks.g.parameters()) body(p.name, p, p.var.value());
-  for (const Parameter& p : networks.d.parameters()) body(p.name, p, p.var.value());
-  for (const Parameter& p : networks.g_ema.parameters()) body("ema." + p.name, p, p.var.value());
-  for (const Adam* adam : {&networks.g_adam, &networks.d_adam})
-    for (const Adam::Moments& m : adam->moments()) {
-      body("adam.m." + m.parameter.name, m.parameter, m.m);
-      body("adam.v." + m.parameter.name, m.parameter, m.v);
-    }
+  const auto of = [&](const Network& network, const std::string& prefix, const Tensor& flat) {
+    for (const Parameter& p : network.parameters()) body(prefix + p.name, p, Parameters::view(flat, p));
+  };
+  of(*networks.g, "", networks.g->flat());
+  of(*networks.d, "", networks.d->flat());
+  of(*networks.g_ema, "ema.", networks.g_ema->flat());
+  of(*networks.g, "adam.m.", networks.g_adam.m());
+  of(*networks.g, "adam.v.", networks.g_adam.v());
+  of(*networks.d, "adam.m.", networks.d_adam.m());
+  of(*networks.d, "adam.v.", networks.d_adam.v());
 }
 
 SafeTensorsFile read_checkpoint(const std::string& path) {
@@ -51,8 +53,8 @@ void save_checkpoint(const std::string& path, const Networks& networks, const Tr
                                                  {"skipped_in_row", std::to_string(s.skipped_in_row)},
                                                  {"level", std::to_string(s.level)},
                                                  {"fading", s.fading ? "1" : "0"},
-                                                 {"statistic", exact(s.statistic)},
-                                                 {"has_statistic", s.has_statistic ? "1" : "0"},
+                                                 {"statistic", exact(s.stddev)},
+                                                 {"has_statistic", s.has_stddev ? "1" : "0"},
                                                  {"seconds", exact(s.seconds)},
                                                  {"log_bytes", std::to_string(s.log_bytes)},
                                                  {"g_adam_steps", std::to_string(networks.g_adam.steps())},
@@ -71,8 +73,8 @@ TrainingState load_checkpoint(const std::string& path, Networks& networks) {
   s.skipped_in_row = metadata_integer(file, "skipped_in_row");
   s.level = static_cast<int>(metadata_integer(file, "level"));
   s.fading = metadata_integer(file, "fading") != 0;
-  s.statistic = metadata_number(file, "statistic");
-  s.has_statistic = metadata_integer(file, "has_statistic") != 0;
+  s.stddev = metadata_number(file, "statistic");
+  s.has_stddev = metadata_integer(file, "has_statistic") != 0;
   s.seconds = metadata_number(file, "seconds");
   s.log_bytes = metadata_integer(file, "log_bytes");
   const std::int64_t g_steps = metadata_integer(file, "g_adam_steps"), d_steps = metadata_integer(file, "d_adam_steps");

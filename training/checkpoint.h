@@ -19,8 +19,8 @@ struct TrainingState {
   std::int64_t skipped_in_row = 0;
   int level = 0;  // of the last step, and whether it was fading: optimizers are reset at changes
   bool fading = false;
-  double statistic = 0;  // running mean of minibatch-stddev over real batches
-  bool has_statistic = false;
+  double stddev = 0;  // running mean of minibatch-stddev over real batches
+  bool has_stddev = false;
   double seconds = 0;          // spent training, over all sessions; informative
   std::int64_t log_bytes = 0;  // length of log.jsonl at this point
 };

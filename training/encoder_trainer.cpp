@@ -19,38 +19,35 @@ EncoderStep::EncoderStep(Exec& exec, const Model& model, const Encoder& encoder,
     : exec_(exec),
       model_(model),
       encoder_(encoder),
-      adam_(exec, {0.9, 0.999, 1e-8}, encoder.parameters()),
+      gradients_(exec, encoder.parameters()),
+      adam_(exec, {0.9, 0.999, 1e-8}, encoder.flat()),
       images_(exec, {batch, model.side(), model.side(), model.config.network.channels}),
-      statistic_(constant(exec, model.statistic)),
-      old_weight_(model.old_weight > 0 ? constant(exec, model.old_weight) : Var()) {}
+      stddev_(constant(exec, model.stddev)),
+      stage_(model.stage(exec)) {}
 
 void EncoderStep::step() {
   const Model& m = model_;
-  Var x(exec_, images_.tensor());
-  if (old_weight_.defined()) x = fade(x, upsample2x(sum_pool2x(x, 0.25)), old_weight_);
+  const Var x = fade_real(Var(exec_, images_.tensor()), stage_);
   const Var z = encoder_.forward(x);
   Var dz;
   {
     const PreparedScope scope(exec_, frozen_);
-    const auto features_of = [&](const Var& image) {
-      return m.d->forward(image, m.level, old_weight_, statistic_).features;
-    };
+    const auto features_of = [&](const Var& image) { return m.d->forward(image, stage_, stddev_).features; };
     Var features;
     {
       const HistoryScope off(false);
       features = features_of(x);
     }
     const Var leaf(exec_, z.value(), /*requires_grad=*/true);
-    const Var drawn = m.g->forward(leaf, m.level, old_weight_);
+    const Var drawn = m.g->forward(leaf, stage_);
     const Var loss = encoder_loss(x, drawn, features, features_of(drawn), m.config.encoder.feature_weight);
     dz = grad(loss, std::span(&leaf, 1))[0];
     loss_ = loss.value();
   }
-  std::vector<Var> leaves;
-  for (const Parameter& p : encoder_.parameters()) leaves.push_back(p.var);
-  const std::vector<Var> gradients = grad(std::span(&z, 1), std::span(&dz, 1), leaves);
-  norm_ = squared_norm(exec_, gradients);
-  adam_.apply(encoder_.parameters(), gradients, norm_);
+  gradients_.begin();
+  gradients_.add(std::span(&z, 1), std::span(&dz, 1));
+  norm_ = squared_norm(exec_, gradients_.flat());
+  adam_.apply(gradients_.flat(), norm_);
 }
 
 EncoderStep::Result EncoderStep::run(double lr) {
@@ -70,7 +67,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   using Clock = std::chrono::steady_clock;
   const EncoderConfig& config = model.config.encoder;
   const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
-  auto encoder = std::make_unique<Encoder>(exec, model.config.network, model.level, seed);
+  auto encoder = make_encoder(exec, model.config.network, model.level, seed);
   EncoderStep step(exec, model, *encoder, batch);
 
   std::vector<long> order, wanted(static_cast<std::size_t>(batch));

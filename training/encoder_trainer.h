@@ -33,9 +33,11 @@ class EncoderStep {
   Exec& exec_;
   const Model& model_;
   const Encoder& encoder_;
+  Gradients gradients_;
   Adam adam_;
   Mirror images_;
-  Var statistic_, old_weight_;
+  Var stddev_;
+  Stage stage_;
   Tensor loss_, norm_;                         // [1]; norm_: the gradients', squared
   PreparedWeights frozen_{/*constant=*/true};  // G's and D's
   std::optional<StepGraph> graph_;

@@ -24,7 +24,7 @@ std::vector<StepEstimate> estimate_training(const Config& config, Device device)
                    {level, fading, batch, config.objective.gamma < 1});
     step.run();
     double parameters = 0, flops = 0;
-    for (const auto& set : {networks.g.active_parameters(level, fading), networks.d.active_parameters(level, fading)})
+    for (const auto& set : {networks.g->active_parameters(level, fading), networks.d->active_parameters(level, fading)})
       for (const Parameter& p : set) parameters += static_cast<double>(p.var.shape().numel());
     for (const RecordedCall& call : step.graph().calls()) flops += call.cost.flops;
     estimates.push_back({1 << level, fading, batch, parameters, flops, static_cast<double>(step.graph().calls().size()),

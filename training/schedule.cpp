@@ -26,7 +26,7 @@ Phase phase_at(const ScheduleConfig& schedule, int log2_resolution, std::int64_t
   Phase phase;
   phase.lod = lod;
   phase.level = log2_resolution - static_cast<int>(std::floor(lod));
-  phase.old_weight = lod - std::floor(lod);
+  phase.alpha = 1 - (lod - std::floor(lod));
   phase.batch = value_at(schedule.batch, 1 << phase.level);
   phase.lr = value_at(schedule.lr, 1 << phase.level);
   return phase;

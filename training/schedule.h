@@ -10,12 +10,12 @@ namespace pgad {
 // Where training stands. lod 0 is the full resolution, each doubling short of it adds 1; a fade lowers lod by 1.
 struct Phase {
   double lod = 0;
-  int level = 2;          // log2 of the current resolution, log2(full) - floor(lod)
-  double old_weight = 0;  // of the previous resolution's path, lod - floor(lod): 1 -> 0 during a fade
+  int level = 2;     // log2 of the current resolution, log2(full) - floor(lod)
+  double alpha = 1;  // weight of this resolution's path, 1 - (lod - floor(lod)): 0 -> 1 during a fade
   int batch = 1;
   double lr = 0;
 
-  bool fading() const { return old_weight > 0; }
+  bool fading() const { return alpha < 1; }
 };
 
 // images: real images shown so far. After the start resolution's stable phase, each resolution fades in over

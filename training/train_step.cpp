@@ -9,112 +9,101 @@
 namespace pgad {
 
 Networks::Networks(Exec& exec, const NetworkConfig& config, const AdamConfig& adam, std::uint64_t seed)
-    : g(exec, config, seed),
-      g_ema(exec, config, seed),  // the same seed: it starts as a copy
-      d(exec, config, seed),
-      g_adam(exec, adam, g.parameters()),
-      d_adam(exec, adam, d.parameters()) {}
+    : g(make_generator(exec, config, seed)),
+      g_ema(make_generator(exec, config, seed)),  // the same seed: it starts as a copy
+      d(make_discriminator(exec, config, seed)),
+      g_adam(exec, adam, g->flat()),
+      d_adam(exec, adam, d->flat()) {}
 
 TrainStep::TrainStep(Exec& exec, Networks& networks, const NetworkConfig& network, const ObjectiveConfig& objective,
                      const TrainStepShape& shape)
-    : exec_(exec), networks_(networks), network_(network), objective_(objective), shape_(shape) {
+    : exec_(exec),
+      networks_(networks),
+      network_(network),
+      objective_(objective),
+      shape_(shape),
+      d_gradients_(exec, networks.d->active_parameters(shape.level, shape.fading)),
+      g_gradients_(exec, networks.g->active_parameters(shape.level, shape.fading)) {
   const std::int64_t n = shape.batch, side = std::int64_t{1} << shape.level, c = network.channels, d = network.latent();
-  real_ = StagedInput(exec, {n, side, side, c});
-  if (shape.with_abnormal) abnormal_ = StagedInput(exec, {n, side, side, c});
-  for (StagedInput* t : {&mix_, &pick_}) *t = StagedInput(exec, {n});
-  for (StagedInput* t : {&old_weight_, &ema_weight_}) *t = StagedInput(exec, {1});
-  for (Tensor* t : {&d_latents_, &g_latents_}) *t = exec.zeros({n, d});
+  real_ = add_input({n, side, side, c});
+  if (shape.with_abnormal) abnormal_ = add_input({n, side, side, c});
+  mix_ = add_input({n});
+  pick_ = add_input({n});
+  alpha_ = add_input({1});
+  ema_weight_ = add_input({1});
+  inputs_ = StagedInput(exec, {input_size_});
+  d_latents_ = exec.zeros({n, d});
+  g_latents_ = exec.zeros({n, d});
+  stage_ = {shape.level, shape.fading ? input(alpha_) : Var()};
   results_ = Mirror(exec, {kResults});
 }
 
-// Real and abnormal images as the networks of this moment could draw them: while a size fades in, blended with their
-// own blurred version, lerp(x, up(pool(x))).
-Var TrainStep::fade_input(const Tensor& images) const {
-  const Var x(exec_, images);
-  if (!shape_.fading) return x;
-  return fade(x, upsample2x(sum_pool2x(x, 0.25)), Var(exec_, old_weight_.tensor()));
+TrainStep::Input TrainStep::add_input(const Shape& shape) {
+  const Input input{input_size_, shape};
+  input_size_ = aligned_end(input_size_ + shape.numel());
+  return input;
 }
-
-// Adds the loss's gradients to `sums`, which may be empty.
-void TrainStep::accumulate(const std::vector<Parameter>& parameters, const Var& loss, std::vector<Var>& sums) {
-  std::vector<Var> leaves;
-  for (const Parameter& p : parameters) leaves.push_back(p.var);
-  std::vector<Var> gradients = grad(loss, leaves);
-  if (!sums.empty())
-    for (std::size_t i = 0; i < sums.size(); ++i) gradients[i] = add(sums[i], gradients[i]);
-  sums = std::move(gradients);
+std::span<float> TrainStep::host(const Input& input) const {
+  return inputs_.host().subspan(static_cast<std::size_t>(input.offset), static_cast<std::size_t>(input.shape.numel()));
 }
-
-// The gradients' squared norm, and Adam's update where that is finite. Returns the squared norm.
-Tensor TrainStep::update(Adam& adam, const std::vector<Parameter>& parameters, const std::vector<Var>& gradients) {
-  const Tensor norm = squared_norm(exec_, gradients);
-  adam.apply(parameters, gradients, norm);
-  return norm;
-}
+Var TrainStep::input(const Input& input) const { return Var(exec_, inputs_.tensor().view(input.offset, input.shape)); }
 
 void TrainStep::step() {
-  const Var old_weight = shape_.fading ? Var(exec_, old_weight_.tensor()) : Var();
+  update_discriminator();
+  update_generator();
+  const std::int64_t active = g_gradients_.size();
+  update_average(exec_, networks_.g_ema->flat().view(0, {active}), networks_.g->flat().view(0, {active}),
+                 input(ema_weight_).value());
+}
 
-  const auto d_parameters = networks_.d.active_parameters(shape_.level, shape_.fading);
+void TrainStep::update_discriminator() {
+  DiscriminatorBatch batch;
+  batch.real = fade_real(input(real_), stage_);
+  if (shape_.with_abnormal) batch.abnormal = fade_real(input(abnormal_), stage_);
   {
-    DiscriminatorBatch batch;
-    batch.real = fade_input(real_.tensor());
-    if (shape_.with_abnormal) batch.abnormal = fade_input(abnormal_.tensor());
-    {
-      const HistoryScope off(false);
-      batch.fake = networks_.g.forward(Var(exec_, d_latents_), shape_.level, old_weight);
-    }
-    batch.mix = Var(exec_, mix_.tensor());
-    batch.pick = Var(exec_, pick_.tensor());
-    const double norm_divisor = 1 << (network_.log2_resolution() - shape_.level);
-    std::vector<Var> gradients;
-    const DiscriminatorLoss loss =
-        discriminator_loss(objective_, networks_.d, batch, shape_.level, old_weight, norm_divisor,
-                           [&](const Var& part) { accumulate(d_parameters, part, gradients); });
-    report(kDNorm, update(networks_.d_adam, d_parameters, gradients));
     const HistoryScope off(false);
-    report(kGradientNorm, mean(sqrt(sum_per_sample(square(loss.gradient)))).value());
-    report(kStatistic, mean(loss.statistic).value());
-    report(kDLoss, loss.total.value());
-    report(kPenalty, loss.penalty.value());
-    report(kReal, loss.real.value());
-    report(kFake, loss.fake.value());
-    if (loss.abnormal.defined()) report(kAbnormal, loss.abnormal.value());
+    batch.fake = networks_.g->forward(Var(exec_, d_latents_), stage_);
   }
+  batch.mix = input(mix_);
+  batch.pick = input(pick_);
+  const double norm_divisor = 1 << (network_.log2_resolution() - shape_.level);
+  d_gradients_.begin();
+  const DiscriminatorLoss loss = discriminator_loss(objective_, *networks_.d, batch, stage_, norm_divisor,
+                                                    [&](const Var& part) { d_gradients_.add(part); });
+  const Tensor norm = squared_norm(exec_, d_gradients_.flat());
+  networks_.d_adam.apply(d_gradients_.flat(), norm);
 
-  const auto g_parameters = networks_.g.active_parameters(shape_.level, shape_.fading);
-  {
-    const Var image = networks_.g.forward(Var(exec_, g_latents_), shape_.level, old_weight);
-    const Var loss = generator_loss(objective_, networks_.d.forward(image, shape_.level, old_weight).score);
-    std::vector<Var> gradients;
-    accumulate(g_parameters, loss, gradients);
-    report(kGNorm, update(networks_.g_adam, g_parameters, gradients));
-    report(kGLoss, loss.value());
-  }
+  const HistoryScope off(false);
+  report(kDNorm, norm);
+  report(kGradientNorm, mean(sqrt(sum_per_sample(square(loss.gradient)))).value());
+  report(kStddev, mean(loss.stddev).value());
+  report(kDLoss, loss.total.value());
+  report(kPenalty, loss.penalty.value());
+  report(kReal, loss.real.value());
+  report(kFake, loss.fake.value());
+  if (loss.abnormal.defined()) report(kAbnormal, loss.abnormal.value());
+}
 
-  update_average(exec_, networks_.g_ema.active_parameters(shape_.level, shape_.fading), g_parameters,
-                 ema_weight_.tensor());
+void TrainStep::update_generator() {
+  const Var image = networks_.g->forward(Var(exec_, g_latents_), stage_);
+  const Var loss = generator_loss(objective_, networks_.d->forward(image, stage_).score);
+  g_gradients_.begin();
+  g_gradients_.add(loss);
+  const Tensor norm = squared_norm(exec_, g_gradients_.flat());
+  networks_.g_adam.apply(g_gradients_.flat(), norm);
+  report(kGNorm, norm);
+  report(kGLoss, loss.value());
 }
 
 // Puts a number among the results.
 void TrainStep::report(Result which, const Tensor& value) {
-  pgad::run(
-      kUnary, exec_,
-      UnaryArgs<float>{Unary::kAffine, 1, value.data<float>(), results_.tensor().data<float>() + which, 1.f, 0.f});
-}
-
-std::vector<StagedInput*> TrainStep::inputs() {
-  std::vector<StagedInput*> all = {&real_, &mix_, &pick_, &old_weight_, &ema_weight_};
-  if (shape_.with_abnormal) all.push_back(&abnormal_);
-  return all;
-}
-
-void TrainStep::send_inputs() {
-  for (StagedInput* input : inputs()) input->send();
+  pgad::run(kUnary, exec_,
+            UnaryArgs<float>{Unary::kAffine, 1, value.data<float>(), results_.tensor().view(which, {1}).data<float>(),
+                             1.f, 0.f});
 }
 
 void TrainStep::start() {
-  for (StagedInput* input : inputs()) input->receive();
+  inputs_.receive();
   if (graph_)
     graph_->replay();
   else
@@ -134,7 +123,7 @@ TrainStepResult TrainStep::finish() {
   r.d_grad_norm = std::sqrt(value(kDNorm));
   r.g_grad_norm = std::sqrt(value(kGNorm));
   r.gradient_norm = value(kGradientNorm);
-  r.statistic = value(kStatistic);
+  r.stddev = value(kStddev);
   r.d_skipped = !std::isfinite(r.d_grad_norm);
   r.g_skipped = !std::isfinite(r.g_grad_norm);
   return r;

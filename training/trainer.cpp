@@ -49,6 +49,24 @@ void draw_latents(Exec& exec, LatentDistribution distribution, std::uint64_t see
                              out.data<float>()});
 }
 
+std::int64_t thousands(double kimg) { return static_cast<std::int64_t>(std::llround(kimg * 1000)); }
+
+// Something that is done every so many images, and at the end.
+class Every {
+ public:
+  Every(std::int64_t every, std::int64_t images) : every_(every), next_(after(images)) {}  // 0: never
+  bool due(std::int64_t images, bool last) {
+    if (every_ == 0 || (images < next_ && !last)) return false;
+    next_ = after(images);
+    return true;
+  }
+
+ private:
+  std::int64_t after(std::int64_t images) const { return every_ > 0 ? (images / every_ + 1) * every_ : 0; }
+
+  std::int64_t every_, next_;
+};
+
 double peak_megabytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -137,6 +155,12 @@ void Trainer::mirror(std::span<float> images, std::uint64_t stream, std::int64_t
   }
 }
 
+std::int64_t Trainer::total_images() const { return thousands(config_.schedule.total_kimg); }
+
+Phase Trainer::phase_after(std::int64_t images) const {
+  return phase_at(config_.schedule, config_.network.log2_resolution(), images);
+}
+
 TrainStepShape Trainer::shape_of(const Phase& phase) const {
   return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0};
 }
@@ -160,7 +184,7 @@ void Trainer::fill_inputs(const Phase& phase, std::int64_t images, std::int64_t 
   Rng mix(seed, stream_of(kMix, step)), pick(seed, stream_of(kPick, step));
   for (float& v : step_->mix()) v = static_cast<float>(mix.uniform());
   for (float& v : step_->pick()) v = pick.uniform() < config_.objective.gamma ? 1.f : 0.f;
-  step_->set_old_weight(phase.old_weight);
+  step_->set_alpha(phase.alpha);
   step_->set_ema_weight(1 - average_kept(phase));
   step_->send_inputs();
   filled_for_ = images;
@@ -184,7 +208,7 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
   const nlohmann::ordered_json line = {{"kimg", static_cast<double>(state_.images) / 1000},
                                        {"step", state_.steps},
                                        {"resolution", 1 << phase.level},
-                                       {"alpha", 1 - phase.old_weight},
+                                       {"alpha", phase.alpha},
                                        {"batch", phase.batch},
                                        {"lr", phase.lr},
                                        {"d_loss", number(r.d_loss)},
@@ -196,7 +220,7 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
                                        {"d_grad_norm", number(r.d_grad_norm)},
                                        {"g_grad_norm", number(r.g_grad_norm)},
                                        {"input_gradient_norm", number(r.gradient_norm)},
-                                       {"minibatch_stddev", number(state_.statistic)},
+                                       {"minibatch_stddev", number(state_.stddev)},
                                        {"skipped", state_.skipped},
                                        {"images_per_second", images_per_second},
                                        {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
@@ -214,8 +238,7 @@ void Trainer::save_samples(const Phase& phase) {
   const Tensor z = exec_.empty({count, config_.network.latent()});
   draw_latents(exec_, config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
   const HistoryScope off(false);
-  const Var old_weight = phase.fading() ? constant(exec_, phase.old_weight) : Var();
-  const Tensor images = networks_.g_ema.forward(Var(exec_, z), phase.level, old_weight).value();
+  const Tensor images = networks_.g_ema->forward(Var(exec_, z), make_stage(exec_, phase.level, phase.alpha)).value();
   char name[64];
   std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
   ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
@@ -253,144 +276,130 @@ StopReason Trainer::run(const std::atomic<bool>& stop,
   }
 }
 
+// Brings optimizers and step to the phase's size, batch and stage.
+void Trainer::enter(const Phase& phase) {
+  if (state_.level != 0 && (state_.level != phase.level || state_.fading != phase.fading())) {
+    networks_.g_adam.reset();
+    networks_.d_adam.reset();
+  }
+  state_.level = phase.level;
+  state_.fading = phase.fading();
+  const TrainStepShape shape = shape_of(phase);
+  if (step_ && step_->shape() == shape) return;
+  step_.reset();
+  exec_.trim();
+  step_.emplace(exec_, networks_, config_.network, config_.objective, shape);
+  filled_for_ = -1;
+}
+
+TrainStepResult Trainer::take_step(const Phase& phase) {
+  if (filled_for_ != state_.images) {
+    try {
+      fill_inputs(phase, state_.images, state_.steps);
+    } catch (const DataError& e) {  // saved by run()
+      throw DataError(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
+    }
+  }
+  in_step_ = true;
+  networks_.d_adam.prepare(phase.lr);
+  networks_.g_adam.prepare(phase.lr);
+  step_->start();
+  // While a GPU is at it: what the next step needs.
+  const std::int64_t then = state_.images + phase.batch;
+  if (then < total_images()) {
+    const Phase next = phase_after(then);
+    try {
+      if (shape_of(next) == step_->shape()) fill_inputs(next, then, state_.steps + 1);
+    } catch (const DataError&) {  // an image has become unreadable: the next step's error, if there is one
+      filled_for_ = -1;
+    }
+  }
+  return step_->finish();
+}
+
+// What the step leaves behind. Throws Error where too many in a row changed nothing.
+void Trainer::account_for(const Phase& phase, const TrainStepResult& result) {
+  if (!result.d_skipped) networks_.d_adam.advance();
+  if (!result.g_skipped) networks_.g_adam.advance();
+  const bool skipped = result.d_skipped || result.g_skipped;
+  state_.skipped += skipped;
+  state_.skipped_in_row = skipped ? state_.skipped_in_row + 1 : 0;
+  if (std::isfinite(result.stddev)) {
+    const double keep = average_kept(phase);
+    state_.stddev = state_.has_stddev ? keep * state_.stddev + (1 - keep) * result.stddev : result.stddev;
+    state_.has_stddev = true;
+  }
+  state_.images_before_last_step = state_.images;
+  state_.images += phase.batch;
+  state_.steps += 1;
+  if (state_.skipped_in_row >= config_.optimizer.max_skipped_steps)
+    throw Error(str("training diverged: ", state_.skipped_in_row,
+                    " steps in a row had gradients that are not finite, at ", static_cast<double>(state_.images) / 1000,
+                    " kimg, resolution ", 1 << phase.level,
+                    "; lower --lr or raise --r1-weight. The last checkpoint is intact"));
+  in_step_ = false;
+}
+
 StopReason Trainer::run_steps(const std::atomic<bool>& stop,
                               const std::function<void(const TrainingProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point t) {
     return std::chrono::duration<double>(Clock::now() - t).count();
   };
-  const auto kimg = [](double k) { return static_cast<std::int64_t>(std::llround(k * 1000)); };
-  const std::int64_t total = kimg(config_.schedule.total_kimg);
-  const int log2_resolution = config_.network.log2_resolution();
-
   ensure_directory((std::filesystem::path(config_.run.out) / "checkpoints").string());
   ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
   open_log();
 
   const TrainingKinds work = training_kinds(config_, estimate_training(config_, exec_.device()), state_.images);
   TrainingTime time(work.kinds);
-
+  Every line(kLogImages, state_.images), samples(thousands(config_.run.sample_kimg), state_.images),
+      checkpoints(thousands(config_.run.checkpoint_kimg), state_.images);
+  const double budget = config_.run.time_budget_minutes * 60;  // seconds; 0: none
   const auto session = Clock::now();
   const double seconds_before = state_.seconds;
-  std::int64_t next_log = (state_.images / kLogImages + 1) * kLogImages;
-  const auto next_multiple = [&](double every_kimg) {
-    const std::int64_t every = kimg(every_kimg);
-    return every > 0 ? (state_.images / every + 1) * every : std::numeric_limits<std::int64_t>::max();  // 0: never
-  };
-  std::int64_t next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
-  std::int64_t next_sample = next_multiple(config_.run.sample_kimg);
-  StopReason reason = StopReason::kFinished;
   double recent_speed = 0;
 
-  while (state_.images < total) {
-    if (stop) {
-      reason = StopReason::kInterrupted;
-      break;
-    }
-    if (config_.run.time_budget_minutes > 0 && state_.seconds >= config_.run.time_budget_minutes * 60) {
-      reason = StopReason::kTimeBudget;
-      break;
-    }
+  while (state_.images < total_images()) {
+    if (stop) return StopReason::kInterrupted;
+    if (budget > 0 && state_.seconds >= budget) return StopReason::kTimeBudget;
     const auto step_begin = Clock::now();
-    const Phase phase = phase_at(config_.schedule, log2_resolution, state_.images);
-    const TrainStepShape shape = shape_of(phase);
-    if (state_.level != 0 && (state_.level != phase.level || state_.fading != phase.fading())) {
-      networks_.g_adam.reset();
-      networks_.d_adam.reset();
-    }
-    state_.level = phase.level;
-    state_.fading = phase.fading();
-    if (!step_ || !(step_->shape() == shape)) {
-      step_.reset();
-      exec_.trim();
-      step_.emplace(exec_, networks_, config_.network, config_.objective, shape);
-      filled_for_ = -1;
-    }
-
-    if (filled_for_ != state_.images) {
-      try {
-        fill_inputs(phase, state_.images, state_.steps);
-      } catch (const DataError& e) {  // saved by run()
-        throw DataError(str(e.what(), state_.steps > 0 ? "; the run is saved: --resume goes on without this image" : ""));
-      }
-    }
-    in_step_ = true;
-    networks_.d_adam.prepare(phase.lr);
-    networks_.g_adam.prepare(phase.lr);
-    step_->start();
-    // While a GPU is at it: what the next step needs.
-    const std::int64_t then = state_.images + phase.batch;
-    if (then < total) {
-      const Phase next = phase_at(config_.schedule, log2_resolution, then);
-      try {
-        if (shape_of(next) == shape) fill_inputs(next, then, state_.steps + 1);
-      } catch (const DataError&) {  // an image has become unreadable: the next step's error, if there is one
-        filled_for_ = -1;
-      }
-    }
-    const TrainStepResult result = step_->finish();
-    if (!result.d_skipped) networks_.d_adam.advance();
-    if (!result.g_skipped) networks_.g_adam.advance();
-    const bool skipped = result.d_skipped || result.g_skipped;
-    state_.skipped += skipped;
-    state_.skipped_in_row = skipped ? state_.skipped_in_row + 1 : 0;
-    if (std::isfinite(result.statistic)) {
-      const double keep = average_kept(phase);
-      state_.statistic =
-          state_.has_statistic ? keep * state_.statistic + (1 - keep) * result.statistic : result.statistic;
-      state_.has_statistic = true;
-    }
-    state_.images_before_last_step = state_.images;
-    state_.images += phase.batch;
-    state_.steps += 1;
+    const Phase phase = phase_after(state_.images);
+    enter(phase);
+    const TrainStepResult result = take_step(phase);
+    account_for(phase, result);
     state_.seconds = seconds_before + seconds_since(session);
-    if (state_.skipped_in_row >= config_.optimizer.max_skipped_steps)
-      throw Error(str("training diverged: ", state_.skipped_in_row,
-                      " steps in a row had gradients that are not finite, at ",
-                      static_cast<double>(state_.images) / 1000, " kimg, resolution ", 1 << phase.level,
-                      "; lower --lr or raise --r1-weight. The last checkpoint is intact"));
-    in_step_ = false;
 
     const double speed = phase.batch / std::max(1e-9, seconds_since(step_begin));
     recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
-    const bool log_now = state_.images >= next_log || state_.images >= total;
-    if (log_now) {
-      log(phase, result, recent_speed);
-      next_log = (state_.images / kLogImages + 1) * kLogImages;
-    }
-    if (state_.images >= next_sample || (state_.images >= total && config_.run.sample_kimg > 0)) {
-      save_samples(phase);
-      next_sample = next_multiple(config_.run.sample_kimg);
-    }
-    if (state_.images >= next_checkpoint) {
-      save_checkpoint();
-      next_checkpoint = next_multiple(config_.run.checkpoint_kimg);
-    }
+    const bool last = state_.images >= total_images(), logged = line.due(state_.images, last);
+    if (logged) log(phase, result, recent_speed);
+    if (samples.due(state_.images, last)) save_samples(phase);
+    if (checkpoints.due(state_.images, /*last=*/false)) save_checkpoint();  // the last one is run()'s
+
     const auto kind = std::ranges::find(work.levels, phase.level) - work.levels.begin();
     time.step(static_cast<std::size_t>(kind), seconds_since(step_begin));
     if (on_progress) {
       std::optional<double> left = time.seconds_left();
-      if (left && config_.run.time_budget_minutes > 0)
-        *left = std::clamp(config_.run.time_budget_minutes * 60 - state_.seconds, 0.0, *left);
-      on_progress({phase, state_.images, total, recent_speed, left, log_now});
+      if (left && budget > 0) *left = std::clamp(budget - state_.seconds, 0.0, *left);
+      on_progress({phase, state_.images, total_images(), recent_speed, left, logged});
     }
   }
-  return reason;
+  return StopReason::kFinished;
 }
 
 Model Trainer::model() const {
   // The phase of the last step taken: what lies behind it has not been trained yet.
-  const Phase phase = phase_at(config_.schedule, config_.network.log2_resolution(), state_.images_before_last_step);
+  const Phase phase = phase_after(state_.images_before_last_step);
   Model m;
   m.config = portable(config_);
   m.preprocessing = preprocessing_;
   m.level = phase.level;
-  m.old_weight = phase.old_weight;
-  m.statistic = state_.statistic;
+  m.alpha = phase.alpha;
+  m.stddev = state_.stddev;
   m.images = state_.images;
   m.split = split_;
-  m.g = std::make_unique<Generator>(networks_.g_ema);
-  m.d = std::make_unique<Discriminator>(networks_.d);
+  m.g = networks_.g_ema;
+  m.d = networks_.d;
   return m;
 }
 

@@ -46,6 +46,8 @@ class Trainer {
   Model model() const;
 
  private:
+  std::int64_t total_images() const;
+  Phase phase_after(std::int64_t images) const;
   TrainStepShape shape_of(const Phase& phase) const;
   double average_kept(const Phase& phase) const;
   // Inputs of the step that begins after so many images and steps.
@@ -56,6 +58,9 @@ class Trainer {
   void open_log();
   void save_samples(const Phase& phase);
   void save_checkpoint();
+  void enter(const Phase& phase);
+  TrainStepResult take_step(const Phase& phase);
+  void account_for(const Phase& phase, const TrainStepResult& result);
   StopReason run_steps(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
   long index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position);
 

@@ -26,41 +26,26 @@ inline double square_sum(const float* x, std::int64_t n) {
   return lane_sum<double>(n, [&](std::int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
 }
 
-// body(tensor, begin, end) for every tensor's elements, the large ones shared by the threads.
-template <class Tensor, class Body>
-void for_tensors(Exec& exec, int count, const std::array<Tensor, kTensorsPerCall>& tensors, const Body& body) {
-  for (int k = 0; k < count; ++k) {
-    const Tensor& t = tensors[static_cast<std::size_t>(k)];
-    vector_for(exec, t.n, kGrain, [&](std::int64_t begin, std::int64_t end) { body(t, begin, end); });
-  }
-}
-
 }  // namespace
 
 void adam_cpu(Exec& exec, const AdamArgs<float>& s) {
   if (!std::isfinite(s.gate[0])) return;
-  for_tensors(exec, s.count, s.tensors, [&](const AdamTensor<float>& t, std::int64_t b, std::int64_t e) {
-    step(e - b, t.w + b, t.g + b, t.m + b, t.v + b, s.rate, s.beta1, s.beta2, s.epsilon);
+  vector_for(exec, s.n, kGrain, [&](std::int64_t b, std::int64_t e) {
+    step(e - b, s.w + b, s.g + b, s.m + b, s.v + b, s.rate, s.beta1, s.beta2, s.epsilon);
   });
 }
 
 void ema_cpu(Exec& exec, const EmaArgs<float>& s) {
-  for_tensors(exec, s.count, s.tensors, [&](const EmaTensor<float>& t, std::int64_t b, std::int64_t e) {
-    average(e - b, t.ema + b, t.w + b, s.t[0]);
-  });
+  vector_for(exec, s.n, kGrain, [&](std::int64_t b, std::int64_t e) { average(e - b, s.ema + b, s.w + b, s.t[0]); });
 }
 
 void squared_norm_cpu(Exec& exec, const SquaredNormArgs<float>& s) {
-  double sum = s.before ? static_cast<double>(s.before[0]) : 0.0;
-  for (int k = 0; k < s.count; ++k) {
-    const NormTensor<float>& t = s.tensors[static_cast<std::size_t>(k)];
-    const std::int64_t chunks = (t.n + kNormChunk - 1) / kNormChunk;
-    vector_for(exec, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = begin; c < end; ++c)
-        s.partial[c] = static_cast<float>(square_sum(t.x + c * kNormChunk, std::min(kNormChunk, t.n - c * kNormChunk)));
-    });
-    for (std::int64_t c = 0; c < chunks; ++c) sum += static_cast<double>(s.partial[c]);
-  }
+  vector_for(exec, s.chunks(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c)
+      s.partial[c] = static_cast<float>(square_sum(s.x + c * kNormChunk, std::min(kNormChunk, s.n - c * kNormChunk)));
+  });
+  double sum = 0;
+  for (std::int64_t c = 0; c < s.chunks(); ++c) sum += static_cast<double>(s.partial[c]);
   s.out[0] = static_cast<float>(sum);
 }
 

@@ -7,31 +7,22 @@ namespace pgad {
 template <class T>
 void adam_ref(Exec&, const AdamArgs<T>& s) {
   if (!std::isfinite(s.gate[0])) return;
-  for (int k = 0; k < s.count; ++k) {
-    const AdamTensor<T>& t = s.tensors[static_cast<std::size_t>(k)];
-    for (std::int64_t i = 0; i < t.n; ++i) {
-      t.m[i] = s.beta1 * t.m[i] + (T(1) - s.beta1) * t.g[i];
-      t.v[i] = s.beta2 * t.v[i] + (T(1) - s.beta2) * t.g[i] * t.g[i];
-      t.w[i] -= s.rate[0] * (t.m[i] * s.rate[1]) / (std::sqrt(t.v[i] * s.rate[2]) + s.epsilon);
-    }
+  for (std::int64_t i = 0; i < s.n; ++i) {
+    s.m[i] = s.beta1 * s.m[i] + (T(1) - s.beta1) * s.g[i];
+    s.v[i] = s.beta2 * s.v[i] + (T(1) - s.beta2) * s.g[i] * s.g[i];
+    s.w[i] -= s.rate[0] * (s.m[i] * s.rate[1]) / (std::sqrt(s.v[i] * s.rate[2]) + s.epsilon);
   }
 }
 
 template <class T>
 void ema_ref(Exec&, const EmaArgs<T>& s) {
-  for (int k = 0; k < s.count; ++k) {
-    const EmaTensor<T>& t = s.tensors[static_cast<std::size_t>(k)];
-    for (std::int64_t i = 0; i < t.n; ++i) t.ema[i] = (T(1) - s.t[0]) * t.ema[i] + s.t[0] * t.w[i];
-  }
+  for (std::int64_t i = 0; i < s.n; ++i) s.ema[i] = (T(1) - s.t[0]) * s.ema[i] + s.t[0] * s.w[i];
 }
 
 template <class T>
 void squared_norm_ref(Exec&, const SquaredNormArgs<T>& s) {
-  double sum = s.before ? static_cast<double>(s.before[0]) : 0.0;
-  for (int k = 0; k < s.count; ++k) {
-    const NormTensor<T>& t = s.tensors[static_cast<std::size_t>(k)];
-    for (std::int64_t i = 0; i < t.n; ++i) sum += static_cast<double>(t.x[i]) * static_cast<double>(t.x[i]);
-  }
+  double sum = 0;
+  for (std::int64_t i = 0; i < s.n; ++i) sum += static_cast<double>(s.x[i]) * static_cast<double>(s.x[i]);
   s.out[0] = static_cast<T>(sum);
 }
 
