@@ -10,7 +10,7 @@ namespace pgad {
 enum class DeviceType {
   kCpu,
   kCuda,          // a GPU
-  kCudaEmulated,  // the GPU's code path, its kernels executed by engine/simt: for tests, slow
+  kCudaEmulated,  // the GPU's code path, its kernels executed by simt/: for tests, slow
 };
 
 struct Device {

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/simt/simt.h"
 #include "kernels/cuda_workspace.h"
+#include "simt/simt.h"
 
 #ifndef __CUDACC__
 #define __grid_constant__  // such a parameter may be indexed where it lies, without a copy

@@ -26,9 +26,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/simt/simt.h"
 #include "kernels/cuda_common.h"
 #include "kernels/cuda_gemm_mma.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE::gemm {
 

@@ -9,7 +9,7 @@ namespace pgad {
 
 // Columns. `ref` and `ref64` are the definition: plain loops accumulating in double. `cpu` is the fast version for a
 // machine without a GPU; where it is empty, `ref` serves. `cuda` is made by nvcc, `emulated` is the same source for
-// engine/simt; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
+// simt/; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
 template <template <class> class Args>
 struct Kernel {
   const char* name;

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <random>
 
-#include "engine/simt/emulator.h"
 #include "kernels/conv2d/impl.h"
 #include "kernels/matmul/impl.h"
 #include "kernels/tuner.h"
+#include "simt/emulator.h"
 #include "tests/emulation_coverage.h"
 #include "tests/test_device.h"
 

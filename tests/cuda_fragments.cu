@@ -1,4 +1,4 @@
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 #include "tests/cuda_fragments.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {

@@ -9,7 +9,6 @@
 
 #include "engine/exec.h"
 #include "engine/rng.h"
-#include "engine/simt/emulator.h"
 #include "kernels/adam/adam.h"
 #include "kernels/bias_act/bias_act.h"
 #include "kernels/conv2d_operand/conv2d_operand.h"
@@ -24,6 +23,7 @@
 #include "kernels/random/random.h"
 #include "kernels/reduction/reduction.h"
 #include "kernels/resample2x/resample2x.h"
+#include "simt/emulator.h"
 #include "tests/emulation_coverage.h"
 #include "tests/test_device.h"
 

@@ -13,7 +13,7 @@
 #include <set>
 #include <string>
 
-#include "engine/simt/emulator.h"
+#include "simt/emulator.h"
 #include "tests/test_device.h"
 
 namespace pgad::test {

@@ -1,6 +1,6 @@
 // Kernels for the emulator's own test: correct ones, and the same with one bug planted.
 
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {
 

@@ -13,10 +13,10 @@
 
 #if defined(__CUDACC__)
 #define PGAD_CUDA_NAMESPACE cuda_native
-#include "engine/simt/native.h"
+#include "simt/native.h"
 #else
 #define PGAD_CUDA_NAMESPACE cuda_emulated
-#include "engine/simt/emulated.h"
+#include "simt/emulated.h"
 #endif
-#include "engine/simt/launch.h"
-#include "engine/simt/ptx.h"
+#include "simt/launch.h"
+#include "simt/ptx.h"

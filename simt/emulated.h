@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/simt/execution.h"
+#include "simt/execution.h"
 
 #define __global__
 #define __device__

@@ -1,4 +1,4 @@
-#include "engine/simt/emulator.h"
+#include "simt/emulator.h"
 
 #include <sys/mman.h>
 
@@ -13,8 +13,8 @@
 #include <random>
 #include <utility>
 
-#include "engine/simt/execution.h"
-#include "engine/simt/fiber.h"
+#include "simt/execution.h"
+#include "simt/fiber.h"
 
 #if SIMT_ASAN
 #include <sanitizer/asan_interface.h>

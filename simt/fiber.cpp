@@ -1,4 +1,4 @@
-#include "engine/simt/fiber.h"
+#include "simt/fiber.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 
 namespace ptx {
 inline namespace emulated {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "engine/simt/emulator.h"
+#include "simt/emulator.h"
 
 namespace simt {
 
