@@ -3,8 +3,7 @@
 // emulator; it reads as plain CUDA except for this:
 //
 //   SIMT_SHARED(float, tile, [2][8][64]);   instead of __shared__ float tile[2][8][64]; 16-byte aligned
-//   SIMT_DYN_SHARED(float, p);              instead of extern __shared__ float p[];     16-byte aligned
-//   simt::launch("name", kernel, grid, block, shared_bytes, stream, arguments...)       instead of <<< >>>
+//   simt::launch("name", kernel, grid, block, stream, arguments...)     instead of <<< >>>
 //   simt::load4, simt::store4               instead of dereferencing a cast to float4*
 //   ptx::...                                instead of inline assembly
 //

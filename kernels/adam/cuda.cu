@@ -114,21 +114,20 @@ __global__ void __launch_bounds__(kBlock)
 
 void adam_cuda(Exec& exec, const AdamArgs<float>& s) {
   const auto many = cut_into_chunks(s.count, s.tensors, kChunk);
-  simt::launch("adam", adam_kernel, blocks_for(exec, many.first[s.count]), kBlock, 0, stream_of(exec), many,
+  simt::launch("adam", adam_kernel, blocks_for(exec, many.first[s.count]), kBlock, stream_of(exec), many,
                AdamNumbers{s.rate, s.gate, s.beta1, s.beta2, s.epsilon});
 }
 
 void ema_cuda(Exec& exec, const EmaArgs<float>& s) {
   const auto many = cut_into_chunks(s.count, s.tensors, kChunk);
-  simt::launch("ema", ema_kernel, blocks_for(exec, many.first[s.count]), kBlock, 0, stream_of(exec), many, s.t);
+  simt::launch("ema", ema_kernel, blocks_for(exec, many.first[s.count]), kBlock, stream_of(exec), many, s.t);
 }
 
 void squared_norm_cuda(Exec& exec, const SquaredNormArgs<float>& s) {
   const auto many = cut_into_chunks(s.count, s.tensors, kNormChunk);
   const std::int64_t chunks = many.first[s.count];
-  simt::launch("squared_norm", squared_norm_kernel, blocks_for(exec, chunks), kBlock, 0, stream_of(exec), many,
-               s.partial);
-  simt::launch("squared_norm", add_up_kernel, 1, kBlock, 0, stream_of(exec), s.partial, chunks, s.before, s.out);
+  simt::launch("squared_norm", squared_norm_kernel, blocks_for(exec, chunks), kBlock, stream_of(exec), many, s.partial);
+  simt::launch("squared_norm", add_up_kernel, 1, kBlock, stream_of(exec), s.partial, chunks, s.before, s.out);
 }
 
 }  // namespace pgad::PGAD_CUDA_NAMESPACE
