@@ -13,14 +13,22 @@ enum class DeviceType {
   kCudaEmulated,  // the GPU's code path, its kernels executed by simt/: for tests, slow
 };
 
+// Whether this build can execute the GPU's code on the CPU: CMake's option PGAD_EMULATION.
+#ifdef PGAD_EMULATION
+inline constexpr bool kEmulation = true;
+#else
+inline constexpr bool kEmulation = false;
+#endif
+inline constexpr const char* kNoEmulation = "this build has no emulation of GPUs (PGAD_EMULATION was off)";
+
 struct Device {
   DeviceType type = DeviceType::kCpu;
   int index = 0;     // of several GPUs
   bool dry = false;  // memory is counted but not there, kernels are counted but not run: for estimates
 };
 
-// "auto" (a GPU if there is one, else the CPU), "cpu", "cuda", "cuda:N" or "cuda-emulated". Throws UsageError for
-// anything else, and Error where there is no such device, saying why.
+// "auto" (a GPU if there is one, else the CPU), "cpu", "cuda", "cuda:N", or for tests "cuda-emulated". Throws
+// UsageError for anything else, and DeviceError where there is no such device, saying why.
 Device parse_device(const std::string& name);
 
 // What convolutions and matrix products compute with on a GPU; sums are always float32, and so are weights, statistics,

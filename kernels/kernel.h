@@ -29,12 +29,17 @@ struct Kernel {
   void function(Exec&, const __VA_ARGS__&); \
   }
 // PGAD_CHOSEN_COLUMNS(chosen, function): the same where `chosen` chooses among versions on a GPU.
+#define PGAD_CHOSEN_COLUMNS(chosen, function) PGAD_CUDA_COLUMN(chosen), PGAD_EMULATED_COLUMN(function)
+#define PGAD_CUDA_COLUMNS(function) PGAD_CHOSEN_COLUMNS(cuda_native::function, function)
 #ifdef PGAD_HAVE_CUDA
-#define PGAD_CUDA_COLUMNS(function) cuda_native::function, cuda_emulated::function
-#define PGAD_CHOSEN_COLUMNS(chosen, function) chosen, cuda_emulated::function
+#define PGAD_CUDA_COLUMN(function) function
 #else
-#define PGAD_CUDA_COLUMNS(function) nullptr, cuda_emulated::function
-#define PGAD_CHOSEN_COLUMNS(chosen, function) PGAD_CUDA_COLUMNS(function)
+#define PGAD_CUDA_COLUMN(function) nullptr
+#endif
+#ifdef PGAD_EMULATION
+#define PGAD_EMULATED_COLUMN(function) cuda_emulated::function
+#else
+#define PGAD_EMULATED_COLUMN(function) nullptr
 #endif
 
 // The shape, where a profile tells calls of one kernel apart by it.

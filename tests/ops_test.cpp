@@ -269,6 +269,7 @@ TEST_P(Ops, FastEqualsReference) {
 
 // The CUDA kernels, executed on the CPU.
 TEST_P(Ops, EmulatedEqualsReference) {
+  if (!kEmulation) GTEST_SKIP() << kNoEmulation;
   Exec exec(Device{DeviceType::kCudaEmulated});
   expect_equals_reference(GetParam(), exec);
 }
