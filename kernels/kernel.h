@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "engine/exec.h"
+#include "kernels/kernel_names.h"
 
 namespace pgad {
 
@@ -12,12 +13,21 @@ namespace pgad {
 // simt/; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
 template <template <class> class Args>
 struct Kernel {
+  template <class T>
+  using Function = void (*)(Exec&, const Args<T>&);
+
   const char* name;
-  void (*ref)(Exec&, const Args<float>&);
-  void (*ref64)(Exec&, const Args<double>&);
-  void (*cpu)(Exec&, const Args<float>&);
-  void (*cuda)(Exec&, const Args<float>&);
-  void (*emulated)(Exec&, const Args<float>&);
+  Function<float> ref;
+  Function<double> ref64;
+  Function<float> cpu;
+  Function<float> cuda;
+  Function<float> emulated;
+
+  consteval Kernel(const char* name_, Function<float> ref_, Function<double> ref64_, Function<float> cpu_,
+                   Function<float> cuda_, Function<float> emulated_)
+      : name(name_), ref(ref_), ref64(ref64_), cpu(cpu_), cuda(cuda_), emulated(emulated_) {
+    if (!is_kernel_name(name)) throw "not in kernel_names.h";
+  }
 };
 
 // PGAD_DECLARE_CUDA(function, Args): the function of kernels/foo/cuda.cu, once per column.

@@ -119,7 +119,7 @@ const std::int64_t kSizes[] = {1, 3, 4, 5, 1030};
 constexpr std::int64_t kBeyondOneGrid = 64 * 256 * 4 + 777;  // the emulator's 64 blocks go round
 
 [[maybe_unused]] const auto* const coverage = testing::AddGlobalTestEnvironment(
-    new EmulationCoverage([](const std::string& family) { return family != "conv2d" && family != "matmul"; }));
+    new EmulationCoverage([](std::string_view kernel) { return !is_product(kernel); }));
 
 TEST_F(CudaKernels, Unary) {
   const auto run_one = [&](Unary op, std::int64_t n, bool in_place) {
