@@ -6,7 +6,7 @@ WORKDIR /pgad
 COPY scripts/setup.sh scripts/setup.sh
 RUN scripts/setup.sh
 COPY . .
-RUN cmake --preset release -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF -DPGAD_CUDA=OFF \
+RUN cmake --preset release -DPGAD_TESTS=OFF -DPGAD_EMULATION=OFF -DPGAD_BENCH=OFF -DPGAD_CUDA=OFF \
  && cmake --build --preset release --target pgad_train pgad_infer \
  && strip build/release/apps/pgad_train build/release/apps/pgad_infer
 

@@ -22,8 +22,6 @@ Var sign(const Var& x);                                     // derivative 0
 Var square(const Var& x);
 Var sqrt(const Var& x);
 Var reciprocal(const Var& x);
-Var exp(const Var& x);
-Var log(const Var& x);
 Var sigmoid(const Var& x);
 Var softplus(const Var& x);
 Var constant(Exec& exec, double value);         // [1]
@@ -39,7 +37,6 @@ Var broadcast_to(const Var& x, const Shape& shape, double alpha = 1);
 Var sum(const Var& x, double alpha = 1);             // -> [1]
 Var mean(const Var& x);                              // -> [1]
 Var sum_per_sample(const Var& x, double alpha = 1);  // [n, ...] -> [n]
-Var mean_per_sample(const Var& x);                   // [n, ...] -> [n]
 
 // Linear maps; alpha multiplies the result (the equalized learning rate's factor).
 Var matmul(const Var& a, const Var& b, bool ta = false, bool tb = false, double alpha = 1);  // op(a)[m,k] op(b)[k,n]

@@ -8,7 +8,10 @@ namespace pgad {
 
 Device parse_device(const std::string& name) {
   if (name == "cpu") return Device{};
-  if (name == "cuda-emulated") return Device{DeviceType::kCudaEmulated};
+  if (name == "cuda-emulated") {
+    if (!kEmulation) throw DeviceError(str("device '", name, "': ", kNoEmulation, "; --device cpu works everywhere"));
+    return Device{DeviceType::kCudaEmulated};
+  }
   if (name == "auto") return Device{cuda_device_count(nullptr) > 0 ? DeviceType::kCuda : DeviceType::kCpu};
   int index = 0;
   bool valid = name == "cuda";
@@ -17,11 +20,12 @@ Device parse_device(const std::string& name) {
     const auto [end, error] = std::from_chars(first, last, index);
     valid = first != last && end == last && error == std::errc() && index >= 0;
   }
-  if (!valid) throw UsageError(str("device '", name, "': expected auto, cpu, cuda, cuda:N or cuda-emulated"));
+  if (!valid) throw UsageError(str("device '", name, "': expected auto, cpu, cuda or cuda:N"));
   std::string why;
   const int count = cuda_device_count(&why);
   if (count == 0) throw DeviceError(str("device '", name, "': ", why, "; --device cpu works everywhere"));
-  if (index >= count) throw DeviceError(str("device '", name, "': this machine has ", count, " GPU(s), numbered from 0"));
+  if (index >= count)
+    throw DeviceError(str("device '", name, "': this machine has ", count, " GPU(s), numbered from 0"));
   return Device{DeviceType::kCuda, index};
 }
 

@@ -58,7 +58,10 @@ std::shared_ptr<DeviceRuntime> make_runtime(const Device& device) {
     case DeviceType::kCuda:
       return make_cuda_runtime(device.index);
     case DeviceType::kCudaEmulated:
-      return make_emulated_runtime(device.index);
+      if constexpr (kEmulation)
+        return make_emulated_runtime(device.index);
+      else
+        throw DeviceError(kNoEmulation);
   }
   return nullptr;
 }

@@ -119,9 +119,9 @@ class DeviceRuntime {
   virtual std::unique_ptr<Graph> end_capture_impl(std::string* why) = 0;
 };
 
-// Throws Error where there is no such device.
+// Throws DeviceError where there is no such device.
 std::shared_ptr<DeviceRuntime> make_cuda_runtime(int index);
-std::shared_ptr<DeviceRuntime> make_emulated_runtime(int index);
+std::shared_ptr<DeviceRuntime> make_emulated_runtime(int index);  // in simt/; only where kEmulation
 std::shared_ptr<DeviceRuntime> make_dry_runtime();
 // Null for the CPU.
 std::shared_ptr<DeviceRuntime> make_runtime(const Device& device);

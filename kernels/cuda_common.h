@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/simt/simt.h"
 #include "kernels/cuda_workspace.h"
+#include "simt/simt.h"
 
 #ifndef __CUDACC__
 #define __grid_constant__  // such a parameter may be indexed where it lies, without a copy
@@ -142,7 +142,7 @@ template <class F, class... In>
 void map(Exec& exec, const char* name, const F& f, std::int64_t n, float* out, const In*... in) {
   const std::int64_t vectors = aligned(out, in...) ? n / 4 : 0;
   const unsigned blocks = blocks_for(exec, ceil_div(std::max(vectors, n - 4 * vectors), kBlock));
-  simt::launch(name, map_kernel<F, const In*...>, blocks, kBlock, 0, stream_of(exec), f, n, vectors, out, in...);
+  simt::launch(name, map_kernel<F, const In*...>, blocks, kBlock, stream_of(exec), f, n, vectors, out, in...);
 }
 
 // --- Rows of `width` columns: a thread stays in its column, or its few, and walks the rows.
@@ -219,7 +219,7 @@ void segment_sums(Exec& exec, const char* name, const Value& value, bool four, s
     if (m <= kShortSegment) {
       const int lanes = power_of_two(ceil_div(m, V), 32);
       simt::launch(name, short_segments_kernel<V, Value>, blocks_for(exec, ceil_div(segments, kBlock / lanes)), kBlock,
-                   0, stream_of(exec), value, segments, m, lanes, scale, out);
+                   stream_of(exec), value, segments, m, lanes, scale, out);
       return;
     }
     // At most kShortSegment parts, whose sums make a short segment.
@@ -227,7 +227,7 @@ void segment_sums(Exec& exec, const char* name, const Value& value, bool four, s
     const std::int64_t part = std::max(kSegmentPart, ceil_div(least, 4) * 4), parts = ceil_div(m, part);
     float* sums = parts == 1 ? out : exec.library<CudaWorkspace>().get(exec, segments * parts);
     simt::launch(name, segment_parts_kernel<V, Value>, dim3(blocks_for(exec, parts), blocks_for(exec, segments)),
-                 kBlock, 0, stream_of(exec), value, segments, m, part, parts, parts == 1 ? scale : 1.0, sums);
+                 kBlock, stream_of(exec), value, segments, m, part, parts, parts == 1 ? scale : 1.0, sums);
     if (parts > 1) segment_sums(exec, name, Elements{sums, parts}, parts % 4 == 0, segments, parts, scale, out);
   });
 }

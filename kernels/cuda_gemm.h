@@ -26,9 +26,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/simt/simt.h"
 #include "kernels/cuda_common.h"
 #include "kernels/cuda_gemm_mma.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE::gemm {
 
@@ -345,12 +345,12 @@ void launch(Exec& exec, const char* name, const A& a, const B& b, Problem proble
     const std::int64_t now = problem.rows_end - first;
     simt::launch(name, gemm_kernel<Tile, A, B>,
                  dim3(static_cast<unsigned>(ceil_div(now, Tile::kRows)), grid_y, static_cast<unsigned>(splits)),
-                 dim3(Tile::kThreads), 0, stream, a, b, problem, epilogue);
+                 dim3(Tile::kThreads), stream, a, b, problem, epilogue);
     if (splits == 1) continue;
     Epilogue piece = epilogue;
     piece.out += first * problem.columns;
     const int count = to_int(now * problem.columns);
-    simt::launch("gemm_sum", gemm_sum_kernel, dim3(static_cast<unsigned>(ceil_div(count, 256))), dim3(256), 0, stream,
+    simt::launch("gemm_sum", gemm_sum_kernel, dim3(static_cast<unsigned>(ceil_div(count, 256))), dim3(256), stream,
                  static_cast<const float*>(problem.partial), static_cast<int>(splits), problem.columns, count, piece);
   }
 }

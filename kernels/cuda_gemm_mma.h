@@ -5,7 +5,7 @@
 // A block's warps stand in two columns; each has 32 rows by half the block's columns, in mma's pieces of 16 x 8. All
 // pitches put the addresses that a warp reads at once into different banks; the arithmetic is beside them.
 
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE::gemm {
 

@@ -4,20 +4,30 @@
 #include <type_traits>
 
 #include "engine/exec.h"
+#include "kernels/kernel_names.h"
 
 namespace pgad {
 
 // Columns. `ref` and `ref64` are the definition: plain loops accumulating in double. `cpu` is the fast version for a
 // machine without a GPU; where it is empty, `ref` serves. `cuda` is made by nvcc, `emulated` is the same source for
-// engine/simt; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
+// simt/; PGAD_CUDA_COLUMNS(function) gives both, or null where the build has none.
 template <template <class> class Args>
 struct Kernel {
+  template <class T>
+  using Function = void (*)(Exec&, const Args<T>&);
+
   const char* name;
-  void (*ref)(Exec&, const Args<float>&);
-  void (*ref64)(Exec&, const Args<double>&);
-  void (*cpu)(Exec&, const Args<float>&);
-  void (*cuda)(Exec&, const Args<float>&);
-  void (*emulated)(Exec&, const Args<float>&);
+  Function<float> ref;
+  Function<double> ref64;
+  Function<float> cpu;
+  Function<float> cuda;
+  Function<float> emulated;
+
+  consteval Kernel(const char* name_, Function<float> ref_, Function<double> ref64_, Function<float> cpu_,
+                   Function<float> cuda_, Function<float> emulated_)
+      : name(name_), ref(ref_), ref64(ref64_), cpu(cpu_), cuda(cuda_), emulated(emulated_) {
+    if (!is_kernel_name(name)) throw "not in kernel_names.h";
+  }
 };
 
 // PGAD_DECLARE_CUDA(function, Args): the function of kernels/foo/cuda.cu, once per column.
@@ -29,12 +39,17 @@ struct Kernel {
   void function(Exec&, const __VA_ARGS__&); \
   }
 // PGAD_CHOSEN_COLUMNS(chosen, function): the same where `chosen` chooses among versions on a GPU.
+#define PGAD_CHOSEN_COLUMNS(chosen, function) PGAD_CUDA_COLUMN(chosen), PGAD_EMULATED_COLUMN(function)
+#define PGAD_CUDA_COLUMNS(function) PGAD_CHOSEN_COLUMNS(cuda_native::function, function)
 #ifdef PGAD_HAVE_CUDA
-#define PGAD_CUDA_COLUMNS(function) cuda_native::function, cuda_emulated::function
-#define PGAD_CHOSEN_COLUMNS(chosen, function) chosen, cuda_emulated::function
+#define PGAD_CUDA_COLUMN(function) function
 #else
-#define PGAD_CUDA_COLUMNS(function) nullptr, cuda_emulated::function
-#define PGAD_CHOSEN_COLUMNS(chosen, function) PGAD_CUDA_COLUMNS(function)
+#define PGAD_CUDA_COLUMN(function) nullptr
+#endif
+#ifdef PGAD_EMULATION
+#define PGAD_EMULATED_COLUMN(function) cuda_emulated::function
+#else
+#define PGAD_EMULATED_COLUMN(function) nullptr
 #endif
 
 // The shape, where a profile tells calls of one kernel apart by it.

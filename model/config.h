@@ -68,7 +68,7 @@ struct RunConfig {
   bool resume = false;
   std::uint64_t seed = 1;
   int threads = 0;                 // 0: one per core
-  std::string device = "auto";     // auto | cpu | cuda | cuda:N | cuda-emulated
+  std::string device = "auto";     // auto | cpu | cuda | cuda:N; for tests cuda-emulated
   std::string precision = "fp32";  // fp32 | tf32 | bf16
   std::string tuning;              // file of kernel timings; empty: none
   double time_budget_minutes = 0;  // 0: none

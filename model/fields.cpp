@@ -448,7 +448,7 @@ std::vector<Field> make_fields() {
       field(kRun, "threads", PGAD_MEMBER(run.threads), "a whole number in [0, 4096]", int_in<0, 4096>,
             "CPU threads; 0: one per core"),
       field(
-          kRun, "device", PGAD_MEMBER(run.device), "auto, cpu, cuda, cuda:N or cuda-emulated",
+          kRun, "device", PGAD_MEMBER(run.device), "auto, cpu, cuda or cuda:N",
           [](const std::string& v) {
             const auto digit = [](char c) { return c >= '0' && c <= '9'; };
             return v == "auto" || v == "cpu" || v == "cuda" || v == "cuda-emulated" ||

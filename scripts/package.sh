@@ -9,7 +9,8 @@ for tool in dpkg-shlibdeps file; do
   command -v $tool >/dev/null || { echo "package.sh: needs $tool: apt-get install dpkg-dev file" >&2; exit 2; }
 done
 scripts/setup.sh
-cmake -S . -B build/package -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF >/dev/null
+cmake -S . -B build/package -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+  -DPGAD_TESTS=OFF -DPGAD_EMULATION=OFF -DPGAD_BENCH=OFF >/dev/null
 cmake --build build/package -- --quiet
 mkdir -p "$out"
 (cd build/package && cpack -G DEB -B "$out" >/dev/null)

@@ -38,6 +38,12 @@ if [ "$all" = true ]; then
 fi
 build release
 run release
+if [ "$all" = true ]; then
+  echo "== as it is installed: without tests and emulation"
+  cmake --preset release -B build/installed -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF -DPGAD_WERROR=$werror >/dev/null
+  cmake --build build/installed -- --quiet
+  tests/installed_test.sh build/installed .
+fi
 if [ "$all" = true ] && [ "$(uname -m)" = x86_64 ]; then
   levels=(sse2)
   grep -qw avx512vl /proc/cpuinfo && levels=(avx2 sse2)

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <random>
 
-#include "engine/simt/emulator.h"
 #include "kernels/conv2d/impl.h"
 #include "kernels/matmul/impl.h"
 #include "kernels/tuner.h"
+#include "simt/emulator.h"
 #include "tests/emulation_coverage.h"
 #include "tests/test_device.h"
 
@@ -129,7 +129,7 @@ class CudaConv : public testing::Test {
 };
 
 [[maybe_unused]] const auto* const coverage = testing::AddGlobalTestEnvironment(
-    new EmulationCoverage([](const std::string& family) { return family == "conv2d" || family == "matmul"; }));
+    new EmulationCoverage([](std::string_view kernel) { return is_product(kernel) && kernel != "conv2d_prepare"; }));
 
 TEST_F(CudaConv, EqualsReference) {
   const ConvCase cases[] = {

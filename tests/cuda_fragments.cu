@@ -1,4 +1,4 @@
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 #include "tests/cuda_fragments.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {
@@ -32,17 +32,15 @@ __global__ void tf32_kernel(float* out) {
 
 template <int kForm>
 __global__ void ldmatrix_kernel(float* out) {
-  constexpr int kMatrices = kForm == kX4 || kForm == kX4Trans ? 4 : 2;
+  constexpr int kMatrices = 4;
   SIMT_SHARED(std::uint16_t, matrices, [kMatrices * 64]);
   const int lane = static_cast<int>(threadIdx.x);
   for (int i = lane; i < kMatrices * 64; i += kLanes) matrices[i] = static_cast<std::uint16_t>(i);
   __syncwarp();
-  const std::uint16_t* row = matrices + 8 * (lane % (8 * kMatrices));
+  const std::uint16_t* row = matrices + 8 * lane;
   std::uint32_t r[kMatrices];
   if constexpr (kForm == kX4) ptx::ldmatrix_x4(r, row);
   if constexpr (kForm == kX4Trans) ptx::ldmatrix_x4_trans(r, row);
-  if constexpr (kForm == kX2) ptx::ldmatrix_x2(r, row);
-  if constexpr (kForm == kX2Trans) ptx::ldmatrix_x2_trans(r, row);
   for (int i = 0; i < kMatrices; ++i) {
     out[(lane * kMatrices + i) * 2] = static_cast<float>(r[i] & 0xffffu);
     out[(lane * kMatrices + i) * 2 + 1] = static_cast<float>(r[i] >> 16);
@@ -53,12 +51,10 @@ __global__ void ldmatrix_kernel(float* out) {
 
 void dump_fragments(Exec& exec, const FragmentsArgs& args) {
   const auto stream = static_cast<simt::stream_t>(exec.stream());
-  simt::launch("fragments_bf16", bf16_kernel, 256, kLanes, 0, stream, args.bf16);
-  simt::launch("fragments_tf32", tf32_kernel, 128, kLanes, 0, stream, args.tf32);
-  simt::launch("fragments_x4", ldmatrix_kernel<kX4>, 1, kLanes, 0, stream, args.ldmatrix[kX4]);
-  simt::launch("fragments_x4_trans", ldmatrix_kernel<kX4Trans>, 1, kLanes, 0, stream, args.ldmatrix[kX4Trans]);
-  simt::launch("fragments_x2", ldmatrix_kernel<kX2>, 1, kLanes, 0, stream, args.ldmatrix[kX2]);
-  simt::launch("fragments_x2_trans", ldmatrix_kernel<kX2Trans>, 1, kLanes, 0, stream, args.ldmatrix[kX2Trans]);
+  simt::launch("fragments_bf16", bf16_kernel, 256, kLanes, stream, args.bf16);
+  simt::launch("fragments_tf32", tf32_kernel, 128, kLanes, stream, args.tf32);
+  simt::launch("fragments_x4", ldmatrix_kernel<kX4>, 1, kLanes, stream, args.ldmatrix[kX4]);
+  simt::launch("fragments_x4_trans", ldmatrix_kernel<kX4Trans>, 1, kLanes, stream, args.ldmatrix[kX4Trans]);
 }
 
 }  // namespace pgad::PGAD_CUDA_NAMESPACE

@@ -87,8 +87,7 @@ class CudaFragments : public testing::Test {
 
   Exec exec_{test_device(), 1};
   Tensor bf16_ = exec_.zeros({256, kLanes, 4}), tf32_ = exec_.zeros({128, kLanes, 4});
-  std::array<Tensor, kLdmatrixForms> ldmatrix_ = {exec_.zeros({kLanes, 8}), exec_.zeros({kLanes, 8}),
-                                                  exec_.zeros({kLanes, 4}), exec_.zeros({kLanes, 4})};
+  std::array<Tensor, kLdmatrixForms> ldmatrix_ = {exec_.zeros({kLanes, 8}), exec_.zeros({kLanes, 8})};
   std::map<std::string, Fragment> golden_;
 };
 
@@ -96,7 +95,7 @@ TEST_F(CudaFragments, MmaBf16) { expect_product("mma_m16n8k16_bf16", bf16_, 16);
 TEST_F(CudaFragments, MmaTf32) { expect_product("mma_m16n8k8_tf32", tf32_, 8); }
 
 TEST_F(CudaFragments, Ldmatrix) {
-  const char* const names[] = {"ldmatrix_x4", "ldmatrix_x4_trans", "ldmatrix_x2", "ldmatrix_x2_trans"};
+  const char* const names[] = {"ldmatrix_x4", "ldmatrix_x4_trans"};
   for (std::size_t form = 0; form < kLdmatrixForms; ++form) {
     const Fragment& places = golden_.at(names[form]);
     std::vector<float> wanted;

@@ -25,7 +25,7 @@ template <class T>
 void probe(Exec&, const ProbeArgs<T>& args) {
   *args.threads = omp_get_max_threads();
 }
-const Kernel<ProbeArgs> kProbe = {"probe", probe<float>, probe<double>, nullptr, nullptr, nullptr};
+const Kernel<ProbeArgs> kProbe = {"test_probe", probe<float>, probe<double>, nullptr, nullptr, nullptr};
 
 int threads_in_kernels(Exec& exec) {
   int threads = 0;
@@ -146,7 +146,7 @@ TEST(Threads, EachExecHasItsNumber) {
   threads = 0;
   std::thread([&] { graph.replay(); }).join();
   EXPECT_EQ(threads, 1);
-  EXPECT_THROW(run(Kernel<ProbeArgs>{"throws", [](Exec&, const ProbeArgs<float>&) { throw Error("no"); }, nullptr,
+  EXPECT_THROW(run(Kernel<ProbeArgs>{"test_throws", [](Exec&, const ProbeArgs<float>&) { throw Error("no"); }, nullptr,
                                      nullptr, nullptr, nullptr},
                    one, ProbeArgs<float>{&threads}),
                Error);

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Builds the examples against an installed pgad, with CMake and with pkg-config, and compares what they print with
-# pgad_infer.
-#   examples_test.sh ROOT SOURCE     ROOT: what pgad was installed below, /usr for packages
+# pgad_infer. Checks that what is for tests has not been installed.
+#   examples_test.sh ROOT SOURCE [with]     ROOT: what pgad was installed below, /usr for packages; with: it has been
+#                                           built with emulation, so this is not checked
 set -euo pipefail
 root=$1
 source=$2
+emulation=${3:-without}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 fail() {
@@ -44,6 +46,18 @@ for program in "${programs[@]}"; do
     sprintf("%.9g", $2) != sprintf("%.9g", $4) {print; bad = 1}
     END {exit bad || NR != 7}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
 done
+if [ "$emulation" = without ]; then
+  status=0
+  "$root/bin/pgad_infer" score --model "$model" --input "$tmp/digit.pgm" --out "$tmp/emulated" --device cuda-emulated \
+    >"$tmp/said" 2>&1 || status=$?
+  { [ $status -eq 1 ] && grep -q 'no emulation' "$tmp/said"; } || fail "emulation is refused otherwise: $(cat "$tmp/said")"
+  for file in "$lib/libpgad.so.0" "$root/bin/pgad_infer" "$root/bin/pgad_train"; do
+    # The name of a type that the emulator throws.
+    if grep -q N4simt5ErrorE "$file"; then fail "$file has the emulator in it"; fi
+  done
+else
+  echo "built with emulation: not checked that programs have none"
+fi
 if $programs "$tmp/none" "$tmp/digit.pgm" 2>"$tmp/error"; then fail "a missing model is no error"; fi
 grep -q "$tmp/none" "$tmp/error" || fail "the error does not name the file: $(cat "$tmp/error")"
 echo "installed: ${#programs[@]} examples print what pgad_infer prints"

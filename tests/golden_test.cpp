@@ -116,7 +116,9 @@ TEST_P(SearchGolden, TermsAndLatentGradient) {
     const Stage stage{golden.setting.level, {}};
     const Var image = g->forward(z, stage);
     const auto on_x = d->forward(x, stage, stddev), on_g = d->forward(image, stage, stddev);
-    const auto reduce = [&](const Var& v) { return mean ? mean_per_sample(v) : sum_per_sample(v); };
+    const auto reduce = [&](const Var& v) {
+      return sum_per_sample(v, mean ? static_cast<double>(v.shape()[0]) / static_cast<double>(v.shape().numel()) : 1);
+    };
     const auto one_minus_sigmoid = [](const Var& v) { return affine(sigmoid(v), -1, 1); };
     const Var residual = reduce(abs(sub(x, image))), feature = reduce(abs(sub(on_x.features, on_g.features)));
     const Var latent_critic = one_minus_sigmoid(on_g.score);

@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 TEST(Includes, PointDown) {
   const std::map<std::string, std::set<std::string>> allowed = {
       {"engine", {"engine"}},
-      {"kernels", {"engine", "kernels"}},
+      {"simt", {"engine", "simt"}},
+      {"kernels", {"engine", "simt", "kernels"}},
       {"autograd", {"engine", "kernels", "autograd"}},
       {"layers", {"engine", "kernels", "autograd", "layers"}},
       {"images", {"engine", "images"}},

@@ -241,6 +241,7 @@ std::string said(const Call& call) {
 
 // Opened by one thread, searched by another: the device is current in both.
 TEST(Inspector, OnTheEmulatedGpu) {
+  if (!kEmulation) GTEST_SKIP() << kNoEmulation;
   InspectorOptions options = one_thread();
   options.device = "cuda-emulated";
   Inspector inspector(shared().model, options);

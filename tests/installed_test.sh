@@ -25,4 +25,7 @@ others=$(grep -v '^pgad_' "$tmp/shown" | c++filt | sed 's/^\(vtable\|typeinfo\|t
   grep -vE '^pgad::(Inspector|Result|Error$|UsageError$|version\()' || true)
 [ -z "$others" ] || fail "the library shows more than its interface: $others"
 
-"$source/tests/examples_test.sh" "$tmp/root" "$source"
+# A build with tests has the emulator in it; what users get has not.
+emulation=
+if grep -q '^PGAD_EMULATION:BOOL=ON' "$build/CMakeCache.txt"; then emulation=with; fi
+"$source/tests/examples_test.sh" "$tmp/root" "$source" $emulation

@@ -33,7 +33,7 @@ Var one(Exec& exec, DType dtype, double value) {
 }
 Var one_like(const Var& x, double value) { return one(x.exec(), x.dtype(), value); }
 
-// Positive, for roots and logarithms.
+// Positive, for roots and quotients.
 Var positive(const Var& x) { return affine(square(x), 1, 0.5); }
 
 std::vector<OpCase> cases() {
@@ -45,12 +45,11 @@ std::vector<OpCase> cases() {
   const auto binary = [&](const char* name, Function f) { return OpCase{name, std::move(f), two_small, two_large}; };
   return {
       unary("affine", [](auto v) { return affine(v[0], -1.5, 0.25); }),
+      unary("scale", [](auto v) { return scale(v[0], 0.5); }),
       unary("abs", [](auto v) { return abs(v[0]); }),
       unary("square", [](auto v) { return square(v[0]); }),
       unary("sqrt", [](auto v) { return sqrt(positive(v[0])); }),
       unary("reciprocal", [](auto v) { return reciprocal(positive(v[0])); }),
-      unary("exp", [](auto v) { return exp(scale(v[0], 0.5)); }),
-      unary("log", [](auto v) { return log(positive(v[0])); }),
       unary("sigmoid", [](auto v) { return sigmoid(v[0]); }),
       unary("softplus", [](auto v) { return softplus(v[0]); }),
       unary("sign", [](auto v) { return mul(sign(v[0]), v[0]); }),
@@ -92,7 +91,6 @@ std::vector<OpCase> cases() {
        [](auto v) { return sum_per_sample(v[0]); },
        {{2, 2, 2, 2}},
        {{{3, 5, 7, 2}}, {{16, 32, 32, 3}}}},
-      {"mean_per_sample", [](auto v) { return mean_per_sample(v[0]); }, {{2, 2, 2, 2}}, {{{3, 5, 7, 2}}}},
       {"broadcast_rows",
        [](auto v) {
          return broadcast_to(v[0], {5, v[0].shape()[1]}, 0.5);
@@ -271,6 +269,7 @@ TEST_P(Ops, FastEqualsReference) {
 
 // The CUDA kernels, executed on the CPU.
 TEST_P(Ops, EmulatedEqualsReference) {
+  if (!kEmulation) GTEST_SKIP() << kNoEmulation;
   Exec exec(Device{DeviceType::kCudaEmulated});
   expect_equals_reference(GetParam(), exec);
 }

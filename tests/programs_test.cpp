@@ -2,6 +2,8 @@
 
 #include "tests/programs.h"
 
+#include "engine/device.h"
+
 namespace pgad::test {
 namespace {
 
@@ -119,6 +121,7 @@ TEST(Programs, InspectionFolderFromTrainingToPixelMetrics) {
 
 // The GPU's path through both programs, in emulation.
 TEST(Devices, TrainsAndScoresOnTheEmulatedGpu) {
+  if (!kEmulation) GTEST_SKIP() << kNoEmulation;
   const Words toy = {"--data",       shared().data, "--normal-class",       "8",     "--resolution",  "8",
                      "--fmap-max",   "8",           "--latent-size",        "8",     "--batch",       "4",
                      "--total-kimg", "0.048",       "--fade-kimg",          "0.016", "--stable-kimg", "0.016",

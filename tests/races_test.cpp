@@ -5,12 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "autograd/ops.h"
-#include "engine/simt/emulator.h"
 #include "kernels/adam/adam.h"
 #include "kernels/conv2d_operand/conv2d_operand.h"
 #include "kernels/l1/l1.h"
 #include "kernels/latent_step/latent_step.h"
 #include "kernels/random/random.h"
+#include "simt/emulator.h"
 
 namespace pgad::test {
 namespace {

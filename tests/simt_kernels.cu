@@ -1,6 +1,6 @@
 // Kernels for the emulator's own test: correct ones, and the same with one bug planted.
 
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {
 
@@ -42,10 +42,10 @@ __global__ void __launch_bounds__(64) block_sum(const float* __restrict__ x, flo
   }
 }
 
-// sums[0] = the sum of all: a tree in dynamic shared memory, then atomically.
+// sums[block] = the sum of the block's 64 elements of x: a tree in shared memory.
 template <Bug bug>
-__global__ void tree_sum(const float* x, float* sum) {
-  SIMT_DYN_SHARED(float, tree);
+__global__ void __launch_bounds__(64) tree_sum(const float* x, float* sums) {
+  SIMT_SHARED(float, tree, [64]);
   const unsigned t = threadIdx.x;
   if (bug != Bug::kUninitialized || t != 5) tree[t] = x[blockIdx.x * blockDim.x + t];
   for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
@@ -54,9 +54,9 @@ __global__ void tree_sum(const float* x, float* sum) {
   }
   if (t != 0) return;
   if (bug == Bug::kPlainAdd)
-    *sum += tree[0];
+    sums[0] += tree[0];
   else
-    atomicAdd(sum, tree[0]);
+    sums[blockIdx.x] = tree[0];
 }
 
 // c = a b for multiples of 16; tiles of 16 x 16, the next one on its way while this one is used. a: m x k, b: k x n.
@@ -143,23 +143,23 @@ __global__ void scale_vectors(const float* x, float* out) {
   simt::store4(out + i, make_float4(4 * v.x, 4 * v.y, 4 * v.z, 4 * v.w));
 }
 
-// Every kind of exchange between lanes; out has 12 rows of 32.
+// Exchanges between lanes; out has 3 rows of 32.
 template <Bug bug>
 __global__ void exchanges(const int* x, int* out) {
   const int lane = static_cast<int>(threadIdx.x), v = x[lane];
   if (bug == Bug::kWrongMask) {
-    out[lane] = __shfl_sync(0xffffu, v, 0);  // the upper lanes are not in it
+    out[lane] = __shfl_xor_sync(0xffffu, v, 1);  // the upper lanes are not in it
     return;
   }
   if (bug == Bug::kSourceOutsideMask) {
-    if (lane < 16) out[lane] = __shfl_sync(0xffffu, v, 20);
+    if (lane < 16) out[lane] = __shfl_xor_sync(0xffffu, v, 20);
     return;
   }
   if (bug == Bug::kDivergentShuffle) {
     if (lane < 16)
-      out[lane] = __shfl_sync(~0u, v, 0);
+      out[lane] = __shfl_xor_sync(~0u, v, 1);
     else
-      out[lane] = __shfl_sync(~0u, v, 0);
+      out[lane] = __shfl_xor_sync(~0u, v, 1);
     return;
   }
   if (bug == Bug::kDeadlock) {
@@ -169,24 +169,13 @@ __global__ void exchanges(const int* x, int* out) {
       __syncwarp();
     return;
   }
-  out[0 * 32 + lane] = __shfl_sync(~0u, v, 5);
-  out[1 * 32 + lane] = __shfl_sync(~0u, v, lane + 1);
-  out[2 * 32 + lane] = __shfl_xor_sync(~0u, v, 3);
-  out[3 * 32 + lane] = __shfl_down_sync(~0u, v, 4);
-  out[4 * 32 + lane] = __shfl_up_sync(~0u, v, 4);
-  out[5 * 32 + lane] = __shfl_sync(~0u, v, 2, 8);
-  out[6 * 32 + lane] = __shfl_xor_sync(~0u, v, 8, 8);
-  out[7 * 32 + lane] = __shfl_down_sync(~0u, v, 3, 8);
-  out[8 * 32 + lane] = __shfl_up_sync(~0u, v, 3, 8);
-  out[9 * 32 + lane] = static_cast<int>(__ballot_sync(~0u, v % 3 == 0));
-  const unsigned half = lane < 16 ? 0xffffu : 0xffff0000u;
-  out[10 * 32 + lane] = __any_sync(half, lane == 3) + 2 * __all_sync(half, lane >= 16);
-  const double d = __shfl_down_sync(half, 0.5 * v, 1, 16);
-  out[11 * 32 + lane] = static_cast<int>(2 * d) + 1000 * __syncthreads_count(lane < 7);
+  out[lane] = __shfl_xor_sync(~0u, v, 3);
+  out[32 + lane] = static_cast<int>(2 * __shfl_xor_sync(~0u, 0.5 * v, 16));  // 64 bits
+  out[64 + lane] = __shfl_xor_sync(lane < 16 ? 0xffffu : 0xffff0000u, v, 8);
 }
 
-// d (16 x 8) += a (16 x 16) b (16 x 8), row by row; a and b in bf16. `b_rows`: b comes by ldmatrix_x2_trans of its
-// rows, else by ldmatrix_x2 of its columns (bt: 8 x 16).
+// d (16 x 8) += a (16 x 16) b (16 x 8), row by row; a and b in bf16. `b_rows`: b comes by ldmatrix_x4_trans of its
+// rows, else by ldmatrix_x4 of its columns (bt: 8 x 16); its two matrices are brought twice.
 __global__ void mma_bf16(const float* a, const float* b, float* d, bool b_rows) {
   SIMT_SHARED(std::uint16_t, as, [16][16]);
   SIMT_SHARED(std::uint16_t, bs, [16][8]);
@@ -195,12 +184,13 @@ __global__ void mma_bf16(const float* a, const float* b, float* d, bool b_rows) 
   for (int i = lane; i < 256; i += 32) as[i / 16][i % 16] = ptx::to_bf16(a[i]);
   for (int i = lane; i < 128; i += 32) bs[i / 8][i % 8] = bt[i % 8][i / 8] = ptx::to_bf16(b[i]);
   __syncwarp();
-  std::uint32_t fa[4], fb[2];
+  std::uint32_t fa[4], twice[4];
   ptx::ldmatrix_x4(fa, &as[lane % 16][lane / 16 * 8]);
   if (b_rows)
-    ptx::ldmatrix_x2_trans(fb, &bs[lane % 16][0]);
+    ptx::ldmatrix_x4_trans(twice, &bs[lane % 16][0]);
   else
-    ptx::ldmatrix_x2(fb, &bt[lane % 8][lane / 8 % 2 * 8]);
+    ptx::ldmatrix_x4(twice, &bt[lane % 8][lane / 8 % 2 * 8]);
+  const std::uint32_t fb[2] = {twice[0], twice[1]};
   float sum[4];
   for (int i = 0; i < 4; ++i) sum[i] = d[(g + i / 2 * 8) * 8 + 2 * t + i % 2];
   ptx::mma_m16n8k16_bf16(sum, fa, fb);
@@ -235,8 +225,8 @@ __global__ void raw_shared() { __shared__ float x[1]; }
 
 // A host function beside its kernel, as kernel files have it.
 inline void run_block_sum(const float* x, float* sums, int n, simt::stream_t stream) {
-  simt::launch("block_sum", block_sum<Bug::kNone>, dim3(static_cast<unsigned>(n + 63) / 64), dim3(64), 0, stream, x,
-               sums, n);
+  simt::launch("block_sum", block_sum<Bug::kNone>, dim3(static_cast<unsigned>(n + 63) / 64), dim3(64), stream, x, sums,
+               n);
 }
 
 }  // namespace pgad::PGAD_CUDA_NAMESPACE

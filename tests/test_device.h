@@ -10,7 +10,7 @@
 #include <string>
 
 #include "engine/runtime.h"
-#include "engine/simt/emulator.h"
+#include "simt/emulator.h"
 
 namespace pgad::test {
 

@@ -36,10 +36,6 @@ struct UnaryOp final : Op {
         return {scale(mul(dy, reciprocal(out)), 0.5)};
       case Unary::kReciprocal:
         return {scale(mul(dy, square(out)), -1)};
-      case Unary::kExp:
-        return {mul(dy, out)};
-      case Unary::kLog:
-        return {mul(dy, reciprocal(x))};
       case Unary::kSigmoid:
         return {mul(dy, mul(out, affine(out, -1, 1)))};
       case Unary::kSoftplus:
@@ -123,8 +119,6 @@ Var sign(const Var& x) { return unary(Unary::kSign, x); }
 Var square(const Var& x) { return unary(Unary::kSquare, x); }
 Var sqrt(const Var& x) { return unary(Unary::kSqrt, x); }
 Var reciprocal(const Var& x) { return unary(Unary::kReciprocal, x); }
-Var exp(const Var& x) { return unary(Unary::kExp, x); }
-Var log(const Var& x) { return unary(Unary::kLog, x); }
 Var sigmoid(const Var& x) { return unary(Unary::kSigmoid, x); }
 Var softplus(const Var& x) { return unary(Unary::kSoftplus, x); }
 

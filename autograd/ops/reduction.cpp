@@ -68,8 +68,5 @@ Var sum_per_sample(const Var& x, double alpha) {
   const std::int64_t n = x.shape()[0];
   return reshape(sum_to(reshape(x, {n, x.shape().numel() / n}), {n, 1}, alpha), {n});
 }
-Var mean_per_sample(const Var& x) {
-  return sum_per_sample(x, static_cast<double>(x.shape()[0]) / static_cast<double>(x.shape().numel()));
-}
 
 }  // namespace pgad

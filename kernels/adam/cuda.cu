@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kBlock) add_up_kernel(const float* partial, st
 void adam_cuda(Exec& exec, const AdamArgs<float>& s) {
   with_width(by_four(s.n, s.w, s.g, s.m, s.v), [&](auto width) {
     constexpr int V = decltype(width)::value;
-    simt::launch("adam", adam_kernel<V>, blocks_for(exec, ceil_div(s.n, V * kBlock)), kBlock, 0, stream_of(exec), s);
+    simt::launch("adam", adam_kernel<V>, blocks_for(exec, ceil_div(s.n, V * kBlock)), kBlock, stream_of(exec), s);
   });
 }
 
@@ -70,10 +70,10 @@ void ema_cuda(Exec& exec, const EmaArgs<float>& s) { map(exec, "ema", Average{s.
 void squared_norm_cuda(Exec& exec, const SquaredNormArgs<float>& s) {
   with_width(by_four(s.n, s.x), [&](auto width) {
     constexpr int V = decltype(width)::value;
-    simt::launch("squared_norm", squared_norm_kernel<V>, blocks_for(exec, s.chunks()), kBlock, 0, stream_of(exec), s.n,
+    simt::launch("squared_norm", squared_norm_kernel<V>, blocks_for(exec, s.chunks()), kBlock, stream_of(exec), s.n,
                  s.x, s.chunks(), s.partial);
   });
-  simt::launch("squared_norm", add_up_kernel, 1, kBlock, 0, stream_of(exec), s.partial, s.chunks(), s.out);
+  simt::launch("squared_norm", add_up_kernel, 1, kBlock, stream_of(exec), s.partial, s.chunks(), s.out);
 }
 
 }  // namespace pgad::PGAD_CUDA_NAMESPACE

@@ -34,8 +34,8 @@ void bias_act_cuda(Exec& exec, const BiasActArgs<float>& p) {
   with_width(by_four(p.c, p.x, p.b, p.y), [&](auto width) {
     constexpr int V = width;
     const RowGrid shape(exec, p.rows, p.c / V);
-    simt::launch("bias_act", bias_act_kernel<V>, shape.grid, shape.block, 0, stream_of(exec), p.rows, p.c, p.x, p.b,
-                 p.y, p.slope);
+    simt::launch("bias_act", bias_act_kernel<V>, shape.grid, shape.block, stream_of(exec), p.rows, p.c, p.x, p.b, p.y,
+                 p.slope);
   });
 }
 

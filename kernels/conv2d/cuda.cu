@@ -5,9 +5,9 @@
 //   dgrad    pixels      ci          taps x co   Windows of dy,  w mirrored as [taps x co][ci]
 //   wgrad    co          taps x ci   pixels      dy as [pixels][co],  Windows of x
 
-#include "engine/simt/simt.h"
 #include "kernels/conv2d/impl.h"
 #include "kernels/cuda_gemm.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {
 namespace {

@@ -43,7 +43,7 @@ void launch(Exec& exec, const Conv2dOperandArgs<float>& s) {
   const simt::stream_t stream = stream_of(exec);
   if (!s.doubled) {
     const std::int64_t vectors = s.n * s.h * s.w * s.c / V;
-    simt::launch("conv2d_operand", rounded_operand_kernel<V>, blocks_for(exec, ceil_div(vectors, kBlock)), kBlock, 0,
+    simt::launch("conv2d_operand", rounded_operand_kernel<V>, blocks_for(exec, ceil_div(vectors, kBlock)), kBlock,
                  stream, vectors, s.x, s.y);
     return;
   }
@@ -51,7 +51,7 @@ void launch(Exec& exec, const Conv2dOperandArgs<float>& s) {
   const std::int64_t columns = std::clamp<std::int64_t>(s.c / V, 1, kBlock);
   const std::int64_t pixels = std::clamp<std::int64_t>(w, 1, kBlock / columns);
   simt::launch("conv2d_operand", s.bf16 ? doubled_operand_kernel<V, true> : doubled_operand_kernel<V, false>,
-               blocks_for(exec, rows), dim3(static_cast<unsigned>(columns), static_cast<unsigned>(pixels)), 0, stream,
+               blocks_for(exec, rows), dim3(static_cast<unsigned>(columns), static_cast<unsigned>(pixels)), stream,
                rows, w, s.c, s.x, s.y);
 }
 

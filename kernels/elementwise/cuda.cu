@@ -16,8 +16,6 @@ struct UnaryMap {
     if constexpr (kOp == Unary::kSquare) return x * x;
     if constexpr (kOp == Unary::kSqrt) return sqrtf(x);
     if constexpr (kOp == Unary::kReciprocal) return 1.0f / x;
-    if constexpr (kOp == Unary::kExp) return expf(x);
-    if constexpr (kOp == Unary::kLog) return logf(x);
     if constexpr (kOp == Unary::kSigmoid) {
       const float e = expf(-fabsf(x));
       return (x >= 0 ? 1.0f : e) / (1.0f + e);
@@ -68,10 +66,6 @@ void unary_cuda(Exec& exec, const UnaryArgs<float>& p) {
       return unary<Unary::kSqrt>(exec, p);
     case Unary::kReciprocal:
       return unary<Unary::kReciprocal>(exec, p);
-    case Unary::kExp:
-      return unary<Unary::kExp>(exec, p);
-    case Unary::kLog:
-      return unary<Unary::kLog>(exec, p);
     case Unary::kSigmoid:
       return unary<Unary::kSigmoid>(exec, p);
     case Unary::kSoftplus:

@@ -14,8 +14,6 @@ enum class Unary {
   kSquare,      // x^2
   kSqrt,        // sqrt(x)
   kReciprocal,  // 1 / x
-  kExp,         // e^x
-  kLog,         // ln x
   kSigmoid,     // 1 / (1 + e^-x)
   kSoftplus,    // ln(1 + e^x), without overflow
 };

@@ -22,10 +22,6 @@ T apply(Unary op, T x, T a, T b) {
       return std::sqrt(x);
     case Unary::kReciprocal:
       return T(1) / x;
-    case Unary::kExp:
-      return std::exp(x);
-    case Unary::kLog:
-      return std::log(x);
     case Unary::kSigmoid:
       return x >= 0 ? T(1) / (T(1) + std::exp(-x)) : std::exp(x) / (T(1) + std::exp(x));
     case Unary::kSoftplus:

@@ -40,13 +40,13 @@ struct GroupsOfMaps {
 
 void append_map_cuda(Exec& exec, const AppendMapArgs<float>& p) {
   const RowGrid shape(exec, p.n * p.pixels, p.c + 1);
-  simt::launch("append_map", append_map_kernel, shape.grid, shape.block, 0, stream_of(exec), p.n * p.pixels, p.pixels,
-               p.c, p.m, p.x, p.s, p.y);
+  simt::launch("append_map", append_map_kernel, shape.grid, shape.block, stream_of(exec), p.n * p.pixels, p.pixels, p.c,
+               p.m, p.x, p.s, p.y);
 }
 
 void drop_map_cuda(Exec& exec, const DropMapArgs<float>& p) {
   const RowGrid shape(exec, p.rows, p.c);
-  simt::launch("drop_map", drop_map_kernel, shape.grid, shape.block, 0, stream_of(exec), p.rows, p.c, p.y, p.x);
+  simt::launch("drop_map", drop_map_kernel, shape.grid, shape.block, stream_of(exec), p.rows, p.c, p.y, p.x);
 }
 
 void sum_map_cuda(Exec& exec, const SumMapArgs<float>& p) {

@@ -70,7 +70,7 @@ void latent_step_cuda(Exec& exec, const LatentStepArgs<float>& s) {
                      s.best_loss, s.best_z, s.rate, s.beta1, s.beta2, s.epsilon, {}};
   static_assert(std::size(decltype(s.companions){}) == std::size(decltype(latents.companions){}));
   std::copy(s.companions.begin(), s.companions.end(), latents.companions);
-  simt::launch("latent_step", latent_step_kernel, blocks_for(exec, s.n), kBlock, 0, stream_of(exec), latents);
+  simt::launch("latent_step", latent_step_kernel, blocks_for(exec, s.n), kBlock, stream_of(exec), latents);
 }
 
 }  // namespace pgad::PGAD_CUDA_NAMESPACE

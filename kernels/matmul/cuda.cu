@@ -1,8 +1,8 @@
 // Matrix products on a GPU: the main loop of cuda_gemm.h on the operands as they lie.
 
-#include "engine/simt/simt.h"
 #include "kernels/cuda_gemm.h"
 #include "kernels/matmul/impl.h"
+#include "simt/simt.h"
 
 namespace pgad::PGAD_CUDA_NAMESPACE {
 namespace {

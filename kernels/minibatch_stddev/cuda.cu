@@ -74,8 +74,8 @@ void minibatch_stddev_vjp_cuda(Exec& exec, const MinibatchStddevVjpArgs<float>& 
   with_width(by_four(s.p, s.x, s.dx), [&](auto width) {
     constexpr int V = width;
     const RowGrid shape(exec, s.m, s.p / V);
-    simt::launch("minibatch_stddev_vjp", minibatch_stddev_vjp_kernel<V>, shape.grid, shape.block, 0, stream_of(exec),
-                 s.g, s.m, s.p, s.x, s.dy, s.dx, 1.0f / static_cast<float>(s.g), 1.0f / static_cast<float>(s.p));
+    simt::launch("minibatch_stddev_vjp", minibatch_stddev_vjp_kernel<V>, shape.grid, shape.block, stream_of(exec), s.g,
+                 s.m, s.p, s.x, s.dy, s.dx, 1.0f / static_cast<float>(s.g), 1.0f / static_cast<float>(s.p));
   });
 }
 

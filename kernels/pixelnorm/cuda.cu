@@ -153,21 +153,21 @@ void choose(const Exec& exec, std::int64_t rows, std::int64_t c, bool four, cons
 
 void pixelnorm_cuda(Exec& exec, const PixelnormArgs<float>& s) {
   choose(exec, s.rows, s.c, by_four(s.c, s.x, s.y), [&](auto v, auto k, unsigned grid, int lanes) {
-    simt::launch("pixelnorm", pixelnorm_kernel<v(), k()>, grid, kBlock, 0, stream_of(exec), s.rows, s.c, lanes, s.x,
-                 s.y, s.r);
+    simt::launch("pixelnorm", pixelnorm_kernel<v(), k()>, grid, kBlock, stream_of(exec), s.rows, s.c, lanes, s.x, s.y,
+                 s.r);
   });
 }
 
 void pixelnorm_vjp_cuda(Exec& exec, const PixelnormVjpArgs<float>& s) {
   choose(exec, s.rows, s.c, by_four(s.c, s.x, s.dy, s.dx), [&](auto v, auto k, unsigned grid, int lanes) {
-    simt::launch("pixelnorm_vjp", pixelnorm_vjp_kernel<v(), k()>, grid, kBlock, 0, stream_of(exec), s.rows, s.c, lanes,
+    simt::launch("pixelnorm_vjp", pixelnorm_vjp_kernel<v(), k()>, grid, kBlock, stream_of(exec), s.rows, s.c, lanes,
                  s.x, s.dy, s.dx);
   });
 }
 
 void pixelnorm_act_vjp_cuda(Exec& exec, const PixelnormActVjpArgs<float>& s) {
   choose(exec, s.rows, s.c, by_four(s.c, s.y, s.dy, s.dx), [&](auto v, auto k, unsigned grid, int lanes) {
-    simt::launch("pixelnorm_act_vjp", pixelnorm_act_vjp_kernel<v(), k()>, grid, kBlock, 0, stream_of(exec), s.rows, s.c,
+    simt::launch("pixelnorm_act_vjp", pixelnorm_act_vjp_kernel<v(), k()>, grid, kBlock, stream_of(exec), s.rows, s.c,
                  lanes, s.y, s.r, s.dy, s.dx, s.slope);
   });
 }

@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kBlock)
 }  // namespace
 
 void draw_latents_cuda(Exec& exec, const DrawLatentsArgs<float>& p) {
-  simt::launch("draw_latents", draw_latents_kernel, blocks_for(exec, ceil_div(p.n, 4 * kBlock)), kBlock, 0,
+  simt::launch("draw_latents", draw_latents_kernel, blocks_for(exec, ceil_div(p.n, 4 * kBlock)), kBlock,
                stream_of(exec), p.key, p.stream, p.n, p.uniform, aligned(p.out), p.out);
 }
 

@@ -127,7 +127,7 @@ void launch_column_sums(Exec& exec, const ColumnGrid& g, const float* x, std::in
                         std::int64_t columns, double alpha, float* y) {
   const dim3 grid(blocks_for(exec, ceil_div(columns / V, g.tx)), blocks_for(exec, g.parts), blocks_for(exec, outer));
   const dim3 block(static_cast<unsigned>(g.tx), static_cast<unsigned>(g.ty));
-  simt::launch("sum", column_sums_kernel<V>, grid, block, 0, stream_of(exec), x, outer, rows, columns, g.part, g.parts,
+  simt::launch("sum", column_sums_kernel<V>, grid, block, stream_of(exec), x, outer, rows, columns, g.part, g.parts,
                alpha, y);
 }
 
@@ -201,20 +201,20 @@ void broadcast_cuda(Exec& exec, const ReductionArgs<float>& p) {
   if (!box.simple) {
     const Walk kept = walk(p, false), reduced = walk(p, true);
     const std::int64_t small = count_of(kept), copies = count_of(reduced);
-    simt::launch("broadcast", broadcast_scattered_kernel, blocks_for(exec, ceil_div(small * copies, kBlock)), kBlock, 0,
+    simt::launch("broadcast", broadcast_scattered_kernel, blocks_for(exec, ceil_div(small * copies, kBlock)), kBlock,
                  stream_of(exec), p.x, small, copies, kept, reduced, p.alpha, p.y);
   } else if (box.columns == 1) {
     with_width(by_four(box.rows, p.y), [&](auto width) {
       constexpr int V = width;
       const RowGrid shape(exec, box.outer, box.rows / V);
-      simt::launch("broadcast", broadcast_runs_kernel<V>, shape.grid, shape.block, 0, stream_of(exec), p.x, box.outer,
+      simt::launch("broadcast", broadcast_runs_kernel<V>, shape.grid, shape.block, stream_of(exec), p.x, box.outer,
                    box.rows, p.alpha, p.y);
     });
   } else {
     with_width(by_four(box.columns, p.x, p.y), [&](auto width) {
       constexpr int V = width;
       const RowGrid shape(exec, box.outer * box.rows, box.columns / V);
-      simt::launch("broadcast", broadcast_rows_kernel<V>, shape.grid, shape.block, 0, stream_of(exec), p.x, box.outer,
+      simt::launch("broadcast", broadcast_rows_kernel<V>, shape.grid, shape.block, stream_of(exec), p.x, box.outer,
                    box.rows, box.columns, p.alpha, p.y);
     });
   }

@@ -46,7 +46,7 @@ void resample2x(Exec& exec, const char* name, Resample2xKernel by_fours, Resampl
   const std::int64_t columns = std::min<std::int64_t>(kBlock, std::max<std::int64_t>(1, four ? p.c / 4 : p.c));
   const std::int64_t pixels = std::clamp<std::int64_t>(p.w, 1, kBlock / columns);
   simt::launch(name, four ? by_fours : by_ones, blocks_for(exec, p.n * p.h),
-               dim3(static_cast<unsigned>(columns), static_cast<unsigned>(pixels)), 0, stream_of(exec), p.n * p.h, p.w,
+               dim3(static_cast<unsigned>(columns), static_cast<unsigned>(pixels)), stream_of(exec), p.n * p.h, p.w,
                p.c, p.x, p.y, p.alpha);
 }
 

@@ -42,7 +42,6 @@ SECTIONS = [
     ("mma_m16n8k16_bf16.a", 8, a_bf16), ("mma_m16n8k16_bf16.b", 4, b_bf16), ("mma_m16n8k16_bf16.d", 4, accumulator),
     ("mma_m16n8k8_tf32.a", 4, a_tf32), ("mma_m16n8k8_tf32.b", 2, b_tf32), ("mma_m16n8k8_tf32.d", 4, accumulator),
     ("ldmatrix_x4", 8, ldmatrix), ("ldmatrix_x4_trans", 8, ldmatrix_trans),
-    ("ldmatrix_x2", 4, ldmatrix), ("ldmatrix_x2_trans", 4, ldmatrix_trans),
 ]
 
 print("# Made by scripts/parity/make_fragments.py. A section: name, elements per lane; then a line per lane: its elements as")

@@ -3,8 +3,7 @@
 // emulator; it reads as plain CUDA except for this:
 //
 //   SIMT_SHARED(float, tile, [2][8][64]);   instead of __shared__ float tile[2][8][64]; 16-byte aligned
-//   SIMT_DYN_SHARED(float, p);              instead of extern __shared__ float p[];     16-byte aligned
-//   simt::launch("name", kernel, grid, block, shared_bytes, stream, arguments...)       instead of <<< >>>
+//   simt::launch("name", kernel, grid, block, stream, arguments...)     instead of <<< >>>
 //   simt::load4, simt::store4               instead of dereferencing a cast to float4*
 //   ptx::...                                instead of inline assembly
 //
@@ -13,10 +12,10 @@
 
 #if defined(__CUDACC__)
 #define PGAD_CUDA_NAMESPACE cuda_native
-#include "engine/simt/native.h"
+#include "simt/native.h"
 #else
 #define PGAD_CUDA_NAMESPACE cuda_emulated
-#include "engine/simt/emulated.h"
+#include "simt/emulated.h"
 #endif
-#include "engine/simt/launch.h"
-#include "engine/simt/ptx.h"
+#include "simt/launch.h"
+#include "simt/ptx.h"

@@ -37,13 +37,11 @@ const char* name_of(Order);
 
 struct Options {
   Order order = Order::kForward;
-  std::uint64_t seed = 0;
   // cp.async lands when it is waited for, and is NaN until then (finds missing waits); or at once. So do the copies of
   // DeviceRuntime::Queue::kCopies.
   bool late_copies = true;
-  bool graphs = true;                         // whether captured work can be made a graph
-  std::size_t max_shared_bytes = 227 * 1024;  // a block's, static and dynamic: compute capability 9.0
-  std::size_t max_events = ~std::size_t{0};   // that a device can hold
+  bool graphs = true;                        // whether captured work can be made a graph
+  std::size_t max_events = ~std::size_t{0};  // that a device can hold
 };
 Options& options();
 
@@ -55,7 +53,7 @@ struct KernelStatistics {
 };
 struct Statistics {
   bool kept = true;  // false: nothing is counted, as on a GPU
-  std::int64_t launches = 0, blocks = 0, threads = 0;
+  std::int64_t launches = 0;
   std::int64_t bytes_in = 0;  // copied from the host to a device
   std::map<std::string, KernelStatistics> kernels;
 };

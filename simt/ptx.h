@@ -9,8 +9,7 @@
 //                  b0: (t, g)  b1: (t+4, g)                                                    B is 8 x 8
 //   both           d0, d1: (g, 2t), (g, 2t+1)  d2, d3: (g+8, 2t), (g+8, 2t+1)                  D is 16 x 8
 // ldmatrix reads 8 x 8 matrices of 2-byte elements; lanes 8i..8i+7 give the addresses of matrix i's rows, 16 bytes each
-// and aligned. Register i receives (g, 2t..2t+1) of matrix i; of its transpose with _trans. The x2 forms ask the lanes
-// 16..31 for no address of use.
+// and aligned. Register i receives (g, 2t..2t+1) of matrix i; of its transpose with _trans.
 
 #include <cstdint>
 
@@ -65,18 +64,6 @@ __device__ __forceinline__ void ldmatrix_x4_trans(std::uint32_t (&r)[4], const v
                : "r"(shared_address(shared_row))
                : "memory");
 }
-__device__ __forceinline__ void ldmatrix_x2(std::uint32_t (&r)[2], const void* shared_row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(shared_address(shared_row))
-               : "memory");
-}
-__device__ __forceinline__ void ldmatrix_x2_trans(std::uint32_t (&r)[2], const void* shared_row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(shared_address(shared_row))
-               : "memory");
-}
 
 // Copies 16 (4) aligned bytes, or zeros unless `predicate`. A thread sees its own copies once it has waited for them,
 // the others' after a barrier that follows their wait.
@@ -113,8 +100,6 @@ std::uint32_t pack_bf16(float low, float high);
 
 void ldmatrix_x4(std::uint32_t (&r)[4], const void* shared_row, Site site = Site::here());
 void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* shared_row, Site site = Site::here());
-void ldmatrix_x2(std::uint32_t (&r)[2], const void* shared_row, Site site = Site::here());
-void ldmatrix_x2_trans(std::uint32_t (&r)[2], const void* shared_row, Site site = Site::here());
 
 inline void cp_async16(void* shared, const void* global, bool predicate = true, Site site = Site::here()) {
   simt::detail::copy_async(shared, global, 16, predicate, site);
@@ -130,10 +115,6 @@ void cp_async_wait() {
 
 #endif
 
-// The halves of a pair of bf16 as floats, and one float as bf16.
-__device__ __forceinline__ float bf16_low(std::uint32_t pair) { return __uint_as_float(pair << 16); }
-__device__ __forceinline__ float bf16_high(std::uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
-__device__ __forceinline__ float from_bf16(std::uint16_t bits) { return bf16_low(bits); }
 __device__ __forceinline__ std::uint16_t to_bf16(float x) { return static_cast<std::uint16_t>(pack_bf16(x, 0.0f)); }
 
 }  // namespace native or emulated

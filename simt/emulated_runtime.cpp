@@ -1,4 +1,4 @@
-// DeviceRuntime on the emulator of engine/simt: the code path of a GPU down to allocator, stream and graph. Its memory
+// DeviceRuntime on the emulator of simt/: the code path of a GPU down to allocator, stream and graph. Its memory
 // is closed to the host: an access from outside a kernel or a copy is a segmentation fault, as it would be on a machine
 // with a GPU.
 
@@ -17,7 +17,7 @@
 
 #include "engine/poison.h"
 #include "engine/runtime.h"
-#include "engine/simt/emulator.h"
+#include "simt/emulator.h"
 
 namespace pgad {
 namespace {

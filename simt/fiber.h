@@ -5,17 +5,6 @@
 
 #include <cstddef>
 
-#if defined(__SANITIZE_THREAD__)
-#define SIMT_TSAN 1
-#else
-#define SIMT_TSAN 0
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SIMT_ASAN 1
-#else
-#define SIMT_ASAN 0
-#endif
-
 namespace simt {
 
 class Fiber {

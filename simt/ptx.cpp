@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include "engine/simt/simt.h"
+#include "simt/simt.h"
 
 namespace ptx {
 inline namespace emulated {
@@ -41,20 +41,19 @@ void multiply(void* const* parcels, A a_at, B b_at) {
   }
 }
 
-float bf16_of(std::uint32_t pair, int which) { return which == 0 ? bf16_low(pair) : bf16_high(pair); }
-float tf32_of(std::uint32_t bits) { return __uint_as_float(bits & ~0x1fffu); }
+float bf16_of(std::uint32_t pair, int which) {
+  return std::bit_cast<float>(which == 0 ? pair << 16 : pair & 0xffff0000u);
+}
+float tf32_of(std::uint32_t bits) { return std::bit_cast<float>(bits & ~0x1fffu); }
 
-template <int N>
-void ldmatrix(const char* what, std::uint32_t (&r)[N], const void* row, bool transposed, const Site& site) {
+void ldmatrix(const char* what, std::uint32_t (&r)[4], const void* row, bool transposed, const Site& site) {
   struct Parcel {
     std::uint16_t row[8];
-    std::uint32_t (&r)[N];
+    std::uint32_t (&r)[4];
     bool transposed;
   } parcel{{}, r, transposed};
-  if (simt::detail::lane() < 8 * N) {
-    simt::detail::check_aligned(what, row, 16, site);
-    std::memcpy(parcel.row, row, sizeof parcel.row);  // by the lane itself, so that a race is seen as its own
-  }
+  simt::detail::check_aligned(what, row, 16, site);
+  std::memcpy(parcel.row, row, sizeof parcel.row);  // by the lane itself, so that a race is seen as its own
   simt::detail::meet_warp(
       what, kWholeWarp, site, &parcel,
       [](void* const* parcels, unsigned mask) {
@@ -62,7 +61,7 @@ void ldmatrix(const char* what, std::uint32_t (&r)[N], const void* row, bool tra
           if ((mask >> lane & 1) == 0) continue;
           auto& to = *static_cast<Parcel*>(parcels[lane]);
           const int g = lane / 4, t = lane % 4;
-          for (int i = 0; i < N; ++i) {
+          for (int i = 0; i < 4; ++i) {
             std::uint32_t pair = 0;
             for (int half = 0; half < 2; ++half) {
               const int at = i * 8 + (to.transposed ? 2 * t + half : g);
@@ -114,14 +113,14 @@ void mma_m16n8k8_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uin
 }
 
 std::uint32_t to_tf32(float x) {
-  const std::uint32_t bits = __float_as_uint(x);
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
   return std::isfinite(x) ? (bits + 0x1000u) & ~0x1fffu : bits;
 }
 
 std::uint32_t pack_bf16(float low, float high) {
   const auto round = [](float x) -> std::uint32_t {
     if (std::isnan(x)) return 0x7fff;
-    const std::uint32_t bits = __float_as_uint(x);
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
     return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
   };
   return round(low) | round(high) << 16;
@@ -132,12 +131,6 @@ void ldmatrix_x4(std::uint32_t (&r)[4], const void* shared_row, Site site) {
 }
 void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* shared_row, Site site) {
   ldmatrix("ldmatrix_x4_trans", r, shared_row, true, site);
-}
-void ldmatrix_x2(std::uint32_t (&r)[2], const void* shared_row, Site site) {
-  ldmatrix("ldmatrix_x2", r, shared_row, false, site);
-}
-void ldmatrix_x2_trans(std::uint32_t (&r)[2], const void* shared_row, Site site) {
-  ldmatrix("ldmatrix_x2_trans", r, shared_row, true, site);
 }
 
 }  // namespace emulated

@@ -1,4 +1,4 @@
-#include "engine/simt/fiber.h"
+#include "simt/fiber.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,22 +9,12 @@
 #include <vector>
 
 #include "engine/check.h"
+#include "simt/sanitizers.h"
 
 #if SIMT_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if SIMT_TSAN
-#include <sanitizer/tsan_interface.h>
-#endif
-
-#if !defined(__x86_64__) && !defined(__aarch64__)
-#include <ucontext.h>
-#define SIMT_UCONTEXT 1
-#else
-#define SIMT_UCONTEXT 0
-#endif
-
 // simt_switch_stack(void** save, void* next): pushes the registers that a call preserves, exchanges the stack pointers
 // and pops the other side's. A new stack holds zeros and the address to start at.
 #if defined(__x86_64__)
@@ -84,10 +74,10 @@ simt_switch_stack:
 )");
 constexpr std::size_t kFrameWords = 20;
 constexpr std::size_t kStartWord = 1;  // x30
+#else
+#error "the emulator cannot switch stacks on this processor: build with -DPGAD_EMULATION=OFF"
 #endif
-#if !SIMT_UCONTEXT
 extern "C" void simt_switch_stack(void** save, void* next);
-#endif
 
 #define SIMT_NO_SANITIZE __attribute__((no_sanitize("thread", "address")))
 
@@ -111,11 +101,7 @@ struct Fiber::Context {
   const void* bottom = nullptr;
   std::size_t bytes = 0;
   void* tsan = nullptr;
-#if SIMT_UCONTEXT
-  ucontext_t registers;
-#else
   void* stack_pointer = nullptr;
-#endif
 };
 
 Fiber::Fiber() : fiber_(new Context), resumer_(new Context) {
@@ -150,18 +136,10 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   end();
   fiber_->tsan = __tsan_create_fiber(0);
 #endif
-#if SIMT_UCONTEXT
-  getcontext(&fiber_->registers);
-  fiber_->registers.uc_stack.ss_sp = bottom;
-  fiber_->registers.uc_stack.ss_size = kStackBytes;
-  fiber_->registers.uc_link = nullptr;
-  makecontext(&fiber_->registers, &Fiber::main, 0);
-#else
   std::uintptr_t frame[kFrameWords] = {};
   frame[kStartWord] = reinterpret_cast<std::uintptr_t>(&Fiber::main);
   fiber_->stack_pointer = bottom + kStackBytes - sizeof frame;
   std::memcpy(fiber_->stack_pointer, frame, sizeof frame);
-#endif
 }
 
 SIMT_NO_SANITIZE void Fiber::switch_context(Context& from, Context& to) {
@@ -173,11 +151,7 @@ SIMT_NO_SANITIZE void Fiber::switch_context(Context& from, Context& to) {
   from.tsan = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to.tsan, __tsan_switch_to_fiber_no_sync);
 #endif
-#if SIMT_UCONTEXT
-  swapcontext(&from.registers, &to.registers);
-#else
   simt_switch_stack(&from.stack_pointer, to.stack_pointer);
-#endif
 #if SIMT_ASAN
   const void* old_bottom = nullptr;
   std::size_t old_bytes = 0;
