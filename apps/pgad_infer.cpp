@@ -375,17 +375,18 @@ MaskOptions mask_options(const Options& o, const DecodeOptions& of_images) {
 // metrics.json, the pictures, and the table on standard output.
 void write_evaluation(const Evaluation& evaluation, const Session& s, const Options& o, const Dataset& data,
                       const std::vector<std::string>& notes) {
+  const Figures figures = evaluation.figures();
   nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
   metrics["data"] = printable(o.data);
   if (data.known > 0) metrics["known_images_left_out"] = data.known;
-  metrics.update(evaluation.metrics());
+  metrics.update(to_json(figures));
   for (const std::string& error : evaluation.mask_errors()) metrics["mask_errors"].push_back(printable(error));
   write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
-  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"),
-                  printable(std::filesystem::canonical(o.data).filename().string()));
+  plot_figures(figures, out_path(o, "roc.png"), out_path(o, "histogram.png"),
+               printable(std::filesystem::canonical(o.data).filename().string()));
   evaluation.save_examples(out_path(o, "examples.png"));
-  std::cout << evaluation.table();
-  if (data.layout == Layout::kInspection) std::cout << evaluation.mask_summary() << "\n";
+  std::cout << table_of(figures);
+  if (data.layout == Layout::kInspection) std::cout << mask_summary(figures) << "\n";
 }
 
 int evaluate(const Options& o) {
