@@ -20,6 +20,7 @@
 #include "images/pictures.h"
 #include "images/printable.h"
 #include "inspection/session.h"
+#include "kernels/random/random.h"
 #include "model/config_io.h"
 #include "model/tuning_file.h"
 #include "report/evaluation.h"
@@ -144,12 +145,7 @@ ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann:
   return image;
 }
 
-// Scores samples into the tables of o.out, whose lock the caller holds. Returns the exit code. Whatever ends it, the
-// tables hold what was scored until then.
-int score_into(Session& s, const Options& o, const Inspection& task, Progress& progress) {
-  const std::vector<Sample>& samples = task.samples;
-  for (const std::string& note : task.notes) progress.say("note: " + note);
-  const double threshold = s.threshold(o.threshold);
+nlohmann::ordered_json result_header(const Session& s, const Options& o, const Inspection& task, double threshold) {
   nlohmann::ordered_json header = header_of(s, o, task.notes, task.left_out);
   header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
   header["model_fingerprint"] = fingerprint(o.model);
@@ -158,81 +154,97 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   // With a slash at the end, however it was given.
   header["relative_to"] = printable((std::filesystem::absolute(task.relative_to) / "").lexically_normal().string());
   header["maps"] = o.maps;
-  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma};
+  return header;
+}
 
-  KeptRows kept;
-  if (o.resume) {
-    kept = rows_to_keep(o, samples, header);
-    progress.say(str("going on with ", o.out, ": ", kept.size(), " of ", samples.size(), " images are there"));
-    if (!kept.empty()) {  // under the final name, before the part file is begun anew
-      ResultWriter earlier(s.model, options, header);
-      for (const auto& [place, row] : kept) add_kept(earlier, samples[place], row);
-      earlier.finish(false);
-    }
-  }
-  std::vector<Sample> todo;
-  std::vector<std::size_t> places;  // of todo in samples
+// Rows of --resume's earlier run. They are written to tables of their own first: from then on they are there under the
+// final name, whatever happens to the part file that this run begins anew.
+KeptRows take_over(const Session& s, const Options& o, const std::vector<Sample>& samples,
+                   const nlohmann::ordered_json& header, const ResultOptions& options, Progress& progress) {
+  KeptRows kept = rows_to_keep(o, samples, header);
+  progress.say(str("going on with ", o.out, ": ", kept.size(), " of ", samples.size(), " images are there"));
+  if (kept.empty()) return kept;
+  ResultWriter earlier(s.model, options, header);
+  for (const auto& [place, row] : kept) add_kept(earlier, samples[place], row);
+  earlier.finish(false);
+  return kept;
+}
+
+// The samples that have to be searched.
+struct Todo {
+  std::vector<Sample> samples;
+  std::vector<std::size_t> places;  // of each in the task's
+};
+
+Todo find_todo(const Inspection& task, const KeptRows& kept, Progress& progress) {
+  Todo todo;
   std::size_t again = 0;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
+  for (std::size_t i = 0; i < task.samples.size(); ++i) {
     const bool known = kept.contains(i), needed = !task.needs_maps.empty() && task.needs_maps[i];
     again += known && needed;
     if (known && !needed) continue;
-    todo.push_back(samples[i]);
-    places.push_back(i);
+    todo.samples.push_back(task.samples[i]);
+    todo.places.push_back(i);
   }
   if (again > 0)
     progress.say(str("note: ", again, " of them are searched again: figures of their pixels, and examples, need maps"));
+  return todo;
+}
 
-  progress.say("on " + s.exec->description());
-  stop_on_signals();
-  ResultWriter writer(s.model, options, header);
-  const auto write_kept_before = [&](std::size_t place) {
-    while (!kept.empty() && kept.begin()->first < place) {
-      const ScoredImage image = add_kept(writer, samples[kept.begin()->first], kept.begin()->second);
-      kept.erase(kept.begin());
-      if (task.also) task.also(image);
+// Writes what is searched now and the rows kept from an earlier run, all in the order of the samples.
+class OrderedRows {
+ public:
+  OrderedRows(ResultWriter& writer, const Inspection& task, KeptRows kept, bool strict, Progress& progress)
+      : writer_(writer), task_(task), kept_(std::move(kept)), strict_(strict), progress_(progress) {}
+
+  void write_kept_before(std::size_t place) {
+    while (!kept_.empty() && kept_.begin()->first < place) {
+      const ScoredImage image = add_kept(writer_, task_.samples[kept_.begin()->first], kept_.begin()->second);
+      kept_.erase(kept_.begin());
+      if (task_.also) task_.also(image);
     }
-  };
-  const auto receive = [&](const ScoredImage& image, std::size_t place) {
-    write_kept_before(place);
-    for (const std::string& note : image.notes) progress.say(str("note: ", image.sample.name, ": ", note));
-    if (!image.error.empty()) {
-      if (o.strict) throw Error(image.error);
-      progress.say("not scored: " + image.error);
-      if (kept.contains(place)) return write_kept_before(place + 1);  // better than nothing
-    }
-    const std::string error = writer.add(image, task.source);
-    if (!error.empty()) progress.say(error);
-    kept.erase(place);
-    if (task.also && image.error.empty()) task.also(image);
-  };
-  Scorer scorer(*s.exec, s.model, s.config.scoring);
-  try {
-    std::size_t received = 0;
-    scorer.score(
-        todo, task.source,
-        [&](const ScoredImage& image) {
-          while (todo[received].name != image.sample.name) ++received;  // after a stop some are missing
-          receive(image, places[received++]);
-        },
-        [&](const ScoringProgress& p) {
-          progress.update(str("scoring: ", static_cast<long>(p.done) + static_cast<long>(samples.size() - todo.size()),
-                              " of ", samples.size(), " images", time_left_text(p.seconds_left)));
-        },
-        &stop_requested);
-    write_kept_before(samples.size());
-  } catch (...) {
-    keep_results(
-        writer, [&] { write_kept_before(samples.size()); }, o, progress);
-    throw;
   }
-  const auto written = static_cast<std::size_t>(writer.scored() + writer.failed());
-  const std::string table = writer.finish(written == samples.size());
-  save_tuning(*s.exec, s.run.tuning);
-  if (o.profile && scorer.graph() != nullptr)
-    std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
-  if (stop_requested)
-    progress.say(str("interrupted after ", written, " of ", samples.size(), " images; --resume goes on"));
+  // In rising order of places. Throws Error for an image that could not be scored if that ends the run (--strict).
+  void write(const ScoredImage& image, std::size_t place) {
+    write_kept_before(place);
+    for (const std::string& note : image.notes) progress_.say(str("note: ", image.sample.name, ": ", note));
+    if (!image.error.empty()) {
+      if (strict_) throw Error(image.error);
+      progress_.say("not scored: " + image.error);
+      if (kept_.contains(place)) return write_kept_before(place + 1);  // its earlier scores are better than none
+    }
+    const std::string error = writer_.add(image, task_.source);
+    if (!error.empty()) progress_.say(error);
+    kept_.erase(place);
+    if (task_.also && image.error.empty()) task_.also(image);
+  }
+
+ private:
+  ResultWriter& writer_;
+  const Inspection& task_;
+  KeptRows kept_;
+  bool strict_;
+  Progress& progress_;
+};
+
+void search(Scorer& scorer, const Inspection& task, const Todo& todo, OrderedRows& rows, Progress& progress) {
+  const std::size_t all = task.samples.size(), kept = all - todo.samples.size();
+  std::size_t received = 0;
+  scorer.score(
+      todo.samples, task.source,
+      [&](const ScoredImage& image) {
+        while (todo.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
+        rows.write(image, todo.places[received++]);
+      },
+      [&](const ScoringProgress& p) {
+        progress.update(str("scoring: ", static_cast<long>(p.done) + static_cast<long>(kept), " of ", all, " images",
+                            time_left_text(p.seconds_left)));
+      },
+      &stop_requested);
+  rows.write_kept_before(all);
+}
+
+std::string summary_of(const ResultWriter& writer, const Session& s, const LeftOut& left_out, double threshold) {
   std::string summary = str(writer.scored(), " images scored");
   if (!std::isnan(threshold))
     summary += str(", ", writer.anomalous(), " judged anomalous (combined > ", threshold, ")");
@@ -240,12 +252,44 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
     summary += ", none judged: too few held-out normal images for a threshold";
   if (writer.failed() > 0) summary += str(", ", writer.failed(), " could not be read");
   if (writer.maps_failed() > 0) summary += str(", the maps of ", writer.maps_failed(), " could not be written");
-  if (!task.left_out.files.empty()) summary += "; not read: " + task.left_out.files_text();
-  if (!task.left_out.folders.empty())
-    summary += str("; ", task.left_out.folders.size(), " folder(s) could not be read");
-  progress.say(summary + (table.empty() ? "" : "; see " + table));
-  const bool all = writer.failed() == 0 && writer.maps_failed() == 0 && task.left_out.folders.empty();
-  return all && !stop_requested ? 0 : kExitFailure;
+  if (!left_out.files.empty()) summary += "; not read: " + left_out.files_text();
+  if (!left_out.folders.empty()) summary += str("; ", left_out.folders.size(), " folder(s) could not be read");
+  return summary;
+}
+
+// Scores samples into the tables of o.out, whose lock the caller holds. Returns the exit code. Whatever ends it, the
+// tables hold what was scored until then.
+int score_into(Session& s, const Options& o, const Inspection& task, Progress& progress) {
+  const std::size_t all = task.samples.size();
+  for (const std::string& note : task.notes) progress.say("note: " + note);
+  const double threshold = s.threshold(o.threshold);
+  const nlohmann::ordered_json header = result_header(s, o, task, threshold);
+  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma};
+  KeptRows kept;
+  if (o.resume) kept = take_over(s, o, task.samples, header, options, progress);
+  const Todo todo = find_todo(task, kept, progress);
+
+  progress.say("on " + s.exec->description());
+  stop_on_signals();
+  ResultWriter writer(s.model, options, header);
+  OrderedRows rows(writer, task, std::move(kept), o.strict, progress);
+  Scorer scorer(*s.exec, s.model, s.config.scoring);
+  try {
+    search(scorer, task, todo, rows, progress);
+  } catch (...) {
+    keep_results(
+        writer, [&] { rows.write_kept_before(all); }, o, progress);
+    throw;
+  }
+  const auto written = static_cast<std::size_t>(writer.scored() + writer.failed());
+  const std::string table = writer.finish(written == all);
+  save_tuning(*s.exec, s.run.tuning);
+  if (o.profile && scorer.graph() != nullptr)
+    std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
+  if (stop_requested) progress.say(str("interrupted after ", written, " of ", all, " images; --resume goes on"));
+  progress.say(summary_of(writer, s, task.left_out, threshold) + (table.empty() ? "" : "; see " + table));
+  const bool complete = writer.failed() == 0 && writer.maps_failed() == 0 && task.left_out.folders.empty();
+  return complete && !stop_requested ? 0 : kExitFailure;
 }
 
 int score(const Options& o) {
@@ -321,6 +365,30 @@ Dataset open_test_set(const Session& s, const Options& o, DataConfig config, Pro
   return data;
 }
 
+MaskOptions mask_options(const Options& o, const DecodeOptions& of_images) {
+  MaskOptions masks{o.mask_threshold, o.resize_masks, of_images};
+  masks.decode.bits = masks.decode.expected_bits = 0;  // masks need not be as deep as the images
+  masks.decode.keep_alpha = true;
+  return masks;
+}
+
+// metrics.json, the pictures, and the table on standard output.
+void write_evaluation(const Evaluation& evaluation, const Session& s, const Options& o, const Dataset& data,
+                      const std::vector<std::string>& notes) {
+  const Figures figures = evaluation.figures();
+  nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
+  metrics["data"] = printable(o.data);
+  if (data.known > 0) metrics["known_images_left_out"] = data.known;
+  metrics.update(to_json(figures));
+  for (const std::string& error : evaluation.mask_errors()) metrics["mask_errors"].push_back(printable(error));
+  write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
+  plot_figures(figures, out_path(o, "roc.png"), out_path(o, "histogram.png"),
+               printable(std::filesystem::canonical(o.data).filename().string()));
+  evaluation.save_examples(out_path(o, "examples.png"));
+  std::cout << table_of(figures);
+  if (data.layout == Layout::kInspection) std::cout << mask_summary(figures) << "\n";
+}
+
 int evaluate(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
@@ -333,10 +401,8 @@ int evaluate(const Options& o) {
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
   std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
-  MaskOptions masks{o.mask_threshold, o.resize_masks, data.source.options};
-  masks.decode.bits = masks.decode.expected_bits = 0;
-  masks.decode.keep_alpha = true;
-  Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, masks);
+  Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, mask_options(o, data.source.options));
+
   const FolderLock lock = lock_out(o, progress);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
@@ -351,111 +417,121 @@ int evaluate(const Options& o) {
     progress.say("mask not used: " + error);
   }
   for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
-  nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
-  metrics["data"] = printable(o.data);
-  if (data.known > 0) metrics["known_images_left_out"] = data.known;
-  metrics.update(evaluation.metrics());
-  for (const std::string& error : evaluation.mask_errors()) metrics["mask_errors"].push_back(printable(error));
-  write_file_atomically(out_path(o, "metrics.json"), metrics.dump(2) + "\n");
-  evaluation.plot(out_path(o, "roc.png"), out_path(o, "histogram.png"),
-                  printable(std::filesystem::canonical(o.data).filename().string()));
-  evaluation.save_examples(out_path(o, "examples.png"));
-  std::cout << evaluation.table();
-  if (data.layout == Layout::kInspection) std::cout << evaluation.mask_summary() << "\n";
+  write_evaluation(evaluation, s, o, data, notes);
   return evaluation.mask_errors().empty() ? code : kExitFailure;
+}
+
+// [count, latent size], from --latents or drawn by --seed.
+std::vector<float> latents_for(const Options& o, const NetworkConfig& network) {
+  if (!o.latents.empty()) {
+    NpyArray latents = read_npy(o.latents);
+    if (latents.shape.size() != 2 || latents.shape[1] != network.latent() || latents.shape[0] < 1)
+      throw Error(str(o.latents, ": expected an array of shape [count, ", network.latent(), "]"));
+    return std::move(latents.values);
+  }
+  const bool uniform = network.latent_distribution == LatentDistribution::kUniform;
+  Rng rng(o.seed, 0);
+  std::vector<float> z(static_cast<std::size_t>(o.count * network.latent()));
+  for (float& value : z) value = static_cast<float>(draw_latent(rng, uniform));
+  return z;
+}
+
+// G's images of these latents, [count, side, side, channels].
+std::vector<float> draw_images(Session& s, std::span<const float> z) {
+  constexpr std::int64_t kBatch = 16;
+  const HistoryScope off(false);
+  Exec& exec = *s.exec;
+  const Var old_weight = s.model.alpha < 1 ? constant(exec, s.model.old_weight) : Var();
+  const std::int64_t d = s.model.config.network.latent(), count = static_cast<std::int64_t>(z.size()) / d;
+  std::vector<float> images;
+  for (std::int64_t first = 0; first < count; first += kBatch) {
+    const std::int64_t n = std::min(kBatch, count - first);
+    const auto part = z.subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(n * d));
+    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), stage);
+    const std::vector<float> values = exec.read<float>(image.value());
+    images.insert(images.end(), values.begin(), values.end());
+  }
+  return images;
+}
+
+std::vector<float> nchw_from_nhwc(const std::vector<float>& nhwc, std::int64_t n, std::int64_t pixels, std::int64_t c) {
+  std::vector<float> nchw(nhwc.size());
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t p = 0; p < pixels; ++p)
+      for (std::int64_t k = 0; k < c; ++k)
+        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] =
+            nhwc[static_cast<std::size_t>((i * pixels + p) * c + k)];
+  return nchw;
 }
 
 int generate(const Options& o) {
   Session s(o.model, o.given);
   const NetworkConfig& network = s.model.config.network;
-  std::int64_t count = o.count;
-  std::vector<float> z;
-  if (!o.latents.empty()) {
-    NpyArray latents = read_npy(o.latents);
-    if (latents.shape.size() != 2 || latents.shape[1] != network.latent() || latents.shape[0] < 1)
-      throw Error(str(o.latents, ": expected an array of shape [count, ", network.latent(), "]"));
-    count = latents.shape[0];
-    z = std::move(latents.values);
-  } else {
-    Rng rng(o.seed, 0);
-    for (std::int64_t i = 0; i < count * network.latent(); ++i)
-      z.push_back(static_cast<float>(network.latent_distribution == LatentDistribution::kUniform ? 2 * rng.uniform() - 1
-                                                                                                 : rng.normal()));
-  }
+  const std::vector<float> z = latents_for(o, network);
   Progress progress;
   const FolderLock lock = lock_out(o, progress);
-  const HistoryScope off(false);
-  Exec& exec = *s.exec;
-  const Stage stage = s.model.stage(exec);
-  const std::int64_t side = s.model.side(), c = network.channels, pixels = side * side;
-  std::vector<float> nchw(static_cast<std::size_t>(count * c * pixels));
-  std::vector<float> all;
-  constexpr std::int64_t kBatch = 16;
-  for (std::int64_t first = 0; first < count; first += kBatch) {
-    const std::int64_t n = std::min(kBatch, count - first), d = network.latent();
-    const std::span<const float> part(z.data() + first * d, static_cast<std::size_t>(n * d));
-    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), stage);
-    const std::vector<float> values = exec.read<float>(image.value());
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  for (std::int64_t i = 0; i < count; ++i)
-    for (std::int64_t p = 0; p < pixels; ++p)
-      for (std::int64_t k = 0; k < c; ++k)
-        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] =
-            all[static_cast<std::size_t>((i * pixels + p) * c + k)];
+  const std::vector<float> images = draw_images(s, z);
+  const std::int64_t count = static_cast<std::int64_t>(z.size()) / network.latent(), side = s.model.side(),
+                     c = network.channels;
   const std::int64_t shape[] = {count, c, side, side};
-  write_npy(out_path(o, "samples.npy"), shape, nchw);
+  write_npy(out_path(o, "samples.npy"), shape, nchw_from_nhwc(images, count, side * side, c));
   const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
   write_png(out_path(o, "samples.png"),
-            picture_grid(all, {count, side, side, c}, columns, std::max(1, 64 / static_cast<int>(side))));
+            picture_grid(images, {count, side, side, c}, columns, std::max(1, 64 / static_cast<int>(side))));
   std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png")
             << " and " << out_path(o, "samples.npy") << "\n";
   return 0;
 }
 
-int info(const Options& o) {
-  Session s(o.model, o.given);
-  const Model& m = s.model;
+void print_networks(const Model& m) {
   const auto count = [](const std::vector<Parameter>& parameters) {
     std::int64_t n = 0;
     for (const Parameter& p : parameters) n += p.var.shape().numel();
     return n;
   };
-  std::cout << "model             " << o.model << "\n"
-            << "preset            " << m.config.preset << "\n"
-            << "networks          " << m.config.network.resolution << "x" << m.config.network.resolution << "x"
-            << m.config.network.channels << ", running at " << m.side() << "x" << m.side() << ", latent size "
-            << m.config.network.latent() << "\n"
+  const NetworkConfig& network = m.config.network;
+  std::cout << "preset            " << m.config.preset << "\n"
+            << "networks          " << network.resolution << "x" << network.resolution << "x" << network.channels
+            << ", running at " << m.side() << "x" << m.side() << ", latent size " << network.latent() << "\n"
             << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
             << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
             << "minibatch stddev  " << m.stddev << "\n"
             << "encoder           "
-            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n"
-            << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
-            << "; PGAD_ISA lowers it)\n";
-  if (m.calibration) {
-    const Calibration& c = *m.calibration;
-    std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
-              << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n";
-    for (const std::string& note : s.notes(!std::isnan(o.threshold))) std::cout << "note              " << note << "\n";
-    std::cout << "\n"
-              << "score           mean       spread     weight     threshold at a false-reject rate of "
-              << m.config.scoring.false_reject_rate << " (95 % interval)\n";
-    for (int i = 0; i < kScoreCount; ++i) {
-      const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), m.config.scoring.false_reject_rate);
-      char line[160];
-      if (i < kTermCount)
-        std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
-                      c.mean[i], c.spread[i], c.weight[i], t.value, t.low, t.high);
-      else
-        std::snprintf(line, sizeof line, "%-14s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
-                      t.value, t.low, t.high);
-      std::cout << line;
-    }
-  } else {
-    std::cout << "calibration       none (training was interrupted)\n";
+            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n";
+}
+
+void print_calibration(const Calibration& c, double rate, const std::vector<std::string>& notes) {
+  std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
+            << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n";
+  for (const std::string& note : notes) std::cout << "note              " << note << "\n";
+  std::cout << "\n"
+            << "score           mean       spread     weight     threshold at a false-reject rate of " << rate
+            << " (95 % interval)\n";
+  for (int i = 0; i < kScoreCount; ++i) {
+    const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), rate);
+    char line[160];
+    if (i < kTermCount)
+      std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
+                    c.mean[i], c.spread[i], c.weight[i], t.value, t.low, t.high);
+    else
+      std::snprintf(line, sizeof line, "%-14s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
+                    t.value, t.low, t.high);
+    std::cout << line;
   }
+}
+
+int info(const Options& o) {
+  Session s(o.model, o.given);
+  const Model& m = s.model;
+  std::cout << "model             " << o.model << "\n";
+  print_networks(m);
+  std::cout << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
+            << "; PGAD_ISA lowers it)\n";
+  if (m.calibration)
+    print_calibration(*m.calibration, m.config.scoring.false_reject_rate, s.notes(!std::isnan(o.threshold)));
+  else
+    std::cout << "calibration       none (training was interrupted)\n";
   if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
   std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
   return 0;

@@ -40,7 +40,7 @@ std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints
       checkpoint_origin(it->second);
       return it->second;
     } catch (const Error&) {
-      continue;  // Trainer::resume says so
+      continue;  // Trainer::resume warns of it
     }
   }
   return "";
@@ -149,31 +149,45 @@ std::shared_ptr<const Encoder> finished_encoder(Exec& exec, const std::string& p
   return nullptr;
 }
 
-int train(const GivenOptions& given, const std::string& config_file) {
-  Config config = resolve_config(given, config_file);
-  if (config.run.out.empty()) throw UsageError("--out: expected the directory to write to");
-  ensure_output_directory(config.run.out);
-  const FolderLock lock(config.run.out);
-  Progress progress;
-  if (!lock.note().empty()) progress.say("note: " + lock.note());
-  const auto checkpoints = list_checkpoints(config.run.out);
-  const std::string intact = config.run.resume ? newest_intact(checkpoints) : "";
-  const bool resume = !intact.empty();
-  const RunOrigin origin = resume ? checkpoint_origin(intact) : RunOrigin();
-  if (resume) config = resumed_config(origin, intact, given, config_file);
-  if (config.run.resume && !checkpoints.empty() && !resume)
-    throw Error(
-        str("none of the ", checkpoints.size(), " checkpoints in ", config.run.out, "/checkpoints can be read"));
-  if (!config.run.resume && !checkpoints.empty())
-    throw UsageError(str("--out ", config.run.out, " already holds a run (", checkpoints.rbegin()->second,
-                         "): --resume goes on with it, another directory starts a new one"));
-  if (config.data.path.empty() && resume) config.data.path = last_data_path(config.run.out);
-  if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
+std::string file_in(const Config& config, const char* name) {
+  return (std::filesystem::path(config.run.out) / name).string();
+}
 
-  Exec exec = make_exec(config.run);
-  load_tuning(exec, config.run.tuning);
-  const bool remembered = !origin.split.empty();
-  Dataset data = Dataset::open(config.data, Purpose::kTrain, remembered ? &origin.split : nullptr);
+// What a run begins with: a configuration, and the checkpoint that it resumes, if any.
+struct RunStart {
+  Config config;
+  RunOrigin origin;  // of that checkpoint
+  bool resume = false;
+
+  // Checkpoints of older versions do not say which images trained.
+  bool knows_images() const { return !origin.split.empty(); }
+};
+
+// `config`: of the command line. The caller holds the lock of config.run.out.
+RunStart find_start(const Config& config, const GivenOptions& given, const std::string& config_file) {
+  const std::string& out = config.run.out;
+  const auto checkpoints = list_checkpoints(out);
+  const std::string intact = config.run.resume ? newest_intact(checkpoints) : "";
+  RunStart start{config, {}, !intact.empty()};
+  if (start.resume) {
+    start.origin = checkpoint_origin(intact);
+    start.config = resumed_config(start.origin, intact, given, config_file);
+  }
+  if (config.run.resume && !checkpoints.empty() && !start.resume)
+    throw Error(str("none of the ", checkpoints.size(), " checkpoints in ", out, "/checkpoints can be read"));
+  if (!config.run.resume && !checkpoints.empty())
+    throw UsageError(str("--out ", out, " already holds a run (", checkpoints.rbegin()->second,
+                         "): --resume goes on with it, another directory starts a new one"));
+  std::string& data = start.config.data.path;
+  if (data.empty() && start.resume) data = last_data_path(out);
+  if (data.empty()) throw UsageError("--data: expected the directory with the images");
+  return start;
+}
+
+// The data set; a survey of its images decides --channels auto in start.config.
+Dataset open_data(RunStart& start, Progress& progress) {
+  Config& config = start.config;
+  Dataset data = Dataset::open(config.data, Purpose::kTrain, start.knows_images() ? &start.origin.split : nullptr);
   const Survey survey = survey_images(data);
   data.source.options.expected_bits = survey.bits;
   data.notes.insert(data.notes.end(), survey.notes.begin(), survey.notes.end());
@@ -185,48 +199,64 @@ int train(const GivenOptions& given, const std::string& config_file) {
   } else if (config.network.channels == 1 && survey.colored > 0) {
     progress.say("note: the training images have colour, which the model does not see with --channels 1");
   }
-  if (resume && !remembered)
+  if (start.resume && !start.knows_images())
     progress.say(
         "note: the run's checkpoints, of an older version, do not say which images it trained on: it goes on "
         "rightly only if none was added or removed since");
-  std::vector<BadImage> bad_held_out = remove_unreadable(data.calibration_normal, data.source, exec.threads());
-  for (BadImage& bad : remove_unreadable(data.calibration_abnormal, data.source, exec.threads()))
-    bad_held_out.push_back(std::move(bad));
-  if (data.calibration_normal.empty() && (remembered || !bad_held_out.empty()))
-    throw Error(str("none of the normal images held out for calibration can be read",
-                    bad_held_out.empty() ? str(": none is in '", config.data.path, "' any more")
-                                         : str("; the first, ", bad_held_out[0].name, ": ", bad_held_out[0].reason)));
-  if (data.calibration_normal.empty())
-    throw UsageError(str("no normal image is held out for calibration: --calibration-fraction is ",
-                         config.data.calibration_fraction, " of ", data.train_normal.size(),
-                         " normal images; expected a share above 0 of at least two images"));
-  const double growing = config.schedule.total_kimg;
-  if (const Phase last = phase_at(config.schedule, config.network.log2_resolution(), std::llround(growing * 1000) - 1);
-      last.lod > 0)
-    progress.say(str("note: after --total-kimg ", growing, " the networks will have grown to ", 1 << last.level, "x",
-                     1 << last.level, " only, not to ", config.network.resolution, "x", config.network.resolution));
-  for (const char* folder : {"", "checkpoints", "samples"})
-    remove_stale_temporaries((std::filesystem::path(config.run.out) / folder).string());
-  Trainer trainer(exec, config, data);
-  std::vector<BadImage> bad_train = trainer.normal_images().bad();
-  bad_train.insert(bad_train.end(), trainer.abnormal_images().bad().begin(), trainer.abnormal_images().bad().end());
-  const std::size_t good = static_cast<std::size_t>(trainer.normal_images().size() + trainer.abnormal_images().size()) +
-                           data.calibration_normal.size() + data.calibration_abnormal.size();
-  report_unreadable(bad_train, bad_held_out, good, config.run.max_unreadable, progress);
-  progress.say(str(layout_name(data.layout), " data: ", trainer.normal_images().size(), " normal and ",
-                   trainer.abnormal_images().size(), " known abnormal images train, ", data.calibration_normal.size(),
-                   " and ", data.calibration_abnormal.size(), " are held out for calibration; on ",
-                   exec.description()));
-  if (config.objective.gamma < 1 && trainer.abnormal_images().size() == 0)
-    progress.say("note: no known abnormal images: gamma has no effect on training, as if it were 1");
-  write_file_atomically((std::filesystem::path(config.run.out) / "config.json").string(),
-                        config_to_json(config).dump(2) + "\n");
-  if (resume && trainer.resume())
-    progress.say(str("resuming at ", static_cast<double>(trainer.state().images) / 1000, " kimg"));
-  if (static_cast<double>(trainer.state().images) >= growing * 1000 && resume)
-    progress.say(str("note: that is not before --total-kimg ", growing, ": no training is left to do"));
+  return data;
+}
 
-  stop_on_signals();
+// Takes the images that cannot be read out of those held out for calibration, and returns them. Throws unless a normal
+// image is left.
+std::vector<BadImage> check_held_out(Dataset& data, const RunStart& start, int threads) {
+  std::vector<BadImage> bad = remove_unreadable(data.calibration_normal, data.source, threads);
+  for (BadImage& image : remove_unreadable(data.calibration_abnormal, data.source, threads))
+    bad.push_back(std::move(image));
+  if (!data.calibration_normal.empty()) return bad;
+  const DataConfig& config = start.config.data;
+  if (start.knows_images() || !bad.empty())
+    throw Error(str("none of the normal images held out for calibration can be read",
+                    bad.empty() ? str(": none is in '", config.path, "' any more")
+                                : str("; the first, ", bad[0].name, ": ", bad[0].reason)));
+  throw UsageError(str("no normal image is held out for calibration: --calibration-fraction is ",
+                       config.calibration_fraction, " of ", data.train_normal.size(),
+                       " normal images; expected a share above 0 of at least two images"));
+}
+
+// Says so where the schedule ends before the networks have grown to their full size.
+void note_short_schedule(const Config& config, Progress& progress) {
+  const int full = config.network.log2_resolution();
+  const Phase last = phase_at(config.schedule, full, std::llround(config.schedule.total_kimg * 1000) - 1);
+  if (last.lod > 0)
+    progress.say(str("note: after --total-kimg ", config.schedule.total_kimg, " the networks will have grown to ",
+                     1 << last.level, "x", 1 << last.level, " only, not to ", config.network.resolution, "x",
+                     config.network.resolution));
+}
+
+// What trains, and what is left out. Throws Error if too much cannot be read.
+void report_images(const Trainer& trainer, const Dataset& data, const std::vector<BadImage>& bad_held_out,
+                   const Config& config, const Exec& exec, Progress& progress) {
+  const TrainingImages &normal = trainer.normal_images(), &abnormal = trainer.abnormal_images();
+  std::vector<BadImage> bad = normal.bad();
+  bad.insert(bad.end(), abnormal.bad().begin(), abnormal.bad().end());
+  const std::size_t good = static_cast<std::size_t>(normal.size() + abnormal.size()) + data.calibration_normal.size() +
+                           data.calibration_abnormal.size();
+  report_unreadable(bad, bad_held_out, good, config.run.max_unreadable, progress);
+  progress.say(str(layout_name(data.layout), " data: ", normal.size(), " normal and ", abnormal.size(),
+                   " known abnormal images train, ", data.calibration_normal.size(), " and ",
+                   data.calibration_abnormal.size(), " are held out for calibration; on ", exec.description()));
+  if (config.objective.gamma < 1 && abnormal.size() == 0)
+    progress.say("note: no known abnormal images: gamma has no effect on training, as if it were 1");
+}
+
+void resume_training(Trainer& trainer, const Config& config, Progress& progress) {
+  if (trainer.resume()) progress.say(str("resuming at ", static_cast<double>(trainer.state().images) / 1000, " kimg"));
+  const double total = config.schedule.total_kimg;
+  if (static_cast<double>(trainer.state().images) >= total * 1000)
+    progress.say(str("note: that is not before --total-kimg ", total, ": no training is left to do"));
+}
+
+StopReason run_training(Trainer& trainer, const Config& config, Exec& exec, Progress& progress) {
   const char* const then = config.encoder.train ? ", then encoder and calibration" : ", then calibration";
   StopReason reason{};
   try {
@@ -243,39 +273,51 @@ int train(const GivenOptions& given, const std::string& config_file) {
                     estimate_table(estimate_training(config, exec.device()))));
   }
   save_tuning(exec, config.run.tuning);
-  const TrainingState& state = trainer.state();
-  if (state.skipped > 0)
-    progress.say(str("note: ", state.skipped, " steps were skipped for gradients that are not finite"));
-  if (state.steps == 0) throw Error("stopped before the first step; nothing to save");
+  if (trainer.state().skipped > 0)
+    progress.say(str("note: ", trainer.state().skipped, " steps were skipped for gradients that are not finite"));
+  if (trainer.state().steps == 0) throw Error("stopped before the first step; nothing to save");
+  return reason;
+}
 
-  const std::string path = (std::filesystem::path(config.run.out) / "model.safetensors").string();
+// Saves the model as the training left it, with the encoder that an interrupted call may have trained for it.
+Model save_trained(const Trainer& trainer, StopReason reason, const Config& config, Exec& exec, const std::string& path,
+                   Progress& progress) {
   Model model = trainer.model();
   if (reason != StopReason::kInterrupted && config.encoder.train) model.encoder = finished_encoder(exec, path, model);
   save_model(path, model);
   if (reason == StopReason::kInterrupted) {
     progress.say(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
-    return 0;
+    return model;
   }
   if (reason == StopReason::kTimeBudget)
-    progress.say(str("time budget used up at ", static_cast<double>(state.images) / 1000, " kimg"));
+    progress.say(str("time budget used up at ", static_cast<double>(trainer.state().images) / 1000, " kimg"));
   if (model.side() < config.network.resolution || model.alpha < 1)
     progress.say(str("note: growing had not ended; the model works at ", model.side(), "x", model.side()));
+  return model;
+}
 
+// Throws Interrupted on a signal.
+void add_encoder(Model& model, TrainingImages& images, const Config& config, Exec& exec, const std::string& path,
+                 Progress& progress) {
+  train_encoder(exec, model, images, config.run.seed, [&](const EncoderProgress& e) {
+    if (stop_requested) throw Interrupted();
+    progress.update(str(
+        "encoder: ", static_cast<double>(e.images) / 1000, " of ", static_cast<double>(e.total_images) / 1000,
+        " kimg, loss ", e.loss, ", ", std::llround(e.images_per_second), " images/s",
+        time_left_text(static_cast<double>(e.total_images - e.images) / e.images_per_second), ", then calibration"));
+  });
+  save_model(path, model);
+  progress.say("encoder trained");
+}
+
+// Encoder and calibration; the model is saved after each. False: interrupted.
+bool complete_model(Model& model, TrainingImages& images, const Dataset& data, const Config& config, Exec& exec,
+                    const std::string& path, Progress& progress) {
   try {
-    if (model.encoder) {
+    if (model.encoder)
       progress.say("encoder: taken from " + path);
-    } else if (config.encoder.train) {
-      train_encoder(exec, model, trainer.normal_images(), config.run.seed, [&](const EncoderProgress& e) {
-        if (stop_requested) throw Interrupted();
-        progress.update(str("encoder: ", static_cast<double>(e.images) / 1000, " of ",
-                            static_cast<double>(e.total_images) / 1000, " kimg, loss ", e.loss, ", ",
-                            std::llround(e.images_per_second), " images/s",
-                            time_left_text(static_cast<double>(e.total_images - e.images) / e.images_per_second),
-                            ", then calibration"));
-      });
-      save_model(path, model);
-      progress.say("encoder trained");
-    }
+    else if (config.encoder.train)
+      add_encoder(model, images, config, exec, path, progress);
     calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
       progress.update(
@@ -285,20 +327,53 @@ int train(const GivenOptions& given, const std::string& config_file) {
     progress.say(
         str("interrupted: ", path, " is saved, not calibrated; --resume ",
             model.encoder || !config.encoder.train ? "calibrates it" : "trains its encoder and calibrates it"));
-    return 0;
+    return false;
   } catch (const Error& e) {
     throw Error(
         str(e.what(), "; the training is finished and saved in ", path, ", not calibrated: --resume does the rest"));
   }
   save_model(path, model);
-  const double rate = config.scoring.false_reject_rate;
-  const Threshold t = threshold_of(*model.calibration, kCombined, rate);
-  if (const std::string text = separation(*model.calibration); !text.empty())
+  return true;
+}
+
+void report_calibration(const Calibration& calibration, double rate, const std::string& path, Progress& progress) {
+  const Threshold t = threshold_of(calibration, kCombined, rate);
+  if (const std::string text = separation(calibration); !text.empty())
     progress.say("AUROC on held-out images (of combined: those of its fit): " + text);
-  for (const std::string& note : model.calibration->notes) progress.say("WARNING: " + note);
+  for (const std::string& note : calibration.notes) progress.say("WARNING: " + note);
   if (const std::string note = threshold_note(t, rate); !note.empty()) progress.say("WARNING: " + note);
   progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ", rate, ": ", t.value,
                    " (95 % interval ", t.low, " to ", t.high, ", ", t.count, " held-out normals)"));
+}
+
+int train(const GivenOptions& given, const std::string& config_file) {
+  const Config wanted = resolve_config(given, config_file);
+  if (wanted.run.out.empty()) throw UsageError("--out: expected the directory to write to");
+  ensure_output_directory(wanted.run.out);
+  const FolderLock lock(wanted.run.out);
+  Progress progress;
+  if (!lock.note().empty()) progress.say("note: " + lock.note());
+  RunStart start = find_start(wanted, given, config_file);
+  const Config& config = start.config;
+
+  Exec exec = make_exec(config.run);
+  load_tuning(exec, config.run.tuning);
+  Dataset data = open_data(start, progress);
+  const std::vector<BadImage> bad_held_out = check_held_out(data, start, exec.threads());
+  note_short_schedule(config, progress);
+  for (const char* folder : {"", "checkpoints", "samples"}) remove_stale_temporaries(file_in(config, folder));
+  Trainer trainer(exec, config, data);
+  report_images(trainer, data, bad_held_out, config, exec, progress);
+  write_file_atomically(file_in(config, "config.json"), config_to_json(config).dump(2) + "\n");
+  if (start.resume) resume_training(trainer, config, progress);
+
+  stop_on_signals();
+  const StopReason reason = run_training(trainer, config, exec, progress);
+  const std::string path = file_in(config, "model.safetensors");
+  Model model = save_trained(trainer, reason, config, exec, path, progress);
+  if (reason == StopReason::kInterrupted) return 0;
+  if (!complete_model(model, trainer.normal_images(), data, config, exec, path, progress)) return 0;
+  report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
 }
 

@@ -35,7 +35,7 @@ class HostBlock {
     read_->record(queue);
   }
   // What is put into that queue from now on waits for the last copy.
-  void hold(DeviceRuntime::Queue queue) { read_->hold(queue); }
+  void make_wait(DeviceRuntime::Queue queue) { read_->make_wait(queue); }
 
  private:
   std::shared_ptr<DeviceRuntime> runtime_;
@@ -92,13 +92,13 @@ class StagedInput {
   }
   void send() {
     if (!stage_) return;
-    stage_->received->hold(Queue::kCopies);
+    stage_->received->make_wait(Queue::kCopies);
     stage_->host.copy_to(stage_->block.data<float>(), Queue::kCopies);
   }
   // What the last send() took.
   void receive() {
     if (!stage_) return;
-    stage_->host.hold(Queue::kWork);
+    stage_->host.make_wait(Queue::kWork);
     stage_->runtime->copy_within(tensor_.data<float>(), stage_->block.data<float>(), stage_->block.bytes());
     stage_->received->record(Queue::kWork);
   }

@@ -15,7 +15,7 @@ class DryRuntime : public DeviceRuntime {
   class NoEvent : public Event {
     void record(Queue) override {}
     void wait() override {}
-    void hold(Queue) override {}
+    void make_wait(Queue) override {}
   };
 
   bool dry() const override { return true; }

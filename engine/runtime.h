@@ -24,13 +24,15 @@ class DeviceRuntime {
     kWork,    // the stream of kernels
     kCopies,  // copies to the device beside them
   };
-  // A point in a queue that the host, or the other queue, can wait for. Never recorded: it has come.
+  // A point in a queue that the host, or the other queue, can wait for. An event that was never recorded counts as
+  // reached: no one waits for it.
   class Event {
    public:
     virtual ~Event() = default;
-    virtual void record(Queue queue = Queue::kWork) = 0;
-    virtual void wait() = 0;
-    virtual void hold(Queue queue) = 0;  // what is put into that queue from now on waits
+    virtual void record(Queue queue = Queue::kWork) = 0;  // behind all that is in the queue now
+    virtual void wait() = 0;                              // blocks the host
+    // What is put into that queue from now on waits for the event; the host does not (CUDA: cudaStreamWaitEvent).
+    virtual void make_wait(Queue queue) = 0;
   };
 
   virtual ~DeviceRuntime() = default;

@@ -11,6 +11,7 @@
 #include "engine/rng.h"
 #include "kernels/l1/l1.h"
 #include "kernels/latent_step/latent_step.h"
+#include "kernels/random/random.h"
 
 namespace pgad {
 namespace {
@@ -131,7 +132,7 @@ void LatentSearch::start(int slot, int restart) {
             fnv1a(std::as_bytes(image(slot))) + static_cast<std::uint64_t>(restart) * 0x9E3779B97F4A7C15ull);
     double square = 0;
     for (float& value : z) {
-      const double v = uniform ? 2 * rng.uniform() - 1 : rng.normal();
+      const double v = draw_latent(rng, uniform);
       value = static_cast<float>(v);
       square += v * v;
     }

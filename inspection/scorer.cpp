@@ -13,6 +13,80 @@ namespace {
 // Results wait for slower ones before them; when so many times the batch wait, no new image is taken up.
 constexpr std::size_t kWaiting = 4;
 
+// One call of Scorer::score(): images between loader, search and sink, by place in the samples.
+class ScoringRun {
+ public:
+  ScoringRun(const std::vector<Sample>& samples, SearchQueue& queue, SearchTime time,
+             const std::function<void(ScoredImage)>& sink)
+      : samples_(samples), queue_(queue), time_(std::move(time)), sink_(sink) {}
+
+  // From the loader: into a free slot, or past the search if it could not be read.
+  void take_up(Loader::Item item) {
+    ScoredImage image;
+    image.sample = samples_[static_cast<std::size_t>(item.index)];
+    image.error = std::move(item.error);
+    image.notes = std::move(item.notes);
+    image.height = item.height;
+    image.width = item.width;
+    if (image.error.empty()) {
+      queue_.add(item.index, item.pixels);
+      searched_.emplace(item.index, std::move(image));
+    } else {
+      time_.image(0);
+      done_.emplace(item.index, std::move(image));
+    }
+  }
+
+  // One step of all searches.
+  void step() {
+    queue_.step([this](std::int64_t index, SearchResult result) {
+      time_.image(result.steps);
+      auto entry = searched_.extract(index);
+      ScoredImage& image = entry.mapped();
+      if (!result.finite()) image.error = image.sample.name + ": its scores are not finite";
+      static_cast<SearchResult&>(image) = std::move(result);
+      done_.insert(std::move(entry));
+    });
+    const auto now = Clock::now();
+    time_.step(std::chrono::duration<double>(now - last_step_).count());
+    last_step_ = now;
+  }
+
+  // What is done, in order: up to the first image that is not, or (all) past those too.
+  void hand_over(bool all) {
+    while (!done_.empty() && (all || done_.begin()->first == next_)) {
+      next_ = done_.begin()->first + 1;
+      sink_(std::move(done_.begin()->second));
+      done_.erase(done_.begin());
+    }
+  }
+
+  // Images that are done, but not at their turn.
+  std::size_t waiting() const { return done_.size(); }
+
+  ScoringProgress progress() {
+    double images = static_cast<double>(next_) + static_cast<double>(done_.size());
+    steps_.clear();
+    queue_.progress([&](std::int64_t, double share, int steps) {
+      images += share;
+      steps_.push_back(steps);
+    });
+    return {images, time_.seconds_left(steps_), time_.seconds_per_image(steps_)};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const std::vector<Sample>& samples_;
+  SearchQueue& queue_;
+  SearchTime time_;
+  const std::function<void(ScoredImage)>& sink_;
+  std::map<std::int64_t, ScoredImage> searched_, done_;
+  std::int64_t next_ = 0;  // whose turn it is
+  Clock::time_point last_step_ = Clock::now();
+  std::vector<int> steps_;  // of progress(): taken by each image under way
+};
+
 }  // namespace
 
 Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring)
@@ -37,71 +111,28 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
   options.capacity = 2 * slots;
   Loader loader(samples, source, model_.preprocessing, options);
   SearchQueue& queue = this->queue(slots);
-
-  std::map<std::int64_t, ScoredImage> searched, waiting;  // by place in samples; waiting: done, but not at their turn
-  std::int64_t next = 0;                                  // whose turn it is
+  ScoringRun run(samples, queue,
+                 SearchTime(static_cast<std::int64_t>(samples.size()), slots,
+                            static_cast<double>(scoring_.steps) * scoring_.restarts),
+                 sink);
+  const std::size_t most_waiting = kWaiting * static_cast<std::size_t>(slots);
   bool more = true;
-  std::vector<int> taken;
-  SearchTime time(static_cast<std::int64_t>(samples.size()), slots,
-                  static_cast<double>(scoring_.steps) * scoring_.restarts);
-  using Clock = std::chrono::steady_clock;
-  auto last_step = Clock::now();
-  const auto take_up = [&](Loader::Item item) {
-    ScoredImage image;
-    image.sample = samples[static_cast<std::size_t>(item.index)];
-    image.error = std::move(item.error);
-    image.notes = std::move(item.notes);
-    image.height = item.height;
-    image.width = item.width;
-    if (image.error.empty()) {
-      queue.add(item.index, item.pixels);
-    } else {
-      time.image(0);
-    }
-    (image.error.empty() ? searched : waiting).emplace(item.index, std::move(image));
-  };
-  const auto done = [&](std::int64_t index, SearchResult result) {
-    time.image(result.steps);
-    auto entry = searched.extract(index);
-    ScoredImage& image = entry.mapped();
-    if (!result.finite()) image.error = image.sample.name + ": its scores are not finite";
-    static_cast<SearchResult&>(image) = std::move(result);
-    waiting.insert(std::move(entry));
-  };
-  const auto hand_over = [&](bool all) {
-    while (!waiting.empty() && (all || waiting.begin()->first == next)) {
-      next = waiting.begin()->first + 1;
-      sink(std::move(waiting.begin()->second));
-      waiting.erase(waiting.begin());
-    }
-  };
   while (!(stop && *stop)) {
-    while (more && queue.has_room() && waiting.size() < kWaiting * static_cast<std::size_t>(slots)) {
+    while (more && queue.has_room() && run.waiting() < most_waiting) {
       auto item = loader.next();
       more = item.has_value();
-      if (more) take_up(std::move(*item));
+      if (more) run.take_up(std::move(*item));
     }
-    hand_over(false);
+    run.hand_over(false);
     if (queue.empty()) {
-      if (!more && waiting.empty()) break;
+      if (!more && run.waiting() == 0) break;
       continue;
     }
-    queue.step(done);
-    const auto now = Clock::now();
-    time.step(std::chrono::duration<double>(now - last_step).count());
-    last_step = now;
-    hand_over(false);
-    if (on_progress) {
-      double images = static_cast<double>(next) + static_cast<double>(waiting.size());
-      taken.clear();
-      queue.progress([&](std::int64_t, double share, int steps) {
-        images += share;
-        taken.push_back(steps);
-      });
-      on_progress({images, time.seconds_left(taken), time.seconds_per_image(taken)});
-    }
+    run.step();
+    run.hand_over(false);
+    if (on_progress) on_progress(run.progress());
   }
-  hand_over(true);
+  run.hand_over(true);
 }
 
 double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source,

@@ -69,12 +69,12 @@ inline T lane_sum(std::int64_t n, const Value& value) {
 // Elements per part below which starting a thread costs more than it saves.
 inline constexpr std::int64_t kGrain = 8192;
 
-// Elements of a result beyond which it is better written past the caches: it would push everything else out of them,
-// and a line that is only written need not be read first.
-inline constexpr std::int64_t kStreamed = 1 << 21;
+// Results of so many elements or more are written past the caches: they would evict everything else, and a line that
+// is only written need not be read first.
+inline constexpr std::int64_t kNontemporal = 1 << 21;
 
-// out = alpha x, past the caches. Whoever has streamed calls stream_fence() before the thread's part ends.
-void stream(float* out, const float* x, std::int64_t n, float alpha = 1.f);
-void stream_fence();
+// out = alpha x, past the caches. Other threads may read `out` only after the storing thread's nontemporal_fence().
+void store_nontemporal(float* out, const float* x, std::int64_t n, float alpha = 1.f);
+void nontemporal_fence();
 
 }  // namespace pgad

@@ -1,13 +1,12 @@
 #pragma once
-// Figures of merit over a labelled test set.
 
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "inspection/calibration.h"
+#include "report/figures.h"
 
 namespace pgad {
 
@@ -17,8 +16,8 @@ struct MaskOptions {
   DecodeOptions decode;
 };
 
-// Collects scored images, then computes. Keeps a few numbers per image; the pixels of those with masks, and of normals
-// beside them, are counted in histograms.
+// Collects the scored images of a labelled test set, then computes figures of merit. Keeps a few numbers per image; the
+// pixels of those with masks, and of normals beside them, are counted in histograms.
 class Evaluation {
  public:
   // has_masks: whether pixel metrics are wanted at all. threshold: of combined; NaN: the calibration's.
@@ -33,13 +32,8 @@ class Evaluation {
   const std::vector<std::string>& mask_errors() const { return mask_errors_; }
   // What is odd about masks that are used.
   const std::vector<std::string>& mask_notes() const { return mask_notes_; }
-  // One line: how many masks were used, and why there are no figures on pixels if there are none.
-  std::string mask_summary() const;
   // Throws Error unless both kinds were added.
-  nlohmann::ordered_json metrics() const;
-  // "score  AUROC  AP  F1", a row for each score.
-  std::string table() const;
-  void plot(const std::string& roc_path, const std::string& histogram_path, const std::string& title) const;
+  Figures figures() const;
   // Some normal and some anomalous images with their reconstructions and maps, one column each.
   void save_examples(const std::string& path) const;
 
@@ -52,9 +46,10 @@ class Evaluation {
   };
 
   bool counts_pixels(const Sample& sample) const;
-  double threshold(ScoreIndex score) const;  // NaN where there are too few held-out normals for one
+  ScoreFigures score_figures(ScoreIndex score) const;
+  // That `calibrated` or the user's decide with; NaN where there are too few held-out normals for one.
+  double threshold(ScoreIndex score, const Threshold& calibrated) const;
   void add_example(const ScoredImage& image);
-  int scores() const { return model_.calibration ? kScoreCount : kTermCount; }
 
   const Model& model_;
   ScoringConfig scoring_;

@@ -17,7 +17,7 @@ apt-get install -y -qq --no-install-recommends cmake ninja-build g++-aarch64-lin
 
 cmake -S . -B build/aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake -DCMAKE_BUILD_TYPE=Release -DPGAD_CUDA=OFF \
   -DPGAD_BENCH=OFF >/dev/null
-tests=(engine_test ops_test winograd_test search_test golden_test simt_test)
+tests=(engine_test ops_test winograd_test search_test golden_test scores_golden_test simt_test)
 cmake --build build/aarch64 --target "${tests[@]}" pgad_train pgad_infer -- --quiet
 # Under emulation the search of 64 images in all company would take half an hour; the products below it are compared.
 for name in "${tests[@]}"; do

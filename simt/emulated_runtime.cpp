@@ -135,7 +135,7 @@ class EmulatedEvent : public DeviceRuntime::Event {
     copies_.run(end_);
     host_.wait(queue_, put_);
   }
-  void hold(Queue queue) override {
+  void make_wait(Queue queue) override {
     if (queue == Queue::kWork) copies_.run(end_);
   }
 

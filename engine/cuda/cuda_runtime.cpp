@@ -35,7 +35,9 @@ class CudaEvent : public DeviceRuntime::Event {
   ~CudaEvent() override { (void)cudaEventDestroy(event_); }
   void record(DeviceRuntime::Queue queue) override { PGAD_CUDA_CHECK(cudaEventRecord(event_, stream(queue))); }
   void wait() override { PGAD_CUDA_CHECK(cudaEventSynchronize(event_)); }
-  void hold(DeviceRuntime::Queue queue) override { PGAD_CUDA_CHECK(cudaStreamWaitEvent(stream(queue), event_, 0)); }
+  void make_wait(DeviceRuntime::Queue queue) override {
+    PGAD_CUDA_CHECK(cudaStreamWaitEvent(stream(queue), event_, 0));
+  }
 
  private:
   cudaStream_t stream(DeviceRuntime::Queue queue) const { return streams_[static_cast<std::size_t>(queue)]; }

@@ -72,14 +72,14 @@ void scale_by_cpu(Exec& exec, const ScaleByArgs<float>& p) {
 
 void fill_cpu(Exec& exec, const FillArgs<float>& p) {
   vector_for(exec, p.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    if (p.n < kStreamed) {
+    if (p.n < kNontemporal) {
       std::fill(p.out + begin, p.out + end, p.value);
       return;
     }
     alignas(64) float piece[kPiece];
     std::fill_n(piece, kPiece, p.value);
-    for (std::int64_t i = begin; i < end; i += kPiece) stream(p.out + i, piece, std::min(kPiece, end - i));
-    stream_fence();
+    for (std::int64_t i = begin; i < end; i += kPiece) store_nontemporal(p.out + i, piece, std::min(kPiece, end - i));
+    nontemporal_fence();
   });
 }
 

@@ -6,31 +6,31 @@
 namespace pgad {
 namespace {
 
-constexpr std::int64_t kStreamedPiece = 2048;  // elements made in the first-level cache before they are streamed out
+constexpr std::int64_t kPiece = 2048;  // elements computed in the first-level cache before they are stored
 
 inline void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t rows,
-                         std::int64_t c) {
+                      std::int64_t c) {
   for (std::int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
     for (std::int64_t i = 0; i < c; ++i) y[r * y_row + i] = x[r * x_row + i];
   }
 }
 
-// `rows` rows of `width` elements to out, made by make(first, count, to): in place, or by way of a piece where the
-// result is better streamed.
+// `rows` rows of `width` elements to out, computed by make(first, count, to): in place, or, where nontemporal stores
+// are better, piece by piece.
 template <class Make>
 void write_rows(Exec& exec, std::int64_t rows, std::int64_t width, float* out, const Make& make) {
-  const bool streamed = rows * width >= kStreamed && width <= kStreamedPiece;
+  const bool nontemporal = rows * width >= kNontemporal && width <= kPiece;
   vector_for(exec, rows, std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t begin, std::int64_t end) {
-    if (!streamed) return make(begin, end - begin, out + begin * width);
-    alignas(64) float piece[kStreamedPiece];
-    const std::int64_t step = kStreamedPiece / width;
+    if (!nontemporal) return make(begin, end - begin, out + begin * width);
+    alignas(64) float piece[kPiece];
+    const std::int64_t step = kPiece / width;
     for (std::int64_t first = begin; first < end; first += step) {
       const std::int64_t n = std::min(step, end - first);
       make(first, n, piece);
-      stream(out + first * width, piece, n * width);
+      store_nontemporal(out + first * width, piece, n * width);
     }
-    stream_fence();
+    nontemporal_fence();
   });
 }
 

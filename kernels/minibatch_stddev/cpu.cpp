@@ -33,8 +33,7 @@ inline __attribute__((always_inline)) void moments_of(const float* x, std::int64
     stddev[p] = std::sqrt(v[p] * inverse + static_cast<float>(kMinibatchStddevEpsilon));
   }
 }
-inline void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean,
-                       float* stddev) {
+inline void moments(const float* x, std::int64_t g, std::int64_t stride, std::int64_t n, float* mean, float* stddev) {
   n == kBlock ? moments_of(x, g, stride, kBlock, mean, stddev) : moments_of(x, g, stride, n, mean, stddev);
 }
 
@@ -88,7 +87,7 @@ void minibatch_stddev_cpu(Exec& exec, const MinibatchStddevArgs<float>& s) {
 }
 
 void minibatch_stddev_vjp_cpu(Exec& exec, const MinibatchStddevVjpArgs<float>& s) {
-  const bool streamed = s.g * s.m * s.p >= kStreamed;
+  const bool nontemporal = s.g * s.m * s.p >= kNontemporal;
   for (std::int64_t j = 0; j < s.m; ++j) {
     const float factor = s.dy[j] / static_cast<float>(s.p * s.g);
     for_parts(exec, s.g, s.p, [&](std::int64_t, std::int64_t begin, std::int64_t count) {
@@ -99,11 +98,11 @@ void minibatch_stddev_vjp_cpu(Exec& exec, const MinibatchStddevVjpArgs<float>& s
         divide(factor, stddev, stddev, n);
         for (std::int64_t i = 0; i < s.g; ++i) {
           const std::int64_t at = (i * s.m + j) * s.p + first;
-          pull_back(s.x + at, mean, stddev, streamed ? piece : s.dx + at, n);
-          if (streamed) stream(s.dx + at, piece, n);
+          pull_back(s.x + at, mean, stddev, nontemporal ? piece : s.dx + at, n);
+          if (nontemporal) store_nontemporal(s.dx + at, piece, n);
         }
       }
-      stream_fence();
+      nontemporal_fence();
     });
   }
 }

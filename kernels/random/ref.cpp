@@ -3,10 +3,12 @@
 
 namespace pgad {
 
+double draw_latent(Rng& rng, bool uniform) { return uniform ? 2 * rng.uniform() - 1 : rng.normal(); }
+
 template <class T>
 void draw_latents_ref(Exec&, const DrawLatentsArgs<T>& p) {
   Rng rng(p.key, p.stream);
-  for (std::int64_t i = 0; i < p.n; ++i) p.out[i] = static_cast<T>(p.uniform ? 2 * rng.uniform() - 1 : rng.normal());
+  for (std::int64_t i = 0; i < p.n; ++i) p.out[i] = static_cast<T>(draw_latent(rng, p.uniform));
 }
 
 // A few kilobytes per image: the plain loop is the CPU version as well.

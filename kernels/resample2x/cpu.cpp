@@ -19,17 +19,17 @@ inline void double_pixels(const float* x, float* y, std::int64_t n, std::int64_t
 }
 
 // One small row [w][c] to two large rows [2w][c].
-void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha, bool streamed) {
+void upsample_row(const float* x, float* y, std::int64_t w, std::int64_t c, float alpha, bool nontemporal) {
   float* below = y + 2 * w * c;
-  if (!streamed) {
+  if (!nontemporal) {
     double_pixels(x, y, w, c, alpha);
     std::memcpy(below, y, static_cast<std::size_t>(2 * w * c) * sizeof(float));
     return;
   }
   for (std::int64_t j = 0; j < w; ++j)
     for (float* row : {y, below}) {
-      stream(row + 2 * j * c, x + j * c, c, alpha);
-      stream(row + (2 * j + 1) * c, x + j * c, c, alpha);
+      store_nontemporal(row + 2 * j * c, x + j * c, c, alpha);
+      store_nontemporal(row + (2 * j + 1) * c, x + j * c, c, alpha);
     }
 }
 
@@ -47,11 +47,11 @@ inline void pool_row(const float* x, float* y, std::int64_t w, std::int64_t c, f
 
 void upsample2x_cpu(Exec& exec, const Resample2xArgs<float>& p) {
   const std::int64_t small = p.w * p.c;
-  const bool streamed = 4 * p.n * p.h * small >= kStreamed && p.c % 16 == 0;  // whole lines
+  const bool nontemporal = 4 * p.n * p.h * small >= kNontemporal && p.c % 16 == 0;  // whole lines
   vector_for(exec, p.n * p.h, kGrain / (4 * small), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r)
-      upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha, streamed);
-    stream_fence();
+      upsample_row(p.x + r * small, p.y + 4 * r * small, p.w, p.c, p.alpha, nontemporal);
+    nontemporal_fence();
   });
 }
 

@@ -21,7 +21,7 @@ void store(float* out, const float* x, std::int64_t n, float alpha) {
 
 }  // namespace
 
-void stream(float* out, const float* x, std::int64_t n, float alpha) {
+void store_nontemporal(float* out, const float* x, std::int64_t n, float alpha) {
 #if defined(__x86_64__)
   std::int64_t i = to_aligned(out, n);
   store(out, x, i, alpha);
@@ -33,7 +33,7 @@ void stream(float* out, const float* x, std::int64_t n, float alpha) {
 #endif
 }
 
-void stream_fence() {
+void nontemporal_fence() {
 #if defined(__x86_64__)
   _mm_sfence();
 #endif
