@@ -441,7 +441,7 @@ std::vector<float> draw_images(Session& s, std::span<const float> z) {
   constexpr std::int64_t kBatch = 16;
   const HistoryScope off(false);
   Exec& exec = *s.exec;
-  const Var old_weight = s.model.alpha < 1 ? constant(exec, s.model.old_weight) : Var();
+  const Stage stage = s.model.stage(exec);
   const std::int64_t d = s.model.config.network.latent(), count = static_cast<std::int64_t>(z.size()) / d;
   std::vector<float> images;
   for (std::int64_t first = 0; first < count; first += kBatch) {

@@ -28,9 +28,10 @@ Tensor squared_norm(Exec& exec, const Tensor& values) {
   return out;
 }
 
-Gradients::Gradients(Exec& exec, std::vector<Parameter> active)
-    : exec_(exec), active_(std::move(active)), size_(Parameters::end_of(active_)), flat_(exec.zeros({size_})) {
-  for (const Parameter& p : active_) leaves_.push_back(p.var);
+Gradients::Gradients(Exec& exec, const std::vector<Parameter>& parameters)
+    : exec_(exec), flat_(exec.empty({Parameters::end_of(parameters)})) {
+  for (const Parameter& p : parameters) leaves_.push_back(p.var);
+  run(kFill, exec, FillArgs<float>{flat_.numel(), flat_.data<float>(), 0.f});
 }
 
 void Gradients::add(const Var& loss) { add(grad(loss, leaves_)); }
@@ -38,9 +39,9 @@ void Gradients::add(const Var& loss) { add(grad(loss, leaves_)); }
 void Gradients::add(std::span<const Var> from, std::span<const Var> seeds) { add(grad(from, seeds, leaves_)); }
 
 void Gradients::add(const std::vector<Var>& gradients) {
-  for (std::size_t i = 0; i < active_.size(); ++i) {
+  for (std::size_t i = 0; i < leaves_.size(); ++i) {
     const float* gradient = gradients[i].value().data<float>();
-    float* sum = Parameters::view(flat_, active_[i]).data<float>();
+    float* sum = flat_.data<float>() + leaves_[i].value().first();
     const std::int64_t n = gradients[i].value().numel();
     if (empty_)
       run(kUnary, exec_, UnaryArgs<float>{Unary::kAffine, n, gradient, sum, 1.f, 0.f});

@@ -24,27 +24,22 @@ void update_average(Exec& exec, const Tensor& ema, const Tensor& weights, const 
 // Device side: the sum of all squares, [1].
 Tensor squared_norm(Exec& exec, const Tensor& values);
 
-// Gradients of a network's parameters, in one flat tensor of their layout.
+// Device side, part of a recorded step: gradients of parameters, some or all of a network's, in one flat tensor of
+// their network's layout. Several losses' add up.
 class Gradients {
  public:
-  // Zeros. active: the parameters, some or all of a network's, whose gradients will be added.
-  Gradients(Exec& exec, std::vector<Parameter> active);
+  Gradients(Exec& exec, const std::vector<Parameter>& parameters);
 
-  // The part of the flat tensors that the active parameters lie in.
-  std::int64_t size() const { return size_; }
-  Tensor flat() const { return flat_.view(0, {size_}); }
-  // Device side, part of a recorded step. What is added first after begin() takes the place of what was there.
-  void begin() { empty_ = true; }
-  void add(const Var& loss);                                        // the loss's gradients
+  void add(const Var& loss);
   void add(std::span<const Var> from, std::span<const Var> seeds);  // of sum(from * seeds)
+  // [size]: the part of the layout that holds these parameters; 0 where others lie between them.
+  const Tensor& flat() const { return flat_; }
 
  private:
   void add(const std::vector<Var>& gradients);
 
   Exec& exec_;
-  std::vector<Parameter> active_;
-  std::vector<Var> leaves_;  // their variables
-  std::int64_t size_;
+  std::vector<Var> leaves_;  // the parameters
   Tensor flat_;
   bool empty_ = true;
 };

@@ -2,11 +2,15 @@
 // What networks are made by: their kind and sizes (Karras et al., ICLR 2018, table 2).
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "engine/check.h"
 
 namespace pgad {
+
+// log2 of a side that is a power of two.
+constexpr int level_of(int side) { return std::bit_width(static_cast<unsigned>(side)) - 1; }
 
 enum class LatentDistribution { kUniform, kNormal };
 
@@ -22,11 +26,7 @@ struct NetworkConfig {
   int latent() const { return latent_size > 0 ? latent_size : fmap_max; }
   // nf(s) = min(floor(fmap_base / 2^s), fmap_max); the block at side 2^r uses nf(r - 1).
   int feature_maps(int s) const { return std::min(fmap_base >> s, fmap_max); }
-  int log2_resolution() const {
-    int r = 0;
-    while ((1 << (r + 1)) <= resolution) ++r;
-    return r;
-  }
+  int log2_resolution() const { return level_of(resolution); }
 };
 
 }  // namespace pgad

@@ -19,7 +19,6 @@ EncoderStep::EncoderStep(Exec& exec, const Model& model, const Encoder& encoder,
     : exec_(exec),
       model_(model),
       encoder_(encoder),
-      gradients_(exec, encoder.parameters()),
       adam_(exec, {0.9, 0.999, 1e-8}, encoder.flat()),
       images_(exec, {batch, model.side(), model.side(), model.config.network.channels}),
       stddev_(constant(exec, model.stddev)),
@@ -44,10 +43,10 @@ void EncoderStep::step() {
     dz = grad(loss, std::span(&leaf, 1))[0];
     loss_ = loss.value();
   }
-  gradients_.begin();
-  gradients_.add(std::span(&z, 1), std::span(&dz, 1));
-  norm_ = squared_norm(exec_, gradients_.flat());
-  adam_.apply(gradients_.flat(), norm_);
+  Gradients gradients(exec_, encoder_.parameters());
+  gradients.add(std::span(&z, 1), std::span(&dz, 1));
+  norm_ = squared_norm(exec_, gradients.flat());
+  adam_.apply(gradients.flat(), norm_);
 }
 
 EncoderStep::Result EncoderStep::run(double lr) {

@@ -33,7 +33,6 @@ class EncoderStep {
   Exec& exec_;
   const Model& model_;
   const Encoder& encoder_;
-  Gradients gradients_;
   Adam adam_;
   Mirror images_;
   Var stddev_;

@@ -14,8 +14,7 @@ std::vector<StepEstimate> estimate_training(const Config& config, Device device)
                     config.run.seed);
   std::vector<StepEstimate> estimates;
   const int last = config.network.log2_resolution();
-  int first = 0;
-  while ((1 << first) < config.schedule.start_resolution) ++first;
+  const int first = level_of(config.schedule.start_resolution);
   for (int level = first; level <= last; ++level) {
     const bool fading = level > first && config.schedule.fade_kimg > 0;
     const int batch = value_at(config.schedule.batch, 1 << level);

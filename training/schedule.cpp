@@ -6,8 +6,7 @@
 namespace pgad {
 
 Phase phase_at(const ScheduleConfig& schedule, int log2_resolution, std::int64_t images) {
-  int start = 0;
-  while ((1 << start) < schedule.start_resolution) ++start;
+  const int start = level_of(schedule.start_resolution);
   const double kimg = static_cast<double>(images) / 1000;
   const double first_lod = log2_resolution - start;
 

@@ -17,13 +17,7 @@ Networks::Networks(Exec& exec, const NetworkConfig& config, const AdamConfig& ad
 
 TrainStep::TrainStep(Exec& exec, Networks& networks, const NetworkConfig& network, const ObjectiveConfig& objective,
                      const TrainStepShape& shape)
-    : exec_(exec),
-      networks_(networks),
-      network_(network),
-      objective_(objective),
-      shape_(shape),
-      d_gradients_(exec, networks.d->active_parameters(shape.level, shape.fading)),
-      g_gradients_(exec, networks.g->active_parameters(shape.level, shape.fading)) {
+    : exec_(exec), networks_(networks), network_(network), objective_(objective), shape_(shape) {
   const std::int64_t n = shape.batch, side = std::int64_t{1} << shape.level, c = network.channels, d = network.latent();
   real_ = add_input({n, side, side, c});
   if (shape.with_abnormal) abnormal_ = add_input({n, side, side, c});
@@ -51,9 +45,6 @@ Var TrainStep::input(const Input& input) const { return Var(exec_, inputs_.tenso
 void TrainStep::step() {
   update_discriminator();
   update_generator();
-  const std::int64_t active = g_gradients_.size();
-  update_average(exec_, networks_.g_ema->flat().view(0, {active}), networks_.g->flat().view(0, {active}),
-                 input(ema_weight_).value());
 }
 
 void TrainStep::update_discriminator() {
@@ -67,11 +58,11 @@ void TrainStep::update_discriminator() {
   batch.mix = input(mix_);
   batch.pick = input(pick_);
   const double norm_divisor = 1 << (network_.log2_resolution() - shape_.level);
-  d_gradients_.begin();
+  Gradients gradients(exec_, networks_.d->active_parameters(shape_.level, shape_.fading));
   const DiscriminatorLoss loss = discriminator_loss(objective_, *networks_.d, batch, stage_, norm_divisor,
-                                                    [&](const Var& part) { d_gradients_.add(part); });
-  const Tensor norm = squared_norm(exec_, d_gradients_.flat());
-  networks_.d_adam.apply(d_gradients_.flat(), norm);
+                                                    [&](const Var& part) { gradients.add(part); });
+  const Tensor norm = squared_norm(exec_, gradients.flat());
+  networks_.d_adam.apply(gradients.flat(), norm);
 
   const HistoryScope off(false);
   report(kDNorm, norm);
@@ -87,10 +78,13 @@ void TrainStep::update_discriminator() {
 void TrainStep::update_generator() {
   const Var image = networks_.g->forward(Var(exec_, g_latents_), stage_);
   const Var loss = generator_loss(objective_, networks_.d->forward(image, stage_).score);
-  g_gradients_.begin();
-  g_gradients_.add(loss);
-  const Tensor norm = squared_norm(exec_, g_gradients_.flat());
-  networks_.g_adam.apply(g_gradients_.flat(), norm);
+  Gradients gradients(exec_, networks_.g->active_parameters(shape_.level, shape_.fading));
+  gradients.add(loss);
+  const Tensor norm = squared_norm(exec_, gradients.flat());
+  networks_.g_adam.apply(gradients.flat(), norm);
+  const Shape active = gradients.flat().shape();
+  update_average(exec_, networks_.g_ema->flat().view(0, active), networks_.g->flat().view(0, active),
+                 input(ema_weight_).value());
   report(kGNorm, norm);
   report(kGLoss, loss.value());
 }

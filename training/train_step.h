@@ -97,7 +97,6 @@ class TrainStep {
   Input real_, abnormal_, mix_, pick_, alpha_, ema_weight_;
   StagedInput inputs_;
   Tensor d_latents_, g_latents_;
-  Gradients d_gradients_, g_gradients_;
   Stage stage_;
   Mirror results_;  // the numbers of TrainStepResult, in one place so that they come to the host at once
   std::optional<StepGraph> graph_;
