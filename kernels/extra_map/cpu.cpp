@@ -6,7 +6,7 @@
 namespace pgad {
 namespace {
 
-constexpr std::int64_t kPiece = 2048;  // elements computed in the first-level cache before they are stored
+constexpr std::int64_t kCachedPiece = 2048;  // elements computed in the first-level cache before they are stored
 
 inline void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t rows,
                       std::int64_t c) {
@@ -20,11 +20,11 @@ inline void copy_rows(const float* x, std::int64_t x_row, float* y, std::int64_t
 // are better, piece by piece.
 template <class Make>
 void write_rows(Exec& exec, std::int64_t rows, std::int64_t width, float* out, const Make& make) {
-  const bool nontemporal = rows * width >= kNontemporal && width <= kPiece;
+  const bool nontemporal = rows * width >= kNontemporal && width <= kCachedPiece;
   vector_for(exec, rows, std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t begin, std::int64_t end) {
     if (!nontemporal) return make(begin, end - begin, out + begin * width);
-    alignas(64) float piece[kPiece];
-    const std::int64_t step = kPiece / width;
+    alignas(64) float piece[kCachedPiece];
+    const std::int64_t step = kCachedPiece / width;
     for (std::int64_t first = begin; first < end; first += step) {
       const std::int64_t n = std::min(step, end - first);
       make(first, n, piece);
