@@ -46,6 +46,15 @@ for program in "${programs[@]}"; do
     sprintf("%.9g", $2) != sprintf("%.9g", $4) {print; bad = 1}
     END {exit bad || NR != 7}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
 done
+opencv=$tmp/examples/inspect_opencv
+if [ -x "$opencv" ]; then
+  "$opencv" "$model" "$tmp/digit.pgm" "$tmp/heat.png" >"$tmp/printed" || fail "$opencv failed"
+  { paste -d' ' <(grep '^combined' "$tmp/expected") "$tmp/printed" |
+    awk '{exit $1 != $3 || sprintf("%.5g", $2) != sprintf("%.5g", $4)}'; } || fail "$opencv: $(cat "$tmp/printed")"
+  [ "$(head -c 4 "$tmp/heat.png" | od -An -c | tr -d ' ')" = '211PNG' ] || fail "$opencv saved no PNG"
+else
+  echo "no OpenCV here: its example was not built"
+fi
 if [ "$emulation" = without ]; then
   status=0
   "$root/bin/pgad_infer" score --model "$model" --input "$tmp/digit.pgm" --out "$tmp/emulated" --device cuda-emulated \

@@ -18,6 +18,7 @@
 #include "images/pictures.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
+#include "training/sliced_wasserstein.h"
 #include "training/training_time.h"
 
 namespace pgad {
@@ -34,13 +35,17 @@ enum Stream : std::uint64_t {
   kMix,
   kPick,
   kSampleLatents,
+  kDistanceOrder,
 };
 constexpr std::uint64_t stream_of(Stream kind, std::int64_t counter) {
   return (static_cast<std::uint64_t>(kind) << 56) + static_cast<std::uint64_t>(counter);
 }
 
-constexpr std::int64_t kLogImages = 500;  // a line of log.jsonl every so many
-constexpr int kSampleGrid = 8;            // samples are kSampleGrid x kSampleGrid images
+constexpr std::int64_t kLogImages = 500;                         // a line of log.jsonl every so many
+constexpr std::int64_t kDistanceImages = 128;                    // whose patches are compared, of either kind
+constexpr std::int64_t kDistanceValues = std::int64_t{8} << 20;  // at most so many floats of them, or 8 images
+constexpr std::int64_t kDistancePatches = 8192;
+constexpr int kSampleGrid = 8;  // samples are kSampleGrid x kSampleGrid images
 
 void draw_latents(Exec& exec, LatentDistribution distribution, std::uint64_t seed, std::uint64_t stream,
                   const Tensor& out) {
@@ -201,30 +206,32 @@ void Trainer::open_log() {
   write_file_atomically(path, kept);
 }
 
-void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second) {
+void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second,
+                  const std::vector<double>& distances) {
   const auto number = [](double v) {
     return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
   };
-  const nlohmann::ordered_json line = {{"kimg", static_cast<double>(state_.images) / 1000},
-                                       {"step", state_.steps},
-                                       {"resolution", 1 << phase.level},
-                                       {"alpha", phase.alpha},
-                                       {"batch", phase.batch},
-                                       {"lr", phase.lr},
-                                       {"d_loss", number(r.d_loss)},
-                                       {"g_loss", number(r.g_loss)},
-                                       {"penalty", number(r.penalty)},
-                                       {"d_real", number(r.d_real)},
-                                       {"d_fake", number(r.d_fake)},
-                                       {"d_abnormal", number(r.d_abnormal)},
-                                       {"d_grad_norm", number(r.d_grad_norm)},
-                                       {"g_grad_norm", number(r.g_grad_norm)},
-                                       {"input_gradient_norm", number(r.gradient_norm)},
-                                       {"minibatch_stddev", number(state_.stddev)},
-                                       {"skipped", state_.skipped},
-                                       {"images_per_second", images_per_second},
-                                       {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
-                                       {"peak_rss_mb", peak_megabytes()}};
+  nlohmann::ordered_json line = {{"kimg", static_cast<double>(state_.images) / 1000},
+                                 {"step", state_.steps},
+                                 {"resolution", 1 << phase.level},
+                                 {"alpha", phase.alpha},
+                                 {"batch", phase.batch},
+                                 {"lr", phase.lr},
+                                 {"d_loss", number(r.d_loss)},
+                                 {"g_loss", number(r.g_loss)},
+                                 {"penalty", number(r.penalty)},
+                                 {"d_real", number(r.d_real)},
+                                 {"d_fake", number(r.d_fake)},
+                                 {"d_abnormal", number(r.d_abnormal)},
+                                 {"d_grad_norm", number(r.d_grad_norm)},
+                                 {"g_grad_norm", number(r.g_grad_norm)},
+                                 {"input_gradient_norm", number(r.gradient_norm)},
+                                 {"minibatch_stddev", number(state_.stddev)},
+                                 {"skipped", state_.skipped},
+                                 {"images_per_second", images_per_second},
+                                 {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
+                                 {"peak_rss_mb", peak_megabytes()}};
+  if (!distances.empty()) line["swd"] = distances;
   const std::string text = line.dump() + "\n";
   ensure_directory(config_.run.out);  // it may have been removed
   std::ofstream file((std::filesystem::path(config_.run.out) / "log.jsonl").string(), std::ios::app | std::ios::binary);
@@ -245,6 +252,37 @@ void Trainer::save_samples(const Phase& phase) {
   write_png(
       (std::filesystem::path(config_.run.out) / "samples" / name).string(),
       picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
+}
+
+// Of what the averaged generator draws from real images, at the phase's size; always the same latents and images.
+std::vector<double> Trainer::sliced_wasserstein_distances(const Phase& phase) {
+  const int side = 1 << phase.level, channels = config_.network.channels;
+  const std::int64_t floats = std::int64_t{side} * side * channels,
+                     count = std::clamp<std::int64_t>(kDistanceValues / floats, 8, kDistanceImages);
+  constexpr std::int64_t kBatch = 8;  // divides count
+  SlicedWassersteinConfig config;
+  if (side < config.patch) return {};
+  config.patches_per_image = static_cast<int>(kDistancePatches / count);
+  config.seed = config_.run.seed;
+  const HistoryScope off(false);
+  const Stage stage = make_stage(exec_, phase.level, phase.alpha);
+  std::vector<float> real, drawn, batch(static_cast<std::size_t>(kBatch * floats));
+  const auto append = [&](std::vector<float>& to, const Var& images) {
+    const std::vector<float> values = exec_.read<float>(images.value());
+    to.insert(to.end(), values.begin(), values.end());
+  };
+  for (std::int64_t first = 0; first + kBatch <= count; first += kBatch) {
+    std::vector<long> indices;
+    for (std::int64_t i = first; i < first + kBatch; ++i) indices.push_back(index_at(*normal_, kDistanceOrder, i));
+    normal_->fetch(indices, side, batch.data());
+    append(real, fade_real(Var(exec_, exec_.from<float>(batch, {kBatch, side, side, channels})), stage));
+    const Tensor z = exec_.empty({kBatch, config_.network.latent()});
+    draw_latents(exec_, config_.network.latent_distribution, config_.run.seed,
+                 stream_of(kSampleLatents, 1 + first / kBatch), z);
+    append(drawn, networks_.g_ema->forward(Var(exec_, z), stage));
+  }
+  return sliced_wasserstein(exec_, real, drawn, static_cast<std::int64_t>(real.size()) / floats, side, channels,
+                            config);
 }
 
 void Trainer::save_checkpoint() {
@@ -371,9 +409,10 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
 
     const double speed = phase.batch / std::max(1e-9, seconds_since(step_begin));
     recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
-    const bool last = state_.images >= total_images(), logged = line.due(state_.images, last);
-    if (logged) log(phase, result, recent_speed);
-    if (samples.due(state_.images, last)) save_samples(phase);
+    const bool last = state_.images >= total_images(), sampled = samples.due(state_.images, last),
+               logged = line.due(state_.images, last || sampled);
+    if (logged) log(phase, result, recent_speed, sampled ? sliced_wasserstein_distances(phase) : std::vector<double>());
+    if (sampled) save_samples(phase);
     if (checkpoints.due(state_.images, /*last=*/false)) save_checkpoint();  // the last one is run()'s
 
     const auto kind = std::ranges::find(work.levels, phase.level) - work.levels.begin();

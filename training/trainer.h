@@ -54,9 +54,12 @@ class Trainer {
   void fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step);
   void fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out);
   void mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const;
-  void log(const Phase& phase, const TrainStepResult& result, double images_per_second);
+  // distances: empty where they were not measured.
+  void log(const Phase& phase, const TrainStepResult& result, double images_per_second,
+           const std::vector<double>& distances);
   void open_log();
   void save_samples(const Phase& phase);
+  std::vector<double> sliced_wasserstein_distances(const Phase& phase);
   void save_checkpoint();
   void enter(const Phase& phase);
   TrainStepResult take_step(const Phase& phase);
