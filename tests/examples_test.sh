@@ -13,6 +13,8 @@ fail() {
   echo "examples_test.sh: $1" >&2
   exit 1
 }
+# scripts/setup.sh installs ninja, and a bare system has no make.
+command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 lib=$(dirname "$(find "$root"/lib* -name 'libpgad.so.0' -print -quit)")
 
 cmake -S "$source/examples" -B "$tmp/examples" -DCMAKE_PREFIX_PATH="$root" -DCMAKE_CXX_FLAGS="-Wall -Wextra" >/dev/null
