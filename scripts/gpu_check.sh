@@ -162,6 +162,8 @@ nvcc_path() { command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || echo
 part_build() {
   local missing=() program
   if [[ -z $prebuilt ]]; then
+    # scripts/setup.sh installs ninja, and a bare system has no make.
+    command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
     local options=(-DCMAKE_BUILD_TYPE=Release -DPGAD_CUDA=AUTO)
     if [[ $device == cuda ]]; then
       local capability
