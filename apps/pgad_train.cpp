@@ -144,6 +144,8 @@ std::shared_ptr<const Encoder> finished_encoder(Exec& exec, const std::string& p
     if (earlier.images == model.images && earlier.stddev == model.stddev &&
         config_to_json(earlier.config) == config_to_json(model.config))
       return std::move(earlier.encoder);
+  } catch (const DeviceError&) {
+    throw;
   } catch (const Error&) {  // no such file, or another program's
   }
   return nullptr;

@@ -111,6 +111,8 @@ bool Trainer::resume() {
       state_ = load_checkpoint(it->second, networks_);
       saved_images_ = state_.images;
       return true;
+    } catch (const DeviceError&) {  // no fault of the file
+      throw;
     } catch (const Error& e) {
       log_warning(str("passing over a damaged checkpoint: ", e.what()));
     }
