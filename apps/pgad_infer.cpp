@@ -171,24 +171,24 @@ KeptRows take_over(const Session& s, const Options& o, const std::vector<Sample>
 }
 
 // The samples that have to be searched.
-struct Todo {
+struct Remaining {
   std::vector<Sample> samples;
   std::vector<std::size_t> places;  // of each in the task's
 };
 
-Todo find_todo(const Inspection& task, const KeptRows& kept, Progress& progress) {
-  Todo todo;
+Remaining find_remaining(const Inspection& task, const KeptRows& kept, Progress& progress) {
+  Remaining remaining;
   std::size_t again = 0;
   for (std::size_t i = 0; i < task.samples.size(); ++i) {
     const bool known = kept.contains(i), needed = !task.needs_maps.empty() && task.needs_maps[i];
     again += known && needed;
     if (known && !needed) continue;
-    todo.samples.push_back(task.samples[i]);
-    todo.places.push_back(i);
+    remaining.samples.push_back(task.samples[i]);
+    remaining.places.push_back(i);
   }
   if (again > 0)
     progress.say(str("note: ", again, " of them are searched again: figures of their pixels, and examples, need maps"));
-  return todo;
+  return remaining;
 }
 
 // Writes what is searched now and the rows kept from an earlier run, all in the order of the samples.
@@ -227,14 +227,14 @@ class OrderedRows {
   Progress& progress_;
 };
 
-void search(Scorer& scorer, const Inspection& task, const Todo& todo, OrderedRows& rows, Progress& progress) {
-  const std::size_t all = task.samples.size(), kept = all - todo.samples.size();
+void search(Scorer& scorer, const Inspection& task, const Remaining& remaining, OrderedRows& rows, Progress& progress) {
+  const std::size_t all = task.samples.size(), kept = all - remaining.samples.size();
   std::size_t received = 0;
   scorer.score(
-      todo.samples, task.source,
+      remaining.samples, task.source,
       [&](const ScoredImage& image) {
-        while (todo.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
-        rows.write(image, todo.places[received++]);
+        while (remaining.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
+        rows.write(image, remaining.places[received++]);
       },
       [&](const ScoringProgress& p) {
         progress.update(str("scoring: ", static_cast<long>(p.done) + static_cast<long>(kept), " of ", all, " images",
@@ -267,7 +267,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma};
   KeptRows kept;
   if (o.resume) kept = take_over(s, o, task.samples, header, options, progress);
-  const Todo todo = find_todo(task, kept, progress);
+  const Remaining remaining = find_remaining(task, kept, progress);
 
   progress.say("on " + s.exec->description());
   stop_on_signals();
@@ -275,7 +275,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   OrderedRows rows(writer, task, std::move(kept), o.strict, progress);
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   try {
-    search(scorer, task, todo, rows, progress);
+    search(scorer, task, remaining, rows, progress);
   } catch (...) {
     keep_results(
         writer, [&] { rows.write_kept_before(all); }, o, progress);

@@ -8,19 +8,24 @@ namespace {
 
 const Architecture* const kArchitectures[] = {&kPggan};
 
-const Architecture& architecture_of(const NetworkConfig& config) {
+const Architecture* find_architecture(const std::string& name) {
   for (const Architecture* a : kArchitectures)
-    if (config.architecture == a->name) return *a;
-  std::string names;
-  for (const std::string& name : architecture_names()) names += (names.empty() ? "" : " or ") + name;
-  throw UsageError(str("network.architecture: '", config.architecture, "', expected ", names));
+    if (name == a->name) return a;
+  return nullptr;
+}
+
+const Architecture& architecture_of(const NetworkConfig& config) {
+  if (const Architecture* found = find_architecture(config.architecture)) return *found;
+  throw UsageError(str("network.architecture: '", config.architecture, "', expected ", architecture_names()));
 }
 
 }  // namespace
 
-std::vector<std::string> architecture_names() {
-  std::vector<std::string> names;
-  for (const Architecture* a : kArchitectures) names.emplace_back(a->name);
+bool is_architecture(const std::string& name) { return find_architecture(name) != nullptr; }
+
+std::string architecture_names() {
+  std::string names;
+  for (const Architecture* a : kArchitectures) names += str(names.empty() ? "" : " or ", a->name);
   return names;
 }
 

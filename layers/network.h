@@ -71,7 +71,8 @@ struct Architecture {
   std::shared_ptr<const Discriminator> (*discriminator)(Exec&, const NetworkConfig&, Seed, DType);
   std::shared_ptr<const Encoder> (*encoder)(Exec&, const NetworkConfig&, int level, Seed, DType);
 };
-std::vector<std::string> architecture_names();
+bool is_architecture(const std::string& name);
+std::string architecture_names();  // "pggan", in general "a or b"
 
 // Networks of config.architecture. Throws UsageError for a name that is none. level: log2 of the image's side, >= 2.
 std::shared_ptr<const Generator> make_generator(Exec& exec, const NetworkConfig& config, Seed seed,

@@ -1,6 +1,5 @@
 #include "model/fields.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -251,12 +250,6 @@ Field with_auto(Field f, int& (*member)(Config&)) {
   return f;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string all;
-  for (const std::string& word : words) all += (all.empty() ? "" : " or ") + word;
-  return all;
-}
-
 bool power_of_two_in(int value, int low, int high) {
   return value >= low && value <= high && (value & (value - 1)) == 0;
 }
@@ -303,8 +296,8 @@ std::vector<Field> make_fields() {
             "set of defaults that everything else is relative to"),
 
       field(
-          kNetwork, "architecture", PGAD_MEMBER(network.architecture), joined(architecture_names()),
-          [](const std::string& v) { return std::ranges::count(architecture_names(), v) > 0; },
+          kNetwork, "architecture", PGAD_MEMBER(network.architecture), architecture_names(),
+          is_architecture,
           "what generator, discriminator and encoder are built of"),
       field(
           kNetwork, "resolution", PGAD_MEMBER(network.resolution), "a power of two in [8, 1024]",
