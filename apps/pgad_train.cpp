@@ -50,7 +50,8 @@ std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints
 // an option that differs from the run's and may not.
 Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, GivenOptions given,
                       const std::string& config_file) {
-  const Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
+  Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
+  if (stored.data.tiles == Tiles::kAuto) stored.data.tiles = Tiles::kOff;  // of a version without
   Config wanted;
   if (!config_file.empty()) {
     wanted = resolve_config(given, config_file);
@@ -59,6 +60,7 @@ Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, Gi
     wanted = resolve_config(stored, given);
   }
   if (wanted.network.channels == 0) wanted.network.channels = stored.network.channels;  // as they were chosen then
+  if (wanted.data.tiles == Tiles::kAuto) wanted.data.tiles = stored.data.tiles;
   for (const Field& field : all_fields())
     if (!may_change_on_resume(field) && field.get(wanted) != field.get(stored))
       throw UsageError(str("--", field.name, " is ", field.get(wanted).dump(), ", but the run in ", wanted.run.out,
@@ -200,6 +202,14 @@ Dataset open_data(RunStart& start, Progress& progress) {
       progress.say(str("--channels auto: ", config.network.channels == 3 ? "3 (RGB)" : "1 (grey)"));
   } else if (config.network.channels == 1 && survey.colored > 0) {
     progress.say("note: the training images have colour, which the model does not see with --channels 1");
+  }
+  if (config.data.tiles == Tiles::kAuto) {
+    config.data.tiles = choose_tiles(data, survey, config.data.scale, config.network.resolution);
+    if (config.data.tiles == Tiles::kOn)
+      progress.say(str("--tiles auto: on, as the images' smaller side is ", survey.side,
+                       " pixels in the median, the "
+                       "networks' ",
+                       config.network.resolution, " (--tiles off: whole images, shrunk)"));
   }
   if (start.resume && !start.knows_images())
     progress.say(

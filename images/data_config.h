@@ -5,6 +5,7 @@
 
 namespace pgad {
 
+enum class Tiles { kAuto, kOn, kOff };   // kAuto: resolved when training begins, by the layout and the images' sizes
 enum class Fit { kResize, kLetterbox };  // stretch to the square, or keep the aspect ratio and pad
 
 struct DataConfig {
@@ -16,8 +17,12 @@ struct DataConfig {
   std::uint64_t split_seed = 1;
   double calibration_fraction = 0.1;  // share of the training normals and known abnormals held out for calibration
   int calibration_images = 256;       // at most this many of each kind are used for calibration
+  Tiles tiles = Tiles::kAuto;  // work on tiles of images at their own size times `scale`, not on whole images shrunk
+  double scale = 1;            // (0, 4], with tiles only
   Fit fit = Fit::kResize;
   bool mirror = false;           // augmentation: random horizontal flip
+  bool turns = false;            // augmentation of tiles: random quarter turns
+  double jitter = 0;             // augmentation of tiles: brightness and contrast, share of the whole range
   bool exif_orientation = true;  // pictures are turned upright as their files say
   int bits = 0;                  // of the values in files of more than 8 bits, 9 to 16; 0: as the file says
   std::int64_t max_pixels = std::int64_t{1} << 28;  // of an image, height * width

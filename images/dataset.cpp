@@ -196,13 +196,13 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool 
     const auto images = data.source.idx(pair.images);
     const std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
     if (static_cast<long>(labels.size()) != images->count) {
-      throw DataError(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ", labels.size(),
-                      " labels"));
+      throw DataError(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ",
+                          labels.size(), " labels"));
     }
     if (!first) first = images;
     if (images->rows != first->rows || images->cols != first->cols) {
       throw DataError(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '", first->path,
-                      "' has ", first->cols, "x", first->rows));
+                          "' has ", first->cols, "x", first->rows));
     }
     for (long i = 0; i < images->count; ++i) {
       const int label = labels[static_cast<std::size_t>(i)];
@@ -423,6 +423,22 @@ const char* layout_name(Layout layout) {
   return "unknown";
 }
 
+Preprocessing Dataset::preprocessing(int resolution, int channels, const DataConfig& config) const {
+  Preprocessing p;
+  p.resolution = resolution;
+  p.channels = channels;
+  p.exif_orientation = source.options.exif_orientation;
+  p.bits = source.options.expected_bits;
+  p.tiles = config.tiles == Tiles::kOn;
+  if (p.tiles) {
+    p.scale = config.scale;
+  } else {
+    p.fit = config.fit;
+    p.pad_small = layout == Layout::kIdx;
+  }
+  return p;
+}
+
 Dataset Dataset::open(const DataConfig& config, Purpose purpose, const RememberedSplit* remembered) {
   check_options(config);
   if (config.path.empty()) throw UsageError("no data path given");
@@ -481,8 +497,8 @@ void Dataset::require_both_kinds_in_test() const {
   const char* hint = layout == Layout::kInspection ? "expected test/good and at least one test/<defect> with images"
                      : layout == Layout::kFlat     ? "a flat folder has no labels"
                                                    : "lower normal_fraction and abnormal_fraction, or add classes";
-  throw DataError(str("evaluation needs normal and anomalous test images, but the test set (layout ", layout_name(layout),
-                  ") has ", missing, "; ", hint));
+  throw DataError(str("evaluation needs normal and anomalous test images, but the test set (layout ",
+                      layout_name(layout), ") has ", missing, "; ", hint));
 }
 
 }  // namespace pgad

@@ -60,16 +60,9 @@ class Dataset {
 
   Image load(const Sample& sample) const { return source.load(sample); }  // thread-safe
 
-  // pad_small is decided here: IDX images are small and have a background, photographs do not. The rest is how the
-  // source decodes.
-  Preprocessing preprocessing(int resolution, int channels, Fit fit) const {
-    return {resolution,
-            channels,
-            fit,
-            layout == Layout::kIdx,
-            source.options.exif_orientation,
-            source.options.expected_bits};
-  }
+  // pad_small is decided here: IDX images are small and have a background, photographs do not. config.tiles must be
+  // decided. The rest is how the source decodes.
+  Preprocessing preprocessing(int resolution, int channels, const DataConfig& config) const;
 
   // Takes out of the test what trained or calibrated, by a split other than this data set's; returns how many images.
   std::size_t leave_out_of_test(const RememberedSplit& other);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/check.h"
+#include "images/tiles.h"
 
 namespace pgad {
 namespace {
@@ -74,14 +75,23 @@ void for_each_index(std::size_t count, int threads, const Body& body) {
   work();
 }
 
-// Empty on failure, with the reason in `error`.
-std::vector<std::uint8_t> load_quantised(const ImageSource& source, const Sample& sample, const Preprocessing& p,
-                                         std::string& error) {
-  try {
-    return quantise(preprocess_unit(source.load(sample), p));
-  } catch (const std::exception& e) {
-    error = reason(e, sample);
-    return {};
+// Square crops in place: left and right swapped; turned by quarter turns.
+template <class T>
+void mirror_square(std::span<T> crop, std::size_t side, std::size_t channels) {
+  for (std::size_t y = 0; y < side; ++y) {
+    T* row = crop.data() + y * side * channels;
+    for (std::size_t x = 0; x < side / 2; ++x)
+      std::swap_ranges(row + x * channels, row + (x + 1) * channels, row + (side - 1 - x) * channels);
+  }
+}
+template <class T>
+void turn_square(std::span<T> crop, std::size_t side, std::size_t channels, std::uint32_t quarters) {
+  for (; quarters > 0; --quarters) {
+    const std::vector<T> before(crop.begin(), crop.end());
+    for (std::size_t y = 0; y < side; ++y)
+      for (std::size_t x = 0; x < side; ++x)
+        for (std::size_t c = 0; c < channels; ++c)
+          crop[(y * side + x) * channels + c] = before[(x * side + (side - 1 - y)) * channels + c];
   }
 }
 
@@ -110,6 +120,12 @@ Loader::Item Loader::load(long index) const {
     const Image image = source_.load(sample, &item.notes);
     item.height = image.height;
     item.width = image.width;
+    item.rows = item.columns = preprocessing_.resolution;
+    if (preprocessing_.tiles) {
+      const ScaledSize size = scaled_size(image.height, image.width, preprocessing_);
+      item.rows = size.height;
+      item.columns = size.width;
+    }
     item.pixels = preprocess(image, preprocessing_);
   } catch (const std::exception& e) {
     item.error = reason(e, sample);
@@ -167,27 +183,58 @@ std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const Imag
   return bad;
 }
 
+TrainingImages::Stored TrainingImages::load(const Sample& sample, std::string& error) const {
+  try {
+    Stored stored;
+    const Image image = source_.load(sample);
+    stored.height = stored.width = preprocessing_.resolution;
+    if (preprocessing_.tiles) {
+      const ScaledSize size = scaled_size(image.height, image.width, preprocessing_);
+      stored.height = size.height;
+      stored.width = size.width;
+    }
+    stored.values = quantise(preprocess_unit(image, preprocessing_));
+    if (preprocessing_.tiles && !sample.mask_path.empty()) {
+      DecodeOptions options = source_.options;
+      options.bits = options.expected_bits = 0;  // masks need not be as deep as the images
+      options.keep_alpha = true;
+      const Image mask = read_image(sample.mask_path, nullptr, options);
+      if (mask.height != image.height || mask.width != image.width)
+        throw DataError(str(sample.mask_path, ": the mask is ", mask.width, "x", mask.height, ", expected its image's ",
+                            image.width, "x", image.height));
+      stored.mask = shrink_mask(mask_pixels(mask, std::nan(""), sample.mask_path), mask.height, mask.width,
+                                stored.height, stored.width);
+      for (std::size_t i = 0; i < stored.mask.size(); ++i)
+        if (stored.mask[i]) stored.marked.push_back(static_cast<std::uint32_t>(i));
+    }
+    return stored;
+  } catch (const std::exception& e) {
+    error = reason(e, sample);
+    return {};
+  }
+}
+
 TrainingImages::TrainingImages(const std::vector<Sample>& samples, ImageSource source,
                                const Preprocessing& preprocessing, const TrainingImagesOptions& options)
-    : source_(std::move(source)),
-      preprocessing_(preprocessing),
-      values_(static_cast<std::size_t>(preprocessing.resolution) * preprocessing.resolution * preprocessing.channels) {
+    : source_(std::move(source)), preprocessing_(preprocessing) {
   PGAD_CHECK(preprocessing.resolution > 0 && (preprocessing.channels == 1 || preprocessing.channels == 3),
              preprocessing_to_string(preprocessing));
   const std::size_t count = samples.size();
-  const std::size_t slots = std::min(count, options.byte_limit / values_);
-  storage_.resize(slots * values_);
+  std::vector<Stored> all(count);
   std::vector<std::string> errors(count);
+  std::atomic<std::size_t> bytes{0};
   for_each_index(count, options.threads, [&](std::size_t i) {
-    const auto values = load_quantised(source_, samples[i], preprocessing_, errors[i]);
-    if (!values.empty() && i < slots) std::memcpy(storage_.data() + i * values_, values.data(), values_);
-    return !(values.empty() && options.strict);
+    Stored stored = load(samples[i], errors[i]);
+    const bool bad = stored.values.empty();
+    const std::size_t size = stored.values.size() + stored.mask.size() + 4 * stored.marked.size();
+    if (!bad && bytes.fetch_add(size) + size <= options.byte_limit) all[i] = std::move(stored);
+    return !(bad && options.strict);
   });
   for (std::size_t i = 0; i < count; ++i) {
     if (errors[i].empty()) {
+      cached_ += !all[i].values.empty();
       samples_.push_back(samples[i]);
-      slots_.push_back(i < slots ? static_cast<long>(i) : -1);
-      cached_ += i < slots;
+      stored_.push_back(std::move(all[i]));
     } else if (options.strict) {
       throw DataError(str("bad training image ", samples[i].name, ": ", errors[i]));
     } else {
@@ -220,9 +267,9 @@ void TrainingImages::run_job(long index, Job& job, std::unique_lock<std::mutex>&
   job.claimed = true;
   lock.unlock();
   std::string error;
-  auto values = load_quantised(source_, samples_[static_cast<std::size_t>(index)], preprocessing_, error);
+  Stored image = load(samples_[static_cast<std::size_t>(index)], error);
   lock.lock();
-  job.values = std::move(values);
+  job.image = std::move(image);
   job.error = std::move(error);
   job.done = true;
   changed_.notify_all();
@@ -256,46 +303,104 @@ void TrainingImages::prefetch(std::span<const long> indices) {
   changed_.notify_all();
 }
 
-void TrainingImages::fetch(std::span<const long> indices, int side, float* out) {
+std::unordered_map<long, std::shared_ptr<TrainingImages::Job>> TrainingImages::decode(std::span<const long> indices) {
   for (const long index : indices) check_index(index);
-  PGAD_CHECK(side > 0 && preprocessing_.resolution % side == 0, side, " of ", preprocessing_.resolution);
   std::unordered_map<long, std::shared_ptr<Job>> mine;
-  if (cached_ < size()) {
-    std::unique_lock lock(mutex_);
-    std::vector<long> wanted;  // in the order asked for
-    for (const long index : indices) {
-      if (in_memory(index) || mine.count(index)) continue;
-      auto& job = jobs_[index];
-      if (!job) {
-        job = std::make_shared<Job>();
-        queue_.push_back(index);
-      }
-      mine[index] = job;
-      wanted.push_back(index);
-    }
-    changed_.notify_all();
-    // This thread decodes too, then waits for what the others are at. A job dropped from the queue by another
-    // thread's prefetch() is thereby done here.
-    for (const long index : wanted) {
-      if (!mine[index]->claimed) run_job(index, *mine[index], lock);
-    }
-    for (const long index : wanted) {
-      Job& job = *mine[index];
-      changed_.wait(lock, [&] { return job.done; });
-      const auto found = jobs_.find(index);
-      if (found != jobs_.end() && found->second == mine[index]) jobs_.erase(found);
-    }
-    for (const long index : wanted) {
-      if (!mine[index]->error.empty()) throw DataError(mine[index]->error);
-    }
-  }
+  if (cached_ == size()) return mine;
+  std::unique_lock lock(mutex_);
+  std::vector<long> wanted;  // in the order asked for
   for (const long index : indices) {
-    const long slot = slots_[static_cast<std::size_t>(index)];
-    const std::uint8_t* in =
-        slot >= 0 ? storage_.data() + static_cast<std::size_t>(slot) * values_ : mine[index]->values.data();
-    shrink(in, preprocessing_.resolution, preprocessing_.channels, side, out);
+    if (in_memory(index) || mine.count(index)) continue;
+    auto& job = jobs_[index];
+    if (!job) {
+      job = std::make_shared<Job>();
+      queue_.push_back(index);
+    }
+    mine[index] = job;
+    wanted.push_back(index);
+  }
+  changed_.notify_all();
+  // This thread decodes too, then waits for what the others are at. A job dropped from the queue by another
+  // thread's prefetch() is thereby done here.
+  for (const long index : wanted) {
+    if (!mine[index]->claimed) run_job(index, *mine[index], lock);
+  }
+  for (const long index : wanted) {
+    Job& job = *mine[index];
+    changed_.wait(lock, [&] { return job.done; });
+    const auto found = jobs_.find(index);
+    if (found != jobs_.end() && found->second == mine[index]) jobs_.erase(found);
+  }
+  for (const long index : wanted) {
+    if (!mine[index]->error.empty()) throw DataError(mine[index]->error);
+  }
+  return mine;
+}
+
+void TrainingImages::fetch(std::span<const long> indices, int side, float* out) {
+  PGAD_CHECK(!preprocessing_.tiles && side > 0 && preprocessing_.resolution % side == 0, side, " of ",
+             preprocessing_to_string(preprocessing_));
+  const auto decoded = decode(indices);
+  for (const long index : indices) {
+    const Stored& image = in_memory(index) ? stored_[static_cast<std::size_t>(index)] : decoded.at(index)->image;
+    shrink(image.values.data(), preprocessing_.resolution, preprocessing_.channels, side, out);
     out += static_cast<std::size_t>(side) * static_cast<std::size_t>(side) *
            static_cast<std::size_t>(preprocessing_.channels);
+  }
+}
+
+void TrainingImages::fetch_crops(std::span<const long> indices, std::span<Rng> generators,
+                                 const Augmentation& augmentation, float* out, std::uint8_t* masks) {
+  PGAD_CHECK(preprocessing_.tiles && generators.size() == indices.size(), preprocessing_to_string(preprocessing_));
+  const int side = preprocessing_.resolution, channels = preprocessing_.channels;
+  const auto length = static_cast<std::size_t>(side), c = static_cast<std::size_t>(channels);
+  const std::array<float, 256>& table = dequantised();
+  std::vector<std::uint8_t> crop(length * length * c), mask(length * length);
+  const auto decoded = decode(indices);
+  for (std::size_t n = 0; n < indices.size(); ++n) {
+    const long index = indices[n];
+    const Stored& image = in_memory(index) ? stored_[static_cast<std::size_t>(index)] : decoded.at(index)->image;
+    Rng& rng = generators[n];
+    // Where the crop begins along an axis: anywhere within the image, or so that `pixel` lies in it.
+    const auto start = [&](int size, int pixel) {
+      const int low = pixel < 0 ? 0 : std::max(0, pixel - side + 1), high = pixel < 0 ? size : pixel + 1;
+      const int last = std::max(low, std::min(high - 1, size - side));
+      return low + static_cast<int>(rng.below(static_cast<std::uint32_t>(last - low + 1)));
+    };
+    int row = -1, column = -1;
+    if (!image.marked.empty()) {
+      const std::uint32_t place = image.marked[rng.below(static_cast<std::uint32_t>(image.marked.size()))];
+      row = static_cast<int>(place) / image.width;
+      column = static_cast<int>(place) % image.width;
+    }
+    const int top = start(image.height, row), left = start(image.width, column);
+    cut_square(std::span<const std::uint8_t>(image.values), image.height, image.width, channels, top, left, side,
+               std::span(crop));
+    if (image.mask.empty())
+      std::ranges::fill(mask, samples_[static_cast<std::size_t>(index)].anomalous ? 1 : 0);
+    else
+      cut_square(std::span<const std::uint8_t>(image.mask), image.height, image.width, 1, top, left, side,
+                 std::span(mask));
+    if (augmentation.mirror && rng.uniform() < 0.5) {
+      mirror_square(std::span(crop), length, c);
+      mirror_square(std::span(mask), length, 1);
+    }
+    if (augmentation.turns) {
+      const std::uint32_t quarters = rng.below(4);
+      turn_square(std::span(crop), length, c, quarters);
+      turn_square(std::span(mask), length, 1, quarters);
+    }
+    float brightness = 0, contrast = 1;
+    if (augmentation.jitter > 0) {
+      brightness = static_cast<float>(2 * augmentation.jitter * (2 * rng.uniform() - 1));
+      contrast = static_cast<float>(1 + augmentation.jitter * (2 * rng.uniform() - 1));
+    }
+    float mean = 0;
+    for (const std::uint8_t v : crop) mean += table[v] / static_cast<float>(crop.size());
+    for (const std::uint8_t v : crop)
+      *out++ = augmentation.jitter > 0 ? std::clamp(mean + contrast * (table[v] - mean) + brightness, -1.0f, 1.0f)
+                                       : table[v];
+    if (masks != nullptr) masks = std::ranges::copy(mask, masks).out;
   }
 }
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/rng.h"
 #include "images/preprocess.h"
 #include "images/source.h"
 
@@ -30,9 +31,11 @@ class Loader {
  public:
   struct Item {
     long index = 0;             // into the samples
-    std::vector<float> pixels;  // resolution * resolution * channels in [-1,1]; empty if error is set
-    std::string error;          // why this image cannot be used; empty if it can
-    int height = 0;             // of the original
+    std::vector<float> pixels;  // rows * columns * channels in [-1,1]; empty if error is set
+    int rows = 0;               // the resolution; with tiles the image's size at the working scale
+    int columns = 0;
+    std::string error;  // why this image cannot be used; empty if it can
+    int height = 0;     // of the original
     int width = 0;
     std::vector<std::string> notes;
   };
@@ -71,6 +74,13 @@ struct BadImage {
 // one per core).
 std::vector<BadImage> remove_unreadable(std::vector<Sample>& samples, const ImageSource& source, int threads);
 
+// What is done to random crops.
+struct Augmentation {
+  bool mirror = false;  // left and right swapped, every other time
+  bool turns = false;   // by a quarter, a half or three quarters
+  double jitter = 0;    // brightness moves and contrast changes by up to this share of the whole range, in [0, 1)
+};
+
 struct TrainingImagesOptions {
   std::size_t byte_limit = std::size_t{2} << 30;  // of preprocessed images kept in memory
   int threads = 0;                                // 0: one per core
@@ -78,7 +88,8 @@ struct TrainingImagesOptions {
 };
 
 // Random access to preprocessed training images. They are kept as 8-bit values up to the byte limit; the rest
-// is decoded again when asked for, and quantised alike, so that values do not depend on the limit.
+// is decoded again when asked for, and quantised alike, so that values do not depend on the limit. With
+// Preprocessing::tiles an image is kept whole, at the working scale, and crops of it are what is asked for.
 // Thread-safe.
 class TrainingImages {
  public:
@@ -95,34 +106,50 @@ class TrainingImages {
   const std::vector<BadImage>& bad() const { return bad_; }
   long cached() const { return cached_; }  // images in memory
   int channels() const { return preprocessing_.channels; }
+  const Preprocessing& preprocessing() const { return preprocessing_; }
 
-  // Writes the images one after another, HWC in [-1,1], at `side` (the resolution divided by a power of 2: averages
-  // over squares); `out` holds indices.size() * side * side * channels. Throws Error if a file that was good before has
-  // become unreadable.
+  // Without tiles: writes the images one after another, HWC in [-1,1], at `side` (the resolution divided by a power of
+  // 2: averages over squares); `out` holds indices.size() * side * side * channels. Throws Error if a file that was
+  // good before has become unreadable.
   void fetch(std::span<const long> indices, int side, float* out);
+
+  // With tiles: a random crop of each image, HWC in [-1,1] at the resolution, by the image's own generator; it contains
+  // a part of the image's mask where there is one, and is mirrored and turned as `augmentation` says. masks, if not
+  // null: [indices.size(), resolution, resolution], 1 where the image's mask marks the pixel; an image of a defect
+  // without a mask is marked all over. Errors as above.
+  void fetch_crops(std::span<const long> indices, std::span<Rng> generators, const Augmentation& augmentation,
+                   float* out, std::uint8_t* masks = nullptr);
 
   // Starts on what the next fetch() will want; replaces the previous wish. Returns at once.
   void prefetch(std::span<const long> indices);
 
  private:
+  struct Stored {
+    int height = 0, width = 0;
+    std::vector<std::uint8_t> values;   // [height, width, channels]; empty: not in memory
+    std::vector<std::uint8_t> mask;     // [height, width]; empty where the image has none
+    std::vector<std::uint32_t> marked;  // places of the mask's marked pixels
+  };
   struct Job {
     bool claimed = false;
     bool done = false;
-    std::vector<std::uint8_t> values;
+    Stored image;
     std::string error;
   };
 
-  bool in_memory(long index) const { return slots_[static_cast<std::size_t>(index)] >= 0; }
+  bool in_memory(long index) const { return !stored_[static_cast<std::size_t>(index)].values.empty(); }
+  // Those of the images that are not in memory, decoded.
+  std::unordered_map<long, std::shared_ptr<Job>> decode(std::span<const long> indices);
   void work(const std::stop_token& stop);
   void run_job(long index, Job& job, std::unique_lock<std::mutex>& lock);
   void check_index(long index) const;
+  // Empty values on failure, with the reason in `error`.
+  Stored load(const Sample& sample, std::string& error) const;
 
   std::vector<Sample> samples_;
   const ImageSource source_;
   const Preprocessing preprocessing_;
-  std::size_t values_ = 0;             // per image
-  std::vector<std::uint8_t> storage_;  // slot s at s * values_
-  std::vector<long> slots_;            // per image: its slot in storage_, or -1
+  std::vector<Stored> stored_;  // by image
   long cached_ = 0;
   std::vector<BadImage> bad_;
 

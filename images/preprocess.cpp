@@ -1,6 +1,7 @@
 #include "images/preprocess.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -73,8 +74,12 @@ bool padded_small(int height, int width, const Preprocessing& p) {
 }  // namespace
 
 std::string preprocessing_to_string(const Preprocessing& p) {
-  return str(p.resolution, "x", p.resolution, "x", p.channels, p.fit == Fit::kResize ? " resize" : " letterbox",
-             p.pad_small ? " pad-small" : "", p.exif_orientation ? " upright" : "",
+  char scale[32];  // the shortest text that reads back
+  *std::to_chars(scale, std::end(scale) - 1, p.scale).ptr = '\0';
+  const std::string geometry =
+      p.tiles ? str(" tiles scale ", scale)
+              : str(p.fit == Fit::kResize ? " resize" : " letterbox", p.pad_small ? " pad-small" : "");
+  return str(p.resolution, "x", p.resolution, "x", p.channels, geometry, p.exif_orientation ? " upright" : "",
              p.bits > 0 ? str(" ", p.bits, "-bit") : "");
 }
 
@@ -84,10 +89,14 @@ Preprocessing preprocessing_from_string(const std::string& text) {
   if (std::sscanf(text.c_str(), "%5dx%5dx%1d", &p.resolution, &side, &p.channels) == 3) {
     p.fit = text.find(" letterbox") != std::string::npos ? Fit::kLetterbox : Fit::kResize;
     p.pad_small = text.find(" pad-small") != std::string::npos;
+    if (const auto at = text.find(" tiles scale "); at != std::string::npos) {
+      p.tiles = true;
+      std::from_chars(text.data() + at + std::string_view(" tiles scale ").size(), text.data() + text.size(), p.scale);
+    }
     p.exif_orientation = text.find(" upright") != std::string::npos;
     if (text.ends_with("-bit")) p.bits = std::atoi(text.c_str() + text.rfind(' '));
-    const bool good =
-        p.resolution >= 1 && (p.channels == 1 || p.channels == 3) && (p.bits == 0 || (p.bits >= 9 && p.bits <= 16));
+    const bool good = p.resolution >= 1 && (p.channels == 1 || p.channels == 3) &&
+                      (p.bits == 0 || (p.bits >= 9 && p.bits <= 16)) && p.scale > 0 && p.scale <= 4;
     if (good && text == preprocessing_to_string(p)) return p;
   }
   throw DataError(str("bad preprocessing '", text, "', expected e.g. '32x32x1 resize pad-small upright 12-bit'"));
@@ -184,7 +193,28 @@ Image convert_channels(const Image& image, int channels) {
   return out;
 }
 
+ScaledSize scaled_size(int height, int width, const Preprocessing& p) {
+  const auto scaled = [&](int length) { return std::max(1, static_cast<int>(std::lround(length * p.scale))); };
+  return {scaled(height), scaled(width)};
+}
+
+namespace {
+
+std::vector<float> scaled_unit(const Image& image, const Preprocessing& p) {
+  check(p);
+  PGAD_CHECK(image.pixels.size() == image.size(), image.pixels.size(), " values for ", image.height, "x", image.width,
+             "x", image.channels);
+  const auto [height, width] = scaled_size(image.height, image.width, p);
+  const Image converted = convert_channels(image, p.channels);
+  std::vector<float> values = resize(converted.pixels, image.height, image.width, p.channels, height, width);
+  for (float& v : values) v = std::clamp(v, 0.0f, 1.0f);  // weights add up to 1 only within rounding
+  return values;
+}
+
+}  // namespace
+
 std::vector<float> preprocess_unit(const Image& image, const Preprocessing& p) {
+  if (p.tiles) return scaled_unit(image, p);
   PGAD_CHECK(image.pixels.size() == image.size(), image.pixels.size(), " values for ", image.height, "x", image.width,
              "x", image.channels);
   const Placement at = place(image.height, image.width, p);
@@ -259,12 +289,12 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
       std::string listed;
       for (const float v : kinds) listed += (listed.empty() ? "" : ", ") + brightness(v);
       throw DataError(str("mask '", name, "': it has ", kinds.size(), " different values (", listed,
-                      " of 255); expected two, background and anomalous. --mask-threshold 0 takes all above 0 for "
-                      "anomalous"));
+                          " of 255); expected two, background and anomalous. --mask-threshold 0 takes all above 0 for "
+                          "anomalous"));
     } else if (least > 0.25f || most < 0.75f) {
       throw DataError(str("mask '", name, "': its values go from ", brightness(least), " to ", brightness(most),
-                      " of 255; expected black for normal and white (or a full colour) for anomalous pixels. "
-                      "--mask-threshold says above which value, in [0, 1), a pixel is anomalous"));
+                          " of 255; expected black for normal and white (or a full colour) for anomalous pixels. "
+                          "--mask-threshold says above which value, in [0, 1), a pixel is anomalous"));
     } else {
       limit = 0.5;
     }
@@ -295,11 +325,10 @@ std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> pixels, i
   return out;
 }
 
-std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, int height, int width,
-                                          const Preprocessing& p) {
+std::vector<std::uint8_t> shrink_mask(std::span<const std::uint8_t> pixels, int height, int width, int new_height,
+                                      int new_width) {
   PGAD_CHECK(pixels.size() == static_cast<std::size_t>(height) * width, pixels.size(), " values for ", height, "x",
              width);
-  const Placement at = place(height, width, p);
   // Source range of each output coordinate: all pixels it covers when shrinking, the one under its centre
   // otherwise.
   const auto ranges = [](int from, int to) {
@@ -311,20 +340,34 @@ std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, 
     }
     return out;
   };
-  const auto rows = ranges(height, at.height);
-  const auto columns = ranges(width, at.width);
-  const std::size_t side = static_cast<std::size_t>(p.resolution);
-  std::vector<std::uint8_t> out(side * side, 0);
-  for (int y = 0; y < at.height; ++y) {
-    for (int x = 0; x < at.width; ++x) {
+  const auto rows = ranges(height, new_height);
+  const auto columns = ranges(width, new_width);
+  std::vector<std::uint8_t> out;
+  out.reserve(static_cast<std::size_t>(new_height) * static_cast<std::size_t>(new_width));
+  for (const auto& [top, bottom] : rows) {
+    for (const auto& [left, right] : columns) {
       bool anomalous = false;
-      for (int sy = rows[y].first; sy < rows[y].second && !anomalous; ++sy) {
-        const std::uint8_t* row = pixels.data() + static_cast<std::size_t>(sy) * width;
-        for (int sx = columns[x].first; sx < columns[x].second; ++sx) anomalous = anomalous || row[sx] != 0;
+      for (int y = top; y < bottom && !anomalous; ++y) {
+        const std::uint8_t* row = pixels.data() + static_cast<std::size_t>(y) * width;
+        for (int x = left; x < right; ++x) anomalous = anomalous || row[x] != 0;
       }
-      out[(static_cast<std::size_t>(y) + at.top) * side + x + at.left] = anomalous ? 1 : 0;
+      out.push_back(anomalous ? 1 : 0);
     }
   }
+  return out;
+}
+
+std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, int height, int width,
+                                          const Preprocessing& p) {
+  PGAD_CHECK(pixels.size() == static_cast<std::size_t>(height) * width, pixels.size(), " values for ", height, "x",
+             width);
+  const Placement at = place(height, width, p);
+  const std::vector<std::uint8_t> placed = shrink_mask(pixels, height, width, at.height, at.width);
+  const std::size_t side = static_cast<std::size_t>(p.resolution), columns = static_cast<std::size_t>(at.width);
+  std::vector<std::uint8_t> out(side * side, 0);
+  for (std::size_t y = 0; y < static_cast<std::size_t>(at.height); ++y)
+    std::copy_n(placed.begin() + static_cast<std::ptrdiff_t>(y * columns), columns,
+                out.begin() + static_cast<std::ptrdiff_t>((y + static_cast<std::size_t>(at.top)) * side) + at.left);
   return out;
 }
 

@@ -23,12 +23,16 @@ struct Preprocessing {
   bool pad_small = false;
   bool exif_orientation = true;  // whether pictures are turned upright as their files say
   int bits = 0;                  // of the training files with more than 8, 9 to 16; 0: there were none
+  // Images at their own size times `scale`, in (0, 4], worked on in tiles of resolution x resolution; neither `fit` nor
+  // pad_small matters then.
+  bool tiles = false;
+  double scale = 1;
 
   bool operator==(const Preprocessing&) const = default;
 };
 
-// "32x32x1 resize pad-small upright 12-bit", and back; Error on anything else. Where it does not say "upright",
-// orientations are not looked at.
+// "32x32x1 resize pad-small upright 12-bit" or "64x64x1 tiles scale 0.5 upright", and back; Error on anything else.
+// Where it does not say "upright", orientations are not looked at.
 std::string preprocessing_to_string(const Preprocessing& p);
 Preprocessing preprocessing_from_string(const std::string& text);
 
@@ -44,8 +48,14 @@ struct Placement {
 };
 Placement place(int height, int width, const Preprocessing& p);
 
-// resolution * resolution * channels values, HWC, in [-1,1]. Shrinking averages over areas with exact
-// fractional coverage; enlarging is bilinear between pixel centres.
+// With tiles: an image's size at the working scale, at least 1x1.
+struct ScaledSize {
+  int height, width;
+};
+ScaledSize scaled_size(int height, int width, const Preprocessing& p);
+
+// resolution * resolution * channels values, HWC, in [-1,1]; with tiles the whole image at the working scale. Shrinking
+// averages over areas with exact fractional coverage; enlarging is bilinear between pixel centres.
 std::vector<float> preprocess(const Image& image, const Preprocessing& p);
 
 // The same in [0,1], to the bit: preprocess() is to_signed() of this.
@@ -65,9 +75,13 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
 std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> pixels, int height, int width, int new_height,
                                          int new_width);
 
+// [height, width] to [new_height, new_width], values 0 and 1. A pixel is anomalous if any mask pixel it covers is, not
+// by majority: a defect smaller than one pixel of the network must not vanish from the ground truth.
+std::vector<std::uint8_t> shrink_mask(std::span<const std::uint8_t> pixels, int height, int width, int new_height,
+                                      int new_width);
+
 // resolution * resolution values 0 or 1 from height * width such, in the geometry of an image of the same size; padding
-// is 0. A pixel is anomalous if any mask pixel it covers is, not by majority: a defect smaller than one pixel of the
-// network must not vanish from the ground truth.
+// is 0.
 std::vector<std::uint8_t> preprocess_mask(std::span<const std::uint8_t> pixels, int height, int width,
                                           const Preprocessing& p);
 

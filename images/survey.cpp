@@ -25,7 +25,8 @@ Survey survey_images(const Dataset& data) {
   Survey survey;
   if (data.layout == Layout::kIdx) return survey;  // grey, 8 bits
   std::string first_name;                          // of a file with survey.bits
-  int dark = 0, full = 0;                          // of 16 bits: with values below 4096 only, with others
+  std::vector<int> sides;
+  int dark = 0, full = 0;  // of 16 bits: with values below 4096 only, with others
   for (const auto* samples : {&data.train_normal, &data.train_abnormal}) {
     const std::size_t count = std::min(kLookedAt, samples->size());
     for (std::size_t i = 0; i < count; ++i) {
@@ -38,6 +39,7 @@ Survey survey_images(const Dataset& data) {
       }
       ++survey.looked_at;
       survey.colored += has_color(image);
+      if (samples == &data.train_normal) sides.push_back(std::min(image.height, image.width));
       const float most = *std::ranges::max_element(image.pixels);
       if (image.bits <= 8 || most == 0.0f) continue;
       if (survey.bits == 0) {
@@ -52,6 +54,10 @@ Survey survey_images(const Dataset& data) {
       if (image.bits == 16) ++(most < 4096 / 65535.0f ? dark : full);
     }
   }
+  if (!sides.empty()) {
+    std::ranges::nth_element(sides, sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2));
+    survey.side = sides[sides.size() / 2];
+  }
   if (survey.colored > 0 && survey.colored < survey.looked_at) {
     survey.notes.push_back(str("of ", survey.looked_at, " training images looked at ", survey.colored,
                                " have colour and ", survey.looked_at - survey.colored, " are grey"));
@@ -62,6 +68,11 @@ Survey survey_images(const Dataset& data) {
                                "them so; the model is trained on nearly black images otherwise"));
   }
   return survey;
+}
+
+Tiles choose_tiles(const Dataset& data, const Survey& survey, double scale, int resolution) {
+  const bool surfaces = data.layout == Layout::kInspection || data.layout == Layout::kFlat;
+  return surfaces && survey.side * scale >= 1.5 * resolution ? Tiles::kOn : Tiles::kOff;
 }
 
 }  // namespace pgad

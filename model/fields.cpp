@@ -48,6 +48,11 @@ struct Words<ZLrSchedule> {
                                                                    {"cosine", ZLrSchedule::kCosine}};
 };
 template <>
+struct Words<Tiles> {
+  static constexpr std::pair<const char*, Tiles> kTable[] = {
+      {"auto", Tiles::kAuto}, {"on", Tiles::kOn}, {"off", Tiles::kOff}};
+};
+template <>
 struct Words<Fit> {
   static constexpr std::pair<const char*, Fit> kTable[] = {{"resize", Fit::kResize}, {"letterbox", Fit::kLetterbox}};
 };
@@ -346,6 +351,16 @@ std::vector<Field> make_fields() {
       field(
           kData, "calibration-images", PGAD_MEMBER(data.calibration_images), "a whole number >= 1",
           [](int v) { return v >= 1; }, "at most this many images of each kind are used for calibration"),
+      field(kData, "tiles", PGAD_MEMBER(data.tiles), "auto, on or off", kEnum,
+            "work on tiles of images at their own size, not on whole images brought to the square; auto: where folders "
+            "of normal and defective images hold much larger ones"),
+      field(
+          kData, "scale", PGAD_MEMBER(data.scale), "a number in (0, 4]", [](double v) { return v > 0 && v <= 4; },
+          "with tiles: factor of the images' size before they are cut"),
+      field(kData, "turns", PGAD_MEMBER(data.turns), "true or false", kAnything,
+            "with tiles: they are turned by random quarter turns in training"),
+      field(kData, "jitter", PGAD_MEMBER(data.jitter), "a number in [0, 1)", kBelowOne,
+            "with tiles: in training their brightness and contrast vary by up to this share"),
       field(kData, "fit", PGAD_MEMBER(data.fit), "resize or letterbox", kEnum,
             "images of another shape are stretched, or keep their aspect ratio and are padded"),
       field(kData, "mirror", PGAD_MEMBER(data.mirror), "true or false", kAnything,
@@ -432,6 +447,9 @@ std::vector<Field> make_fields() {
       field(
           kScoring, "map-sigma", PGAD_MEMBER(scoring.map_sigma), "a number in [0, 64]",
           [](double v) { return v >= 0 && v <= 64; }, "Gaussian smoothing of the calibrated map, pixels"),
+      field(
+          kScoring, "tile-overlap", PGAD_MEMBER(scoring.tile_overlap), "a number in [0, 0.9]",
+          [](double v) { return v >= 0 && v <= 0.9; }, "of neighbouring tiles, share of their side"),
 
       field(kRun, "out", PGAD_MEMBER(run.out), "a path", kAnything, "folder of the run's files"),
       field(kRun, "resume", PGAD_MEMBER(run.resume), "true or false", kAnything,

@@ -48,6 +48,8 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "objective") return "eq15";
   if (field.name == "reduction") return "sum";
   if (field.name == "fit") return "letterbox";
+  if (field.name == "tile-overlap") return pick({0.25, 0.75});
+  if (field.name == "tiles") return pick({"on", "off"});
   if (field.name == "start") return "random";
   if (field.name == "z-lr-schedule") return "constant";
   if (field.name == "device") return "cpu";
@@ -135,9 +137,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kObjective], 7);
   }
   {
-    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, fit, mirror, exif, bits,
-                            pixels] = data;
-    EXPECT_EQ(entries[Group::kData], 12);
+    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, fit, mirror,
+                            turns, jitter, exif, bits, pixels] = data;
+    EXPECT_EQ(entries[Group::kData], 16);
   }
   {
     [[maybe_unused]] auto& [start, fade, stable, total, batch, lr] = schedule;
@@ -153,8 +155,8 @@ TEST(ConfigTable, CoversEveryMember) {
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
-                            rate, sigma] = scoring;
-    EXPECT_EQ(entries[Group::kScoring], 13);
+                            rate, sigma, overlap] = scoring;
+    EXPECT_EQ(entries[Group::kScoring], 14);
   }
   {
     [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample,
@@ -298,6 +300,12 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"calibration-fraction", "1"},
     {"calibration-images", "0"},
     {"fit", "crop"},
+    {"tiles", "yes"},
+    {"scale", "0"},
+    {"scale", "4.1"},
+    {"turns", "1"},
+    {"jitter", "1"},
+    {"tile-overlap", "1"},
     {"start-resolution", "2"},
     {"start-resolution", "12"},
     {"fade-kimg", "-1"},

@@ -135,7 +135,7 @@ TEST_F(DataIdxSet, PooledSplitByFractions) {
     ++tested[s.group];
   }
   for (const auto& [group, count] : tested) EXPECT_EQ(count, group == "8" ? 9 : 27) << group;
-  EXPECT_TRUE(data.preprocessing(32, 1, Fit::kResize).pad_small);
+  EXPECT_TRUE(data.preprocessing(32, 1, DataConfig()).pad_small);
   EXPECT_EQ(std::string(layout_name(data.layout)), "idx");
 }
 
@@ -264,7 +264,7 @@ TEST(DataDataset, Inspection) {
   }
   const Dataset data = Dataset::open(config_for(dir.path()), Purpose::kEvaluate);
   EXPECT_EQ(data.layout, Layout::kInspection);
-  EXPECT_FALSE(data.preprocessing(32, 1, Fit::kResize).pad_small);
+  EXPECT_FALSE(data.preprocessing(32, 1, DataConfig()).pad_small);
   std::vector<std::string> good = names(data.train_normal);
   EXPECT_EQ(good.size(), 4u);
   EXPECT_TRUE(std::is_sorted(good.begin(), good.end()));

@@ -2,15 +2,15 @@
 
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "autograd/ops.h"
-#include "engine/rng.h"
+#include "training/training_crops.h"
 
 namespace pgad {
 namespace {
 
 constexpr std::uint64_t kStream = 0x656e636f64657231;  // of the images' order
+constexpr std::uint64_t kCrops = 0x656e63726f700000;   // of crops of them
 constexpr int kReportEvery = 20;                       // steps
 
 }  // namespace
@@ -69,23 +69,16 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   auto encoder = make_encoder(exec, model.config.network, model.level, seed);
   EncoderStep step(exec, model, *encoder, batch);
 
-  std::vector<long> order, wanted(static_cast<std::size_t>(batch));
+  ShuffledPasses order(seed, kStream);
+  std::vector<long> wanted(static_cast<std::size_t>(batch));
   const auto begin = Clock::now();
   double recent = 0;  // loss
   std::int64_t taken = 0;
   int skipped_in_row = 0;
   for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
-    for (std::int64_t i = 0; i < batch; ++i) {
-      const std::int64_t at = (done + i) % images.size();
-      if (at == 0 || order.empty()) {  // each pass has its own order
-        order.resize(static_cast<std::size_t>(images.size()));
-        std::iota(order.begin(), order.end(), 0L);
-        Rng rng(seed, kStream + static_cast<std::uint64_t>((done + i) / images.size()));
-        shuffle(order, rng);
-      }
-      wanted[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(at)];
-    }
-    images.fetch(wanted, model.side(), step.images().data());
+    for (std::int64_t i = 0; i < batch; ++i) wanted[static_cast<std::size_t>(i)] = order.at(images.size(), done + i);
+    fetch_images(images, model.config.data, wanted, seed, kCrops + static_cast<std::uint64_t>(done), model.side(),
+                 step.images().data());
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);
     const EncoderStep::Result r = step.run(config.lr * (1 - progress));

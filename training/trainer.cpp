@@ -36,6 +36,9 @@ enum Stream : std::uint64_t {
   kPick,
   kSampleLatents,
   kDistanceOrder,
+  kNormalCrop,
+  kAbnormalCrop,
+  kDistanceCrop,
 };
 constexpr std::uint64_t stream_of(Stream kind, std::int64_t counter) {
   return (static_cast<std::uint64_t>(kind) << 56) + static_cast<std::uint64_t>(counter);
@@ -92,7 +95,7 @@ Config portable(const Config& config) {
 Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data, TrainingImagesOptions options)
     : exec_(exec),
       config_(config),
-      preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data.fit)),
+      preprocessing_(data.preprocessing(config.network.resolution, config.network.channels, config.data)),
       networks_(exec, config.network, {config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon},
                 config.run.seed),
       stored_config_(config_to_json(portable(config)).dump()),
@@ -121,33 +124,25 @@ bool Trainer::resume() {
   return false;
 }
 
-// Each pass over the data has an order of its own, a function of the seed, the stream and the pass.
-long Trainer::index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position) {
-  const std::int64_t epoch = position / images.size();
-  Order& order = orders_[stream];
-  if (order.epoch != epoch) {
-    order.epoch = epoch;
-    order.indices.resize(static_cast<std::size_t>(images.size()));
-    std::iota(order.indices.begin(), order.indices.end(), 0L);
-    Rng rng(config_.run.seed, stream_of(static_cast<Stream>(stream), epoch));
-    shuffle(order.indices, rng);
-  }
-  return order.indices[static_cast<std::size_t>(position % images.size())];
+ShuffledPasses& Trainer::order_of(std::uint64_t stream) {
+  return orders_.try_emplace(stream, config_.run.seed, stream_of(static_cast<Stream>(stream), 0)).first->second;
 }
 
-void Trainer::fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out) {
+void Trainer::fetch(TrainingImages& images, std::uint64_t order, std::uint64_t crops, std::int64_t first,
+                    std::span<float> out) {
   const int side = 1 << step_->shape().level;
   const std::int64_t count = step_->shape().batch;
   std::vector<long> indices;
-  for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + i));
-  images.fetch(indices, side, out.data());
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(order_of(order).at(images.size(), first + i));
+  fetch_images(images, config_.data, indices, config_.run.seed, stream_of(static_cast<Stream>(crops), first), side,
+               out.data());
   indices.clear();
-  for (std::int64_t i = 0; i < count; ++i) indices.push_back(index_at(images, stream, first + count + i));
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(order_of(order).at(images.size(), first + count + i));
   images.prefetch(indices);
 }
 
 void Trainer::mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const {
-  if (!config_.data.mirror) return;
+  if (!config_.data.mirror || preprocessing_.tiles) return;  // crops were mirrored when they were cut
   const std::size_t side = std::size_t{1} << step_->shape().level;
   const auto channels = static_cast<std::size_t>(config_.network.channels);
   const std::size_t floats = side * side * channels;
@@ -180,10 +175,10 @@ double Trainer::average_kept(const Phase& phase) const {
 void Trainer::fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step) {
   const std::uint64_t seed = config_.run.seed;
   const auto distribution = config_.network.latent_distribution;
-  fetch(*normal_, kNormalOrder, images, step_->real());
+  fetch(*normal_, kNormalOrder, kNormalCrop, images, step_->real());
   mirror(step_->real(), kNormalMirror, images);
   if (step_->shape().with_abnormal) {
-    fetch(*abnormal_, kAbnormalOrder, images, step_->abnormal());
+    fetch(*abnormal_, kAbnormalOrder, kAbnormalCrop, images, step_->abnormal());
     mirror(step_->abnormal(), kAbnormalMirror, images);
   }
   draw_latents(exec_, distribution, seed, stream_of(kDiscriminatorLatents, step), step_->d_latents());
@@ -275,8 +270,10 @@ std::vector<double> Trainer::sliced_wasserstein_distances(const Phase& phase) {
   };
   for (std::int64_t first = 0; first + kBatch <= count; first += kBatch) {
     std::vector<long> indices;
-    for (std::int64_t i = first; i < first + kBatch; ++i) indices.push_back(index_at(*normal_, kDistanceOrder, i));
-    normal_->fetch(indices, side, batch.data());
+    for (std::int64_t i = first; i < first + kBatch; ++i)
+      indices.push_back(order_of(kDistanceOrder).at(normal_->size(), i));
+    fetch_images(*normal_, config_.data, indices, config_.run.seed, stream_of(kDistanceCrop, first), side,
+                 batch.data());
     append(real, fade_real(Var(exec_, exec_.from<float>(batch, {kBatch, side, side, channels})), stage));
     const Tensor z = exec_.empty({kBatch, config_.network.latent()});
     draw_latents(exec_, config_.network.latent_distribution, config_.run.seed,

@@ -13,6 +13,7 @@
 #include "model/model.h"
 #include "training/checkpoint.h"
 #include "training/schedule.h"
+#include "training/training_crops.h"
 
 namespace pgad {
 
@@ -52,7 +53,8 @@ class Trainer {
   double average_kept(const Phase& phase) const;
   // Inputs of the step that begins after so many images and steps.
   void fill_inputs(const Phase& phase, std::int64_t images, std::int64_t step);
-  void fetch(TrainingImages& images, std::uint64_t stream, std::int64_t first, std::span<float> out);
+  void fetch(TrainingImages& images, std::uint64_t order, std::uint64_t crops, std::int64_t first,
+             std::span<float> out);
   void mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const;
   // distances: empty where they were not measured.
   void log(const Phase& phase, const TrainStepResult& result, double images_per_second,
@@ -65,7 +67,7 @@ class Trainer {
   TrainStepResult take_step(const Phase& phase);
   void account_for(const Phase& phase, const TrainStepResult& result);
   StopReason run_steps(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
-  long index_at(const TrainingImages& images, std::uint64_t stream, std::int64_t position);
+  ShuffledPasses& order_of(std::uint64_t stream);
 
   Exec& exec_;
   Config config_;
@@ -74,14 +76,10 @@ class Trainer {
   Networks networks_;
   TrainingState state_;
   std::optional<TrainStep> step_;
-  std::int64_t saved_images_ = -1;  // of the newest checkpoint
-  bool in_step_ = false;            // networks and state do not belong together
-  std::int64_t filled_for_ = -1;    // images before the step whose inputs step_ holds
-  struct Order {                    // the shuffled images of one pass over the data
-    std::int64_t epoch = -1;
-    std::vector<long> indices;
-  };
-  std::map<std::uint64_t, Order> orders_;  // by random stream
+  std::int64_t saved_images_ = -1;                  // of the newest checkpoint
+  bool in_step_ = false;                            // networks and state do not belong together
+  std::int64_t filled_for_ = -1;                    // images before the step whose inputs step_ holds
+  std::map<std::uint64_t, ShuffledPasses> orders_;  // by random stream
   std::string stored_config_;
   RememberedSplit split_;
 };
