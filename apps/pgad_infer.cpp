@@ -509,6 +509,7 @@ void print_calibration(const Calibration& c, double rate, const std::vector<std:
             << "score           mean       spread     weight     threshold at a false-reject rate of " << rate
             << " (95 % interval)\n";
   for (int i = 0; i < kScoreCount; ++i) {
+    if (!c.has(static_cast<ScoreIndex>(i))) continue;
     const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), rate);
     char line[160];
     if (i < kTermCount)

@@ -20,6 +20,7 @@
 #include "model/tuning_file.h"
 #include "training/encoder_trainer.h"
 #include "training/estimate.h"
+#include "training/patch_critic_trainer.h"
 #include "training/trainer.h"
 
 namespace pgad {
@@ -30,7 +31,8 @@ struct Interrupted {};
 // Fields whose change does not contradict what a run has done so far.
 bool may_change_on_resume(const Field& field) {
   if (field.group == Group::kRun) return field.name != "seed";
-  return field.group == Group::kEncoder || field.name == "total-kimg" || field.name == "data";
+  return field.group == Group::kEncoder || field.group == Group::kPatchCritic || field.name == "total-kimg" ||
+         field.name == "data";
 }
 
 // The newest checkpoint whose configuration can be read; the trainer looks at the rest. Empty if there is none.
@@ -139,18 +141,20 @@ int dry_run(const Config& config) {
   return 0;
 }
 
-// The encoder that an earlier call trained for this very model before it was interrupted; null if there is none.
-std::shared_ptr<const Encoder> finished_encoder(Exec& exec, const std::string& path, const Model& model) {
+// Takes over the encoder and the patch critic that an earlier call trained for this very model before it was
+// interrupted.
+void take_finished(Exec& exec, const std::string& path, Model& model) {
   try {
     Model earlier = load_model(exec, path);
-    if (earlier.images == model.images && earlier.stddev == model.stddev &&
-        config_to_json(earlier.config) == config_to_json(model.config))
-      return std::move(earlier.encoder);
+    if (earlier.images != model.images || earlier.stddev != model.stddev ||
+        config_to_json(earlier.config) != config_to_json(model.config))
+      return;
+    if (model.config.encoder.train) model.encoder = std::move(earlier.encoder);
+    if (model.config.patch_critic.train) model.patch_critic = std::move(earlier.patch_critic);
   } catch (const DeviceError&) {
     throw;
   } catch (const Error&) {  // no such file, or another program's
   }
-  return nullptr;
 }
 
 std::string file_in(const Config& config, const char* name) {
@@ -204,7 +208,7 @@ Dataset open_data(RunStart& start, Progress& progress) {
     progress.say("note: the training images have colour, which the model does not see with --channels 1");
   }
   if (config.data.tiles == Tiles::kAuto) {
-    config.data.tiles = choose_tiles(data, survey, config.data.scale, config.network.resolution);
+    config.data.tiles = choose_tiles(data, survey, config.data, config.network.resolution);
     if (config.data.tiles == Tiles::kOn)
       progress.say(str("--tiles auto: on, as the images' smaller side is ", survey.side,
                        " pixels in the median, the "
@@ -295,7 +299,7 @@ StopReason run_training(Trainer& trainer, const Config& config, Exec& exec, Prog
 Model save_trained(const Trainer& trainer, StopReason reason, const Config& config, Exec& exec, const std::string& path,
                    Progress& progress) {
   Model model = trainer.model();
-  if (reason != StopReason::kInterrupted && config.encoder.train) model.encoder = finished_encoder(exec, path, model);
+  if (reason != StopReason::kInterrupted) take_finished(exec, path, model);
   save_model(path, model);
   if (reason == StopReason::kInterrupted) {
     progress.say(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
@@ -322,14 +326,37 @@ void add_encoder(Model& model, TrainingImages& images, const Config& config, Exe
   progress.say("encoder trained");
 }
 
-// Encoder and calibration; the model is saved after each. False: interrupted.
-bool complete_model(Model& model, TrainingImages& images, const Dataset& data, const Config& config, Exec& exec,
+void add_patch_critic(Model& model, const Trainer& trainer, const Config& config, Exec& exec, const std::string& path,
+                      Progress& progress) {
+  CriticCrops crops(trainer.normal_images(), trainer.abnormal_images(), config.data, config.patch_critic,
+                    config.data.synthetic_abnormal, config.run.seed);
+  if (trainer.abnormal_images().size() == 0)
+    progress.say("note: no known defects: the patch critic learns from synthetic ones alone");
+  train_patch_critic(exec, model, crops, config.run.seed, [&](const PatchCriticProgress& c) {
+    if (stop_requested) throw Interrupted();
+    progress.update(
+        str("patch critic: ", static_cast<double>(c.crops) / 1000, " of ", static_cast<double>(c.total_crops) / 1000,
+            " kimg, loss ", c.loss, ", ", std::llround(c.crops_per_second), " crops/s",
+            time_left_text(static_cast<double>(c.total_crops - c.crops) / c.crops_per_second), ", then calibration"));
+  });
+  save_model(path, model);
+  progress.say("patch critic trained");
+}
+
+// Encoder, patch critic and calibration; the model is saved after each. False: interrupted.
+bool complete_model(Model& model, const Trainer& trainer, const Dataset& data, const Config& config, Exec& exec,
                     const std::string& path, Progress& progress) {
   try {
     if (model.encoder)
       progress.say("encoder: taken from " + path);
     else if (config.encoder.train)
-      add_encoder(model, images, config, exec, path, progress);
+      add_encoder(model, trainer.normal_images(), config, exec, path, progress);
+    if (model.patch_critic)
+      progress.say("patch critic: taken from " + path);
+    else if (config.patch_critic.train && model.preprocessing.tiles)
+      add_patch_critic(model, trainer, config, exec, path, progress);
+    else if (config.patch_critic.train)
+      progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
     calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
       progress.update(
@@ -384,7 +411,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   const std::string path = file_in(config, "model.safetensors");
   Model model = save_trained(trainer, reason, config, exec, path, progress);
   if (reason == StopReason::kInterrupted) return 0;
-  if (!complete_model(model, trainer.normal_images(), data, config, exec, path, progress)) return 0;
+  if (!complete_model(model, trainer, data, config, exec, path, progress)) return 0;
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
 }
@@ -397,10 +424,11 @@ int main(int argc, char** argv) {
   pgad::GivenOptions given;
   std::string config_file;
   using pgad::Group;
-  pgad::add_options(app, given,
-                    pgad::select_fields({Group::kData, Group::kNetwork, Group::kObjective, Group::kSchedule,
-                                         Group::kOptimizer, Group::kEncoder, Group::kScoring, Group::kRun}),
-                    pgad::preset("tiny"));
+  pgad::add_options(
+      app, given,
+      pgad::select_fields({Group::kData, Group::kNetwork, Group::kObjective, Group::kSchedule, Group::kOptimizer,
+                           Group::kEncoder, Group::kPatchCritic, Group::kScoring, Group::kRun}),
+      pgad::preset("tiny"));
   app.add_option("--config", config_file, "JSON file with options as keys; the command line wins");
   bool profile = false;
   app.add_flag("--profile", profile, "only print where the time of a training step at the full size goes");

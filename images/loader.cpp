@@ -193,7 +193,12 @@ TrainingImages::Stored TrainingImages::load(const Sample& sample, std::string& e
       stored.height = size.height;
       stored.width = size.width;
     }
-    stored.values = quantise(preprocess_unit(image, preprocessing_));
+    std::vector<float> pixels = preprocess_unit(image, preprocessing_);
+    stored.values = quantise(pixels);
+    if (preprocessing_.tiles) {
+      for (float& v : pixels) v = to_signed(v);
+      stored.brightness = brightness_of(pixels, preprocessing_.channels);
+    }
     if (preprocessing_.tiles && !sample.mask_path.empty()) {
       DecodeOptions options = source_.options;
       options.bits = options.expected_bits = 0;  // masks need not be as deep as the images
@@ -349,23 +354,26 @@ void TrainingImages::fetch(std::span<const long> indices, int side, float* out) 
   }
 }
 
-void TrainingImages::fetch_crops(std::span<const long> indices, std::span<Rng> generators,
-                                 const Augmentation& augmentation, float* out, std::uint8_t* masks) {
+std::vector<Crop> TrainingImages::crops(std::span<const long> indices, std::span<Rng> generators,
+                                        const Augmentation& augmentation) {
   PGAD_CHECK(preprocessing_.tiles && generators.size() == indices.size(), preprocessing_to_string(preprocessing_));
-  const int side = preprocessing_.resolution, channels = preprocessing_.channels;
+  const int side = preprocessing_.resolution, channels = preprocessing_.channels, margin = augmentation.margin;
   const auto length = static_cast<std::size_t>(side), c = static_cast<std::size_t>(channels);
   const std::array<float, 256>& table = dequantised();
-  std::vector<std::uint8_t> crop(length * length * c), mask(length * length);
+  std::vector<std::uint8_t> bytes(length * length * c);
   const auto decoded = decode(indices);
+  std::vector<Crop> all;
   for (std::size_t n = 0; n < indices.size(); ++n) {
     const long index = indices[n];
     const Stored& image = in_memory(index) ? stored_[static_cast<std::size_t>(index)] : decoded.at(index)->image;
     Rng& rng = generators[n];
-    // Where the crop begins along an axis: anywhere within the image, or so that `pixel` lies in it.
+    // Where the crop begins along an axis: anywhere, or so that `pixel` lies in it.
     const auto start = [&](int size, int pixel) {
-      const int low = pixel < 0 ? 0 : std::max(0, pixel - side + 1), high = pixel < 0 ? size : pixel + 1;
-      const int last = std::max(low, std::min(high - 1, size - side));
-      return low + static_cast<int>(rng.below(static_cast<std::uint32_t>(last - low + 1)));
+      const int most = std::max(0, size - side) + margin;
+      const int more = pixel < 0 && margin > 0 ? side / 3 : 0;
+      const int low = pixel < 0 ? -margin - more : pixel - side + 1, high = pixel < 0 ? most + more : pixel;
+      const int at = low + static_cast<int>(rng.below(static_cast<std::uint32_t>(high - low + 1)));
+      return std::clamp(at, -margin, most);
     };
     int row = -1, column = -1;
     if (!image.marked.empty()) {
@@ -374,34 +382,47 @@ void TrainingImages::fetch_crops(std::span<const long> indices, std::span<Rng> g
       column = static_cast<int>(place) % image.width;
     }
     const int top = start(image.height, row), left = start(image.width, column);
+    Crop& crop = all.emplace_back();
+    crop.height = crop.width = side;
+    crop.brightness = image.brightness;
     cut_square(std::span<const std::uint8_t>(image.values), image.height, image.width, channels, top, left, side,
-               std::span(crop));
-    if (image.mask.empty())
-      std::ranges::fill(mask, samples_[static_cast<std::size_t>(index)].anomalous ? 1 : 0);
-    else
+               std::span(bytes));
+    crop.mask.assign(length * length, samples_[static_cast<std::size_t>(index)].anomalous ? 1 : 0);
+    if (!image.mask.empty())
       cut_square(std::span<const std::uint8_t>(image.mask), image.height, image.width, 1, top, left, side,
-                 std::span(mask));
+                 std::span(crop.mask));
     if (augmentation.mirror && rng.uniform() < 0.5) {
-      mirror_square(std::span(crop), length, c);
-      mirror_square(std::span(mask), length, 1);
+      mirror_square(std::span(bytes), length, c);
+      mirror_square(std::span(crop.mask), length, 1);
     }
     if (augmentation.turns) {
       const std::uint32_t quarters = rng.below(4);
-      turn_square(std::span(crop), length, c, quarters);
-      turn_square(std::span(mask), length, 1, quarters);
+      turn_square(std::span(bytes), length, c, quarters);
+      turn_square(std::span(crop.mask), length, 1, quarters);
     }
-    float brightness = 0, contrast = 1;
+    crop.pixels.reserve(bytes.size());
+    for (const std::uint8_t v : bytes) crop.pixels.push_back(table[v]);
     if (augmentation.jitter > 0) {
-      brightness = static_cast<float>(2 * augmentation.jitter * (2 * rng.uniform() - 1));
-      contrast = static_cast<float>(1 + augmentation.jitter * (2 * rng.uniform() - 1));
+      const auto brighter = static_cast<float>(2 * augmentation.jitter * (2 * rng.uniform() - 1)),
+                 contrast = static_cast<float>(1 + augmentation.jitter * (2 * rng.uniform() - 1));
+      float mean = 0;
+      for (const float v : crop.pixels) mean += v / static_cast<float>(crop.pixels.size());
+      for (float& v : crop.pixels) v = std::clamp(mean + contrast * (v - mean) + brighter, -1.0f, 1.0f);
     }
-    float mean = 0;
-    for (const std::uint8_t v : crop) mean += table[v] / static_cast<float>(crop.size());
-    for (const std::uint8_t v : crop)
-      *out++ = augmentation.jitter > 0 ? std::clamp(mean + contrast * (table[v] - mean) + brightness, -1.0f, 1.0f)
-                                       : table[v];
-    if (masks != nullptr) masks = std::ranges::copy(mask, masks).out;
   }
+  return all;
+}
+
+Crop TrainingImages::whole(long index) {
+  PGAD_CHECK(preprocessing_.tiles, preprocessing_to_string(preprocessing_));
+  const auto decoded = decode(std::span(&index, 1));
+  const Stored& image = in_memory(index) ? stored_[static_cast<std::size_t>(index)] : decoded.at(index)->image;
+  Crop crop{image.height, image.width, {}, image.mask, image.brightness};
+  for (const std::uint8_t v : image.values) crop.pixels.push_back(dequantised()[v]);
+  if (crop.mask.empty())
+    crop.mask.assign(static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width),
+                     samples_[static_cast<std::size_t>(index)].anomalous ? 1 : 0);
+  return crop;
 }
 
 }  // namespace pgad

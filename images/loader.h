@@ -17,6 +17,7 @@
 #include "engine/rng.h"
 #include "images/preprocess.h"
 #include "images/source.h"
+#include "images/surface.h"
 
 namespace pgad {
 
@@ -79,6 +80,16 @@ struct Augmentation {
   bool mirror = false;  // left and right swapped, every other time
   bool turns = false;   // by a quarter, a half or three quarters
   double jitter = 0;    // brightness moves and contrast changes by up to this share of the whole range, in [0, 1)
+  int margin = 0;       // crops may reach so many pixels beyond the image, into its mirror image, and then lie at its
+                        // borders more often than elsewhere
+};
+
+// A part of an image at the working scale.
+struct Crop {
+  int height = 0, width = 0;
+  std::vector<float> pixels;       // [height, width, channels] in [-1,1]
+  std::vector<std::uint8_t> mask;  // [height, width], 1: abnormal; all of an abnormal image that has no mask
+  Brightness brightness;           // of the whole image
 };
 
 struct TrainingImagesOptions {
@@ -113,12 +124,11 @@ class TrainingImages {
   // good before has become unreadable.
   void fetch(std::span<const long> indices, int side, float* out);
 
-  // With tiles: a random crop of each image, HWC in [-1,1] at the resolution, by the image's own generator; it contains
-  // a part of the image's mask where there is one, and is mirrored and turned as `augmentation` says. masks, if not
-  // null: [indices.size(), resolution, resolution], 1 where the image's mask marks the pixel; an image of a defect
-  // without a mask is marked all over. Errors as above.
-  void fetch_crops(std::span<const long> indices, std::span<Rng> generators, const Augmentation& augmentation,
-                   float* out, std::uint8_t* masks = nullptr);
+  // With tiles: a random crop of each image, drawn by the image's own generator; it contains a part of the image's mask
+  // where there is one, and is mirrored and turned as `augmentation` says. Errors as above.
+  std::vector<Crop> crops(std::span<const long> indices, std::span<Rng> generators, const Augmentation& augmentation);
+  // With tiles: the image at the working scale, with its whole mask.
+  Crop whole(long index);
 
   // Starts on what the next fetch() will want; replaces the previous wish. Returns at once.
   void prefetch(std::span<const long> indices);
@@ -129,6 +139,7 @@ class TrainingImages {
     std::vector<std::uint8_t> values;   // [height, width, channels]; empty: not in memory
     std::vector<std::uint8_t> mask;     // [height, width]; empty where the image has none
     std::vector<std::uint32_t> marked;  // places of the mask's marked pixels
+    Brightness brightness;              // with tiles
   };
   struct Job {
     bool claimed = false;

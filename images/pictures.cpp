@@ -111,8 +111,8 @@ Image upscale_nearest(const Image& image, int factor) {
   return out;
 }
 
-Image picture(std::span<const float> values, int side, int channels) {
-  Image image{side, side, channels, {}};
+Image picture(std::span<const float> values, int height, int width, int channels) {
+  Image image{height, width, channels, {}};
   image.pixels.reserve(values.size());
   for (const float v : values) image.pixels.push_back((v + 1) / 2);
   return image;
@@ -124,7 +124,7 @@ Image picture_grid(std::span<const float> images, const Shape& shape, int column
   std::vector<Image> cells;
   for (std::int64_t i = 0; i < shape[0]; ++i) {
     const auto values = images.subspan(static_cast<std::size_t>(i) * floats, floats);
-    cells.push_back(upscale_nearest(picture(values, side, channels), factor));
+    cells.push_back(upscale_nearest(picture(values, side, side, channels), factor));
   }
   return grid(cells, columns);
 }

@@ -30,9 +30,9 @@ Image grid(std::span<const Image> images, int columns, int padding = 2, float ba
 // Every pixel becomes a factor x factor square.
 Image upscale_nearest(const Image& image, int factor);
 
-// Images of the networks ([-1,1], HWC) as pictures: one of side x side, and a batch of this shape, [n, s, s, c], as one
-// picture, `columns` to a row, each pixel a square of factor x factor.
-Image picture(std::span<const float> values, int side, int channels);
+// Images of the networks ([-1,1], HWC) as pictures: one, and a batch of this shape, [n, s, s, c], as one picture,
+// `columns` to a row, each pixel a square of factor x factor.
+Image picture(std::span<const float> values, int height, int width, int channels);
 Image picture_grid(std::span<const float> images, const Shape& shape, int columns, int factor);
 
 }  // namespace pgad

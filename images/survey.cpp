@@ -70,9 +70,10 @@ Survey survey_images(const Dataset& data) {
   return survey;
 }
 
-Tiles choose_tiles(const Dataset& data, const Survey& survey, double scale, int resolution) {
+Tiles choose_tiles(const Dataset& data, const Survey& survey, const DataConfig& config, int resolution) {
   const bool surfaces = data.layout == Layout::kInspection || data.layout == Layout::kFlat;
-  return surfaces && survey.side * scale >= 1.5 * resolution ? Tiles::kOn : Tiles::kOff;
+  const bool large = survey.side * config.scale >= 1.5 * resolution;
+  return surfaces && large && config.fit != Fit::kLetterbox ? Tiles::kOn : Tiles::kOff;
 }
 
 }  // namespace pgad

@@ -22,7 +22,8 @@ struct Survey {
 Survey survey_images(const Dataset& data);
 
 // What Tiles::kAuto means for these images and networks of this side: on where the layout is that of surfaces (an
-// inspection folder or a flat one) and the images, at `scale`, are at least half as large again.
-Tiles choose_tiles(const Dataset& data, const Survey& survey, double scale, int resolution);
+// inspection folder or a flat one) and the images, at config.scale, are at least half as large again; off with
+// letterbox, which is about whole images.
+Tiles choose_tiles(const Dataset& data, const Survey& survey, const DataConfig& config, int resolution);
 
 }  // namespace pgad

@@ -8,13 +8,18 @@
 namespace pgad {
 
 struct AnomalyMap {
-  std::vector<float> values;  // [s, s]
+  std::vector<float> values;  // [rows, columns] of the image's result
   double low, high;           // where its colours begin and end
 };
 
-// The calibrated map, in standard deviations of normal images; the residual where the model has no calibration. The
-// colours' range is fixed, never that of the images at hand, so that pictures of different runs compare.
-AnomalyMap anomaly_map(const Model& model, std::span<const float> residual_map, double sigma);
+// The calibrated map, in standard deviations of normal images; the residual where the model has no calibration. With a
+// patch critic its calibrated logits and the calibrated residual, weighed as `combined` weighs the scores of either.
+// The colours' range is fixed, never that of the images at hand, so that pictures of different runs compare.
+AnomalyMap anomaly_map(const Model& model, const ImageResult& image, double sigma);
+
+// A map of an image's result, [rows, columns], in the image's own coordinates, [height, width].
+std::vector<float> map_in_image(std::span<const float> map, const ImageResult& image, int height, int width,
+                                const Preprocessing& p);
 
 // The map's colours over the image, which is dimmed so that heat on white places stands out too. The map has the
 // image's size. RGB.

@@ -4,14 +4,18 @@
 #include <cmath>
 #include <cstdio>
 
-#include "inspection/gaussian_blur.h"
+#include "images/gaussian_blur.h"
 
 namespace pgad {
 namespace {
 
-// Terms that `combined` weighs.
-constexpr ScoreIndex kCombinedTerms[] = {kResidual, kFeature, kLatentCritic, kCritic};
-constexpr int kCombinedCount = 4;
+// Terms that `combined` weighs, of those that the model has.
+std::vector<ScoreIndex> combined_terms(const Calibration& c) {
+  std::vector<ScoreIndex> terms;
+  for (const ScoreIndex t : {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kPatchCritic, kPatchArea})
+    if (c.has(t)) terms.push_back(t);
+  return terms;
+}
 
 // What few images cannot tell: a mean of n images may be off, and their spread too small, even zero. As if they had
 // been seen beside a guess of the spread whose weight falls with 1/n, in standard deviations: half the mean, and for a
@@ -33,7 +37,7 @@ constexpr double kVarianceFloor = 0.1;
 
 // AUROC of each score of `combined`, and of itself, on the images of the calibration.
 struct Separation {
-  double term[kTermCount], combined;
+  double term[kTermCount] = {}, combined = 0;
   std::string text;
 
   explicit Separation(const Calibration& c) {
@@ -46,6 +50,7 @@ struct Separation {
       return auroc(values, labels);
     };
     for (int t = 0; t < kTermCount; ++t) {
+      if (!c.has(static_cast<ScoreIndex>(t))) continue;
       term[t] = of([t](const double* terms) { return terms[t]; });
       text += str(t == 0 ? "" : ", ", kScoreNames[t], " ", rounded(term[t]));
     }
@@ -58,6 +63,14 @@ struct Separation {
     return digits;
   }
 };
+
+// One term of all tiles of an image.
+std::vector<double> term_of(const std::vector<double>& tile_terms, int term) {
+  std::vector<double> values;
+  for (std::size_t i = static_cast<std::size_t>(term); i < tile_terms.size(); i += kSearchTerms)
+    values.push_back(tile_terms[i]);
+  return values;
+}
 
 // All but normal_combined.
 void fit_weights(Calibration& c, const LogisticOptions& options) {
@@ -73,14 +86,15 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
     }
     const double guess = guessed_spread(c.mean[t], t == kLatentCritic || t == kCritic ? kCriticGuess : 0, c.normals());
     c.spread[t] = std::sqrt(square / std::max(1.0, n - 1) + guess * guess);
-    c.weight[t] = 0;
+    c.weight[t] = std::isnan(c.mean[t]) ? std::nan("") : 0;
   }
+  const std::vector<ScoreIndex> used = combined_terms(c);
   c.bias = 0;
   c.notes.clear();
   const auto weigh_equally = [&] {
     c.fitted = false;
     c.bias = 0;
-    for (const ScoreIndex t : kCombinedTerms) c.weight[t] = 1.0 / kCombinedCount;
+    for (const ScoreIndex t : used) c.weight[t] = 1.0 / static_cast<double>(used.size());
   };
   c.fitted = c.abnormals() > 0 && c.normals() > 1;
   if (!c.fitted) return weigh_equally();
@@ -88,15 +102,14 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
   std::vector<std::uint8_t> labels;
   const auto append = [&](const std::vector<double>& terms, std::uint8_t label) {
     for (std::size_t i = 0; i < terms.size() / kTermCount; ++i) {
-      for (const ScoreIndex t : kCombinedTerms)
-        features.push_back((terms[i * kTermCount + t] - c.mean[t]) / c.spread[t]);
+      for (const ScoreIndex t : used) features.push_back((terms[i * kTermCount + t] - c.mean[t]) / c.spread[t]);
       labels.push_back(label);
     }
   };
   append(c.normal_terms, 0);
   append(c.abnormal_terms, 1);
-  const LogisticFit fit = fit_logistic(features, labels, kCombinedCount, options);
-  for (int i = 0; i < kCombinedCount; ++i) c.weight[kCombinedTerms[i]] = fit.weights[static_cast<std::size_t>(i)];
+  const LogisticFit fit = fit_logistic(features, labels, static_cast<int>(used.size()), options);
+  for (std::size_t i = 0; i < used.size(); ++i) c.weight[used[i]] = fit.weights[i];
   c.bias = fit.bias;
   if (!fit.converged)
     c.notes.push_back(str("the fit of combined's weights did not converge (relative gradient ", fit.gradient, " after ",
@@ -136,6 +149,16 @@ struct Moments {
 }  // namespace
 
 void MapMoments::add(std::span<const float> map) {
+  if (tiles_) {
+    sum_.resize(1);
+    square_.resize(1);
+    for (const float v : map) {
+      sum_[0] += v;
+      square_[0] += static_cast<double>(v) * v;
+    }
+    count_ += map.size();
+    return;
+  }
   sum_.resize(map.size());
   square_.resize(map.size());
   for (std::size_t i = 0; i < map.size(); ++i) {
@@ -159,6 +182,13 @@ void MapMoments::store(Calibration& c) const {
   const double guess = guessed_spread(mean_of_map, 0, count_);
   for (const double v : variance)
     c.map_spread.push_back(static_cast<float>(std::sqrt(v + kVarianceFloor * average + guess * guess) + 1e-6));
+}
+
+void MapMoments::store_critic(Calibration& c) const {
+  if (count_ == 0) return;
+  const double n = static_cast<double>(count_);
+  c.critic_map_mean = sum_[0] / n;
+  c.critic_map_spread = std::sqrt(std::max(0.0, square_[0] / n - c.critic_map_mean * c.critic_map_mean)) + 1e-6;
 }
 
 void fit_combined(Calibration& c, const LogisticOptions& options) {
@@ -215,7 +245,8 @@ void cross_fit(Calibration& c, const LogisticOptions& options) {
 
 double combined_score(const Calibration& c, const double terms[kTermCount]) {
   double s = c.bias;
-  for (const ScoreIndex t : kCombinedTerms) s += c.weight[t] * (terms[t] - c.mean[t]) / c.spread[t];
+  for (const ScoreIndex t : {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kPatchCritic, kPatchArea})
+    if (c.has(t)) s += c.weight[t] * (terms[t] - c.mean[t]) / c.spread[t];
   return s;
 }
 
@@ -240,18 +271,25 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
     if (on_progress) on_progress({0, all, std::nullopt});
   });
 
-  Scorer scorer(exec, model, model.config.scoring);
+  const bool tiles = model.preprocessing.tiles;
+  model.top_tiles = 1;
+  Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;
-  MapMoments moments;
-  const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, bool maps,
-                           std::size_t before) {
+  MapMoments moments(tiles), critic_moments(/*tiles=*/true);
+  using TileTerms = std::vector<std::vector<double>>;
+  TileTerms normal_tiles, abnormal_tiles;
+  const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, TileTerms& tile_terms,
+                           bool maps, std::size_t before) {
     scorer.score(
         samples, data.source,
         [&](const ScoredImage& image) {
           if (!image.error.empty()) return;
           // As float32, the precision of the model file: calibration must be the same before and after saving.
           for (const double t : image.terms) terms.push_back(static_cast<float>(t));
-          if (maps) moments.add(image.residual_map);
+          if (tiles) tile_terms.push_back(image.tile_terms);
+          if (!maps) return;
+          moments.add(image.residual_map);
+          critic_moments.add(image.critic_map);
         },
         [&](const ScoringProgress& p) {
           if (!on_progress) return;
@@ -260,20 +298,64 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
           on_progress({static_cast<double>(before) + p.done, all, left});
         });
   };
-  collect(normal, c.normal_terms, true, 0);
-  collect(data.calibration_abnormal, c.abnormal_terms, false, normal.size());
+  collect(normal, c.normal_terms, normal_tiles, true, 0);
+  collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, false, normal.size());
+  if (tiles) {
+    model.top_tiles = choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap);
+    for (const auto& [terms, images] :
+         {std::pair(&c.normal_terms, &normal_tiles), std::pair(&c.abnormal_terms, &abnormal_tiles)})
+      for (std::size_t i = 0; i < images->size(); ++i)
+        for (int t = 0; t < kSearchTerms; ++t)
+          (*terms)[i * kTermCount + static_cast<std::size_t>(t)] =
+              static_cast<float>(mean_of_largest(term_of((*images)[i], t), model.top_tiles));
+  }
   moments.store(c);
+  critic_moments.store_critic(c);
   fit_combined(c);
   model.calibration = std::move(c);
 }
 
-std::vector<float> calibrated_map(const Calibration& c, std::span<const float> residual_map, int side, double sigma) {
-  PGAD_CHECK(residual_map.size() == c.map_mean.size(), residual_map.size(), " pixels, calibrated for ",
+int choose_top_tiles(const std::vector<std::vector<double>>& normals, const std::vector<std::vector<double>>& abnormals,
+                     double overlap) {
+  // Of an image's tiles so many show a defect in one place.
+  const double seen = std::max(1.0, std::floor(std::pow(1 / (1 - overlap), 2)));
+  int best = 1;
+  double best_merit = -1;
+  for (const int count : {1, 2, 3, 4, 6, 8, 12, 16}) {
+    double merit = 0;
+    for (const ScoreIndex t : {kResidual, kFeature, kLatentCritic, kCritic}) {
+      std::vector<double> values;
+      for (const auto* images : {&normals, &abnormals})
+        for (const auto& image : *images) values.push_back(mean_of_largest(term_of(image, t), count));
+      if (!abnormals.empty()) {
+        std::vector<std::uint8_t> labels(normals.size(), 0);
+        labels.resize(values.size(), 1);
+        merit += std::max(0.5, auroc(values, labels));
+      } else {
+        double mean = 0, square = 0;
+        for (const double v : values) mean += v / static_cast<double>(values.size());
+        for (const double v : values) square += (v - mean) * (v - mean) / static_cast<double>(values.size());
+        merit += std::min(1.0, seen / count) * std::abs(mean) / std::sqrt(square + 1e-12);
+      }
+    }
+    if (merit > best_merit) {
+      best = count;
+      best_merit = merit;
+    }
+  }
+  return best;
+}
+
+std::vector<float> calibrated_map(const Calibration& c, std::span<const float> residual_map, int rows, int columns,
+                                  double sigma) {
+  const bool places = c.map_mean.size() > 1;
+  PGAD_CHECK(!places || residual_map.size() == c.map_mean.size(), residual_map.size(), " pixels, calibrated for ",
              c.map_mean.size());
   std::vector<float> map;
+  map.reserve(residual_map.size());
   for (std::size_t i = 0; i < residual_map.size(); ++i)
-    map.push_back((residual_map[i] - c.map_mean[i]) / c.map_spread[i]);
-  return gaussian_blur(map, side, side, sigma);
+    map.push_back((residual_map[i] - c.map_mean[places ? i : 0]) / c.map_spread[places ? i : 0]);
+  return gaussian_blur(map, rows, columns, sigma);
 }
 
 }  // namespace pgad

@@ -41,19 +41,29 @@ std::string separation(const Calibration& calibration);
 // What the user should know of a threshold from too few images for this rate; empty if they are enough.
 std::string threshold_note(const Threshold& threshold, double rate);
 
-// Mean and spread of each pixel of the held-out normals' residual maps, [s, s] each.
+// Mean and spread of each pixel of the held-out normals' residual maps, [s, s] each; with tiles of all pixels alike.
 class MapMoments {
  public:
+  explicit MapMoments(bool tiles) : tiles_(tiles) {}
   void add(std::span<const float> map);
   void store(Calibration& calibration) const;
+  // As those of the patch critic's logits; with tiles only.
+  void store_critic(Calibration& calibration) const;
 
  private:
+  bool tiles_;
   std::vector<double> sum_, square_;
-  std::size_t count_ = 0;
+  std::size_t count_ = 0;  // maps, with tiles pixels
 };
 
-// (residual - mean) / spread of each pixel, smoothed; in standard deviations of the held-out normals. [s, s]
-std::vector<float> calibrated_map(const Calibration& calibration, std::span<const float> residual_map, int side,
-                                  double sigma);
+// (residual - mean) / spread of each pixel, smoothed; in standard deviations of the held-out normals. [rows, columns]
+std::vector<float> calibrated_map(const Calibration& calibration, std::span<const float> residual_map, int rows,
+                                  int columns, double sigma);
+
+// With tiles: how many of an image's tiles, the largest, its score is the mean of. [tiles, kSearchTerms] of each
+// held-out image; neighbouring tiles overlap by `overlap` of their side. With abnormals, the number that tells them
+// best from the normals; without, the one by which a defect in a single place would stand out most.
+int choose_top_tiles(const std::vector<std::vector<double>>& normals, const std::vector<std::vector<double>>& abnormals,
+                     double overlap);
 
 }  // namespace pgad

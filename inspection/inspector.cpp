@@ -13,7 +13,7 @@
 
 #include "inspection/anomaly_map.h"
 #include "inspection/calibration.h"
-#include "inspection/search_queue.h"
+#include "inspection/image_queue.h"
 #include "inspection/session.h"
 
 namespace pgad {
@@ -71,6 +71,10 @@ class Inspector::Implementation {
     query.pixels = preprocess(image, session_.model.preprocessing);
     query.height = image.height;
     query.width = image.width;
+    const Preprocessing& p = session_.model.preprocessing;
+    const ScaledSize size = scaled_size(image.height, image.width, p);
+    query.rows = p.tiles ? size.height : p.resolution;
+    query.columns = p.tiles ? size.width : p.resolution;
     query.polled = polled;
     std::unique_lock lock(mutex_);
     room_.wait(lock, [&] { return fault_ || waiting_.size() < kWaiting * batch(); });
@@ -140,9 +144,10 @@ class Inspector::Implementation {
  private:
   struct Query {
     std::vector<float> pixels;  // preprocessed
-    int height = 0, width = 0;
-    bool polled = false;    // else some wait() takes it
-    bool searched = false;  // by the worker; else it waits
+    int height = 0, width = 0;  // of the picture
+    int rows = 0, columns = 0;  // of pixels
+    bool polled = false;        // else some wait() takes it
+    bool searched = false;      // by the worker; else it waits
   };
 
   std::size_t batch() const { return static_cast<std::size_t>(session_.config.scoring.batch); }
@@ -178,13 +183,14 @@ class Inspector::Implementation {
 
   // The smallest of 1, 4, 16, ... slots, at most a batch, that takes so many pictures at once: one alone does not pay
   // for the others' places. (Its bits are the same in all.)
-  SearchQueue& queue_for(std::size_t pictures) {
+  ImageQueue& queue_for(std::size_t pictures) {
     std::size_t slots = 1;
+    if (session_.model.preprocessing.tiles) slots = batch();  // one picture alone has tiles for all
     while (slots < pictures && slots < batch()) slots = std::min(4 * slots, batch());
     auto& queue = queues_[slots];
     if (!queue)
-      queue = std::make_unique<SearchQueue>(*session_.exec, session_.model, session_.config.scoring,
-                                            static_cast<int>(slots));
+      queue = std::make_unique<ImageQueue>(*session_.exec, session_.model, session_.config.scoring,
+                                           static_cast<int>(slots), /*pictures=*/false);
     return *queue;
   }
 
@@ -218,18 +224,19 @@ class Inspector::Implementation {
     }
   }
 
-  void warm(SearchQueue& queue) {
+  void warm(ImageQueue& queue) {
     const Preprocessing& p = session_.model.preprocessing;
-    queue.add(0, std::vector<float>(static_cast<std::size_t>(p.resolution) * p.resolution * p.channels));
-    queue.step([](std::int64_t, const SearchResult&) {});
+    queue.add(0, p.resolution, p.resolution,
+              std::vector<float>(static_cast<std::size_t>(p.resolution) * p.resolution * p.channels));
+    queue.step([](std::int64_t, const ImageResult&) {});
     queue.abandon();
   }
 
   // Searches until the queue is empty. It takes up what waits, unless so much does that a larger one should, or
   // somebody waits for a warm-up.
-  void search(SearchQueue& queue, const std::stop_token& stop) {
+  void search(ImageQueue& queue, const std::stop_token& stop) {
     const auto slots = static_cast<std::size_t>(queue.slots());
-    std::vector<std::pair<Ticket, SearchResult>> results;
+    std::vector<std::pair<Ticket, ImageResult>> results;
     while (!stop.stop_requested()) {
       {
         const std::scoped_lock lock(mutex_);
@@ -241,13 +248,13 @@ class Inspector::Implementation {
           waiting_.pop_front();
           Query& query = queries_.at(ticket);
           query.searched = true;
-          queue.add(static_cast<std::int64_t>(ticket), query.pixels);
+          queue.add(static_cast<std::int64_t>(ticket), query.rows, query.columns, std::move(query.pixels));
         }
         room_.notify_all();
       }
       if (queue.empty()) return;
       results.clear();
-      queue.step([&](std::int64_t id, SearchResult r) { results.emplace_back(static_cast<Ticket>(id), std::move(r)); });
+      queue.step([&](std::int64_t id, ImageResult r) { results.emplace_back(static_cast<Ticket>(id), std::move(r)); });
       if (options_.on_progress) {
         for (const auto& [ticket, result] : results) options_.on_progress(ticket, 1);
         queue.progress(
@@ -257,7 +264,7 @@ class Inspector::Implementation {
     }
   }
 
-  void finish(Ticket ticket, const SearchResult& found) {
+  void finish(Ticket ticket, const ImageResult& found) {
     Finished finished{ticket, {}, ""};
     Result& r = finished.result;
     {
@@ -273,17 +280,16 @@ class Inspector::Implementation {
     const Model& model = session_.model;
     r.steps = found.steps;
     r.threshold = threshold_;
-    for (int i = 0; i < kTermCount; ++i) r.scores[kScoreNames[i]] = found.terms[i];
+    for (int i = 0; i < kTermCount; ++i)
+      if (!std::isnan(found.terms[i]) || i < kSearchTerms) r.scores[kScoreNames[i]] = found.terms[i];
     const double combined = model.calibration ? combined_score(*model.calibration, found.terms) : std::nan("");
     r.scores[kScoreNames[kCombined]] = combined;
     try {
       if (!found.finite()) throw Error("the picture's scores are not finite");
       if (!std::isnan(threshold_)) r.decision = combined > threshold_ ? Decision::kAnomalous : Decision::kNormal;
       if (options_.maps) {
-        const AnomalyMap map = anomaly_map(model, found.residual_map, session_.config.scoring.map_sigma);
-        Preprocessing p = model.preprocessing;
-        p.resolution = model.side();
-        r.map = map_to_image(map.values, r.height, r.width, p);
+        const AnomalyMap map = anomaly_map(model, found, session_.config.scoring.map_sigma);
+        r.map = map_in_image(map.values, found, r.height, r.width, model.preprocessing);
       }
     } catch (const std::bad_alloc&) {  // this picture's alone, as large as it is
       finished.error = "not enough memory for the picture's map";
@@ -299,7 +305,7 @@ class Inspector::Implementation {
   const double threshold_;
   const std::string device_;
   const DecodeOptions decode_;
-  std::map<std::size_t, std::unique_ptr<SearchQueue>> queues_;  // by slots; the worker's
+  std::map<std::size_t, std::unique_ptr<ImageQueue>> queues_;  // by slots; the worker's
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;  // for the worker: something waits

@@ -12,13 +12,14 @@ namespace {
 
 // Results wait for slower ones before them; when so many times the batch wait, no new image is taken up.
 constexpr std::size_t kWaiting = 4;
+constexpr int kTiledAhead = 2;  // images in memory before their turn, which may be very large with tiles
 
 // One call of Scorer::score(): images between loader, search and sink, by place in the samples.
 class ScoringRun {
  public:
-  ScoringRun(const std::vector<Sample>& samples, SearchQueue& queue, SearchTime time,
+  ScoringRun(const std::vector<Sample>& samples, ImageQueue& queue, bool tiles, SearchTime time,
              const std::function<void(ScoredImage)>& sink)
-      : samples_(samples), queue_(queue), time_(std::move(time)), sink_(sink) {}
+      : samples_(samples), queue_(queue), tiles_(tiles), time_(std::move(time)), sink_(sink) {}
 
   // From the loader: into a free slot, or past the search if it could not be read.
   void take_up(Loader::Item item) {
@@ -29,7 +30,7 @@ class ScoringRun {
     image.height = item.height;
     image.width = item.width;
     if (image.error.empty()) {
-      queue_.add(item.index, item.pixels);
+      queue_.add(item.index, item.rows, item.columns, std::move(item.pixels));
       searched_.emplace(item.index, std::move(image));
     } else {
       time_.image(0);
@@ -39,12 +40,12 @@ class ScoringRun {
 
   // One step of all searches.
   void step() {
-    queue_.step([this](std::int64_t index, SearchResult result) {
+    queue_.step([this](std::int64_t index, ImageResult result) {
       time_.image(result.steps);
       auto entry = searched_.extract(index);
       ScoredImage& image = entry.mapped();
       if (!result.finite()) image.error = image.sample.name + ": its scores are not finite";
-      static_cast<SearchResult&>(image) = std::move(result);
+      static_cast<ImageResult&>(image) = std::move(result);
       done_.insert(std::move(entry));
     });
     const auto now = Clock::now();
@@ -71,6 +72,11 @@ class ScoringRun {
       images += share;
       steps_.push_back(steps);
     });
+    if (tiles_) {  // their images differ in size: by the share that is done
+      const double spent = std::chrono::duration<double>(Clock::now() - begin_).count();
+      if (images <= 0) return {0, std::nullopt, std::nullopt};
+      return {images, spent / images * (static_cast<double>(samples_.size()) - images), spent / images};
+    }
     return {images, time_.seconds_left(steps_), time_.seconds_per_image(steps_)};
   }
 
@@ -78,24 +84,26 @@ class ScoringRun {
   using Clock = std::chrono::steady_clock;
 
   const std::vector<Sample>& samples_;
-  SearchQueue& queue_;
+  ImageQueue& queue_;
+  const bool tiles_;
   SearchTime time_;
   const std::function<void(ScoredImage)>& sink_;
   std::map<std::int64_t, ScoredImage> searched_, done_;
   std::int64_t next_ = 0;  // whose turn it is
-  Clock::time_point last_step_ = Clock::now();
+  const Clock::time_point begin_ = Clock::now();
+  Clock::time_point last_step_ = begin_;
   std::vector<int> steps_;  // of progress(): taken by each image under way
 };
 
 }  // namespace
 
-Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring)
-    : exec_(exec), model_(model), scoring_(scoring) {}
+Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring, bool pictures)
+    : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures) {}
 
-SearchQueue& Scorer::queue(int slots) {
+ImageQueue& Scorer::queue(int slots) {
   if (!queue_ || queue_->slots() != slots) {
     queue_.reset();
-    queue_ = std::make_unique<SearchQueue>(exec_, model_, scoring_, slots);
+    queue_ = std::make_unique<ImageQueue>(exec_, model_, scoring_, slots, pictures_);
   }
   queue_->abandon();  // what an earlier call that was cut short has left
   return *queue_;
@@ -105,13 +113,15 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
                    const std::function<void(ScoredImage)>& sink,
                    const std::function<void(const ScoringProgress&)>& on_progress, const std::atomic<bool>* stop) {
   if (samples.empty()) return;
-  const int slots = static_cast<int>(std::min(samples.size(), static_cast<std::size_t>(scoring_.batch)));
+  const bool tiles = model_.preprocessing.tiles;
+  const int slots =
+      tiles ? scoring_.batch : static_cast<int>(std::min(samples.size(), static_cast<std::size_t>(scoring_.batch)));
   LoaderOptions options;
   options.threads = exec_.threads();
-  options.capacity = 2 * slots;
+  options.capacity = tiles ? kTiledAhead : 2 * slots;
   Loader loader(samples, source, model_.preprocessing, options);
-  SearchQueue& queue = this->queue(slots);
-  ScoringRun run(samples, queue,
+  ImageQueue& queue = this->queue(slots);
+  ScoringRun run(samples, queue, tiles,
                  SearchTime(static_cast<std::int64_t>(samples.size()), slots,
                             static_cast<double>(scoring_.steps) * scoring_.restarts),
                  sink);
@@ -140,15 +150,19 @@ double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource
   Loader loader(samples, source, model_.preprocessing, {exec_.threads(), 0});
   LatentSearch& one = queue(1).search();
   const int slot[] = {0};
+  const Preprocessing& p = model_.preprocessing;
   double sum = 0;
   std::int64_t count = 0;
   while (const auto item = loader.next()) {
     if (on_image) on_image();
     if (!item->error.empty()) continue;
-    std::ranges::copy(item->pixels, one.image(0).begin());
-    one.begin(slot);
-    sum += one.query_score(0);
-    ++count;
+    const TileGrid grid(item->rows, item->columns, p.resolution, p.resolution);
+    for (std::int64_t tile = 0; tile < grid.size(); ++tile) {
+      grid.cut(item->pixels, p.channels, tile, one.image(0));
+      one.begin(slot);
+      sum += one.query_score(0);
+      ++count;
+    }
   }
   if (count == 0) throw Error("none of the images held out for calibration could be read");
   return sum / static_cast<double>(count);

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "images/loader.h"
-#include "inspection/search_queue.h"
+#include "inspection/image_queue.h"
 #include "model/model.h"
 
 namespace pgad {
 
-struct ScoredImage : SearchResult {
+struct ScoredImage : ImageResult {
   Sample sample;
   std::string error;  // why the image could not be scored; the rest is empty then
   std::vector<std::string> notes;
@@ -29,7 +29,8 @@ struct ScoringProgress {
 
 class Scorer {
  public:
-  Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring);
+  // pictures: whether reconstructions of tiled images are wanted.
+  Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring, bool pictures = true);
 
   // Hands each image to `sink`, in order; stops early once `stop` is true, and hands over what is done. An image that
   // is done makes room for the next.
@@ -44,12 +45,13 @@ class Scorer {
                      const std::function<void()>& on_image = {});
 
  private:
-  SearchQueue& queue(int slots);  // all of them free
+  ImageQueue& queue(int slots);  // all of them free
 
   Exec& exec_;
   const Model& model_;
   ScoringConfig scoring_;
-  std::unique_ptr<SearchQueue> queue_;
+  bool pictures_;
+  std::unique_ptr<ImageQueue> queue_;
 };
 
 }  // namespace pgad

@@ -14,7 +14,7 @@ SearchModel search_model(const Model& m) {
 SearchResult result_of(const LatentSearch& search, int slot, int channels) {
   SearchResult r;
   const SearchScores v = search.scores(slot);
-  const double terms[kTermCount] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
+  const double terms[kSearchTerms] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
   std::copy(std::begin(terms), std::end(terms), r.terms);
   r.steps = search.steps_taken(slot);
   r.query = search.query(slot);
@@ -27,10 +27,6 @@ SearchResult result_of(const LatentSearch& search, int slot, int channels) {
 }
 
 }  // namespace
-
-bool SearchResult::finite() const {
-  return std::ranges::all_of(terms, [](double t) { return std::isfinite(t); });
-}
 
 SearchQueue::SearchQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots)
     : model_(model), search_(exec, search_model(model), scoring, slots), places_(static_cast<std::size_t>(slots)) {}

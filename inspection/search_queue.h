@@ -10,14 +10,13 @@
 
 namespace pgad {
 
-// What the search found of one image, at the networks' size s = 2^level.
+// What the search found of one image, or of one tile, at the networks' size s = 2^level.
 struct SearchResult {
-  double terms[kTermCount] = {};      // in the order of kScoreNames
+  double terms[kSearchTerms] = {};    // in the order of kScoreNames
   int steps = 0;                      // that it took
   std::vector<float> query;           // [s, s, channels] in [-1,1]
   std::vector<float> reconstruction;  // G(z) of the nearest z, the same
   std::vector<float> residual_map;    // |query - reconstruction| averaged over channels, [s, s]
-  bool finite() const;                // all terms
 };
 
 // The slots of a LatentSearch, filled one by one: an image that is done makes room for the next. An image's result has

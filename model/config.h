@@ -10,6 +10,7 @@
 #include "images/data_config.h"
 #include "layers/network_config.h"
 #include "layers/objective_config.h"
+#include "layers/patch_critic_config.h"
 
 namespace pgad {
 
@@ -87,6 +88,7 @@ struct Config {
   ScheduleConfig schedule;
   OptimizerConfig optimizer;
   EncoderConfig encoder;
+  PatchCriticConfig patch_critic;
   ScoringConfig scoring;
   RunConfig run;
 };

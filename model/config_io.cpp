@@ -216,6 +216,13 @@ void validate(const Config& config) {
   // Halved once per doubling of the side: the finest block would have no feature map left.
   if (config.network.feature_maps(config.network.log2_resolution() - 1) < 1)
     refuse("--fmap-base", value("fmap-base"), str("at least resolution / 2 = ", resolution / 2));
+  const PatchCriticConfig& critic = config.patch_critic;
+  if (critic.cell >= 1 << critic.levels)
+    refuse("--patch-critic-cell", value("patch-critic-cell"),
+           str("below 2^patch-critic-levels = ", 1 << critic.levels));
+  if (critic.train && resolution < 1 << (critic.levels - 1))
+    refuse("--patch-critic-levels", value("patch-critic-levels"),
+           str("2^(levels - 1) no larger than the resolution, ", resolution));
   if (config.schedule.batch.begin()->first > start)
     refuse("--batch", value("batch"), str("an entry for the start resolution ", start, " or a smaller one"));
   if (config.schedule.lr.begin()->first > start)

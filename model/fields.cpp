@@ -361,6 +361,8 @@ std::vector<Field> make_fields() {
             "with tiles: they are turned by random quarter turns in training"),
       field(kData, "jitter", PGAD_MEMBER(data.jitter), "a number in [0, 1)", kBelowOne,
             "with tiles: in training their brightness and contrast vary by up to this share"),
+      field(kData, "synthetic-abnormal", PGAD_MEMBER(data.synthetic_abnormal), "true or false", kAnything,
+            "with tiles: drawn defects serve as known ones, beside those that there are"),
       field(kData, "fit", PGAD_MEMBER(data.fit), "resize or letterbox", kEnum,
             "images of another shape are stretched, or keep their aspect ratio and are padded"),
       field(kData, "mirror", PGAD_MEMBER(data.mirror), "true or false", kAnything,
@@ -409,6 +411,22 @@ std::vector<Field> make_fields() {
             "its learning rate at the start; falls to 0"),
       field(kEncoder, "encoder-feature-weight", PGAD_MEMBER(encoder.feature_weight), "a number >= 0", kNotNegative,
             "weight of the feature term beside the image's"),
+
+      field(kPatchCritic, "patch-critic", PGAD_MEMBER(patch_critic.train), "true or false", kAnything,
+            "with tiles: after the GAN train a network that judges small cells, on known, pasted and synthetic defects"),
+      field(kPatchCritic, "patch-critic-kimg", PGAD_MEMBER(patch_critic.kimg), "a number in (0, 1e9]", kPositiveKimg,
+            "length of its training, thousands of crops"),
+      field(kPatchCritic, "patch-critic-lr", PGAD_MEMBER(patch_critic.lr), "a number in (0, 1]", kPositiveShare,
+            "its learning rate, after a short rise; falls to nearly 0"),
+      field(kPatchCritic, "patch-critic-maps", PGAD_MEMBER(patch_critic.maps), "a whole number in [1, 1024]",
+            int_in<1, 1024>, "its feature maps at the image's size; twice as many at each halving"),
+      field(kPatchCritic, "patch-critic-most-maps", PGAD_MEMBER(patch_critic.most_maps), "a whole number in [1, 1024]",
+            int_in<1, 1024>, "but no more than so many"),
+      field(kPatchCritic, "patch-critic-levels", PGAD_MEMBER(patch_critic.levels), "a whole number in [1, 8]",
+            int_in<1, 8>, "sizes that it looks at, each half the one before"),
+      field(
+          kPatchCritic, "patch-critic-cell", PGAD_MEMBER(patch_critic.cell), "a power of two in [1, 128]",
+          [](int v) { return power_of_two_in(v, 1, 128); }, "side of the cells that it judges, pixels"),
 
       with_short_name(
           with_unset(field(
@@ -502,6 +520,8 @@ const char* group_title(Group group) {
       return "Schedule";
     case Group::kOptimizer:
       return "Optimizer";
+    case Group::kPatchCritic:
+      return "Patch critic";
     case Group::kEncoder:
       return "Encoder";
     case Group::kScoring:

@@ -11,7 +11,7 @@
 
 namespace pgad {
 
-enum class Group { kNetwork, kObjective, kData, kSchedule, kOptimizer, kEncoder, kScoring, kRun };
+enum class Group { kNetwork, kObjective, kData, kSchedule, kOptimizer, kEncoder, kPatchCritic, kScoring, kRun };
 
 const char* group_title(Group group);
 

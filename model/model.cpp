@@ -19,7 +19,9 @@ std::string calibration_to_json(const Calibration& c) {
   json["fitted"] = c.fitted;
   json["bias"] = c.bias;
   for (int i = 0; i < kTermCount; ++i)
-    json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
+    if (c.has(static_cast<ScoreIndex>(i)))
+      json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
+  if (c.has(kPatchCritic)) json["critic_map"] = {{"mean", c.critic_map_mean}, {"spread", c.critic_map_spread}};
   if (!c.notes.empty()) json["notes"] = c.notes;
   return json.dump();
 }
@@ -30,10 +32,18 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
     c.fitted = json.at("fitted").get<bool>();
     c.bias = json.at("bias").get<double>();
     for (int i = 0; i < kTermCount; ++i) {
+      if (i >= kSearchTerms && !json.at("terms").contains(kScoreNames[i])) {
+        c.mean[i] = c.spread[i] = c.weight[i] = std::nan("");
+        continue;
+      }
       const auto& term = json.at("terms").at(kScoreNames[i]);
       c.mean[i] = term.at("mean").get<double>();
       c.spread[i] = term.at("spread").get<double>();
       c.weight[i] = term.at("weight").get<double>();
+    }
+    if (json.contains("critic_map")) {
+      c.critic_map_mean = json.at("critic_map").at("mean").get<double>();
+      c.critic_map_spread = json.at("critic_map").at("spread").get<double>();
     }
     c.notes = json.value("notes", c.notes);
   } catch (const nlohmann::json::exception& e) {
@@ -41,19 +51,31 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
   }
 }
 
-void add_terms(ParameterViews& tensors, const std::string& name, const std::vector<double>& terms) {
-  tensors.add(name, {static_cast<std::int64_t>(terms.size()) / kTermCount, kTermCount},
-              std::vector<float>(terms.begin(), terms.end()));
+// The columns of the scores that the model has; without tiles those are the first.
+void add_terms(ParameterViews& tensors, const std::string& name, const std::vector<double>& terms,
+               const Calibration& c) {
+  std::vector<float> values;
+  std::int64_t columns = 0;
+  for (int t = 0; t < kTermCount; ++t) columns += c.has(static_cast<ScoreIndex>(t));
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    if (c.has(static_cast<ScoreIndex>(i % kTermCount))) values.push_back(static_cast<float>(terms[i]));
+  tensors.add(name, {static_cast<std::int64_t>(terms.size()) / kTermCount, columns}, std::move(values));
 }
 
-std::vector<double> read_terms(const SafeTensorsFile& file, const std::string& name) {
+std::vector<double> read_terms(const SafeTensorsFile& file, const std::string& name, const Calibration& c) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end()) return {};
   const SafeTensor& t = found->second;
-  if (t.shape.size() != 2 || t.shape[1] != kTermCount)
-    throw Error(str(file.path, ": tensor '", name, "': expected shape [count, ", kTermCount, "]"));
+  std::int64_t columns = 0;
+  for (int i = 0; i < kTermCount; ++i) columns += c.has(static_cast<ScoreIndex>(i));
+  if (t.shape.size() != 2 || t.shape[1] != columns)
+    throw Error(str(file.path, ": tensor '", name, "': expected shape [count, ", columns, "]"));
   const auto values = file.get(name, "F32", t.shape).elements<float>();
-  return {values.begin(), values.end()};
+  std::vector<double> terms;
+  for (auto value = values.begin(); value != values.end();)
+    for (int i = 0; i < kTermCount; ++i)
+      terms.push_back(c.has(static_cast<ScoreIndex>(i)) ? static_cast<double>(*value++) : std::nan(""));
+  return terms;
 }
 
 }  // namespace
@@ -140,11 +162,16 @@ void save_model(const std::string& path, const Model& model) {
       {"alpha", exact(model.alpha)},
       {"minibatch_stddev", exact(model.stddev)},
       {"normal_critic", exact(model.normal_critic)},
+      {"top_tiles", std::to_string(model.top_tiles)},
       {"images", std::to_string(model.images)},
   };
   ParameterViews tensors;
   for (const Parameter& p : model.g->parameters()) tensors.add(p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) tensors.add(p.name, p, p.var.value());
+  if (model.patch_critic) {
+    metadata["patch_critic"] = "1";
+    for (const Parameter& p : model.patch_critic->parameters()) tensors.add(p.name, p, p.var.value());
+  }
   if (model.encoder) {
     metadata["encoder"] = std::to_string(model.encoder->level());
     for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
@@ -153,13 +180,14 @@ void save_model(const std::string& path, const Model& model) {
   if (model.calibration) {
     const Calibration& c = *model.calibration;
     metadata["calibration"] = calibration_to_json(c);
-    add_terms(tensors, "calibration.normal_terms", c.normal_terms);
-    if (!c.abnormal_terms.empty()) add_terms(tensors, "calibration.abnormal_terms", c.abnormal_terms);
+    add_terms(tensors, "calibration.normal_terms", c.normal_terms, c);
+    if (!c.abnormal_terms.empty()) add_terms(tensors, "calibration.abnormal_terms", c.abnormal_terms, c);
     if (!c.normal_combined.empty())
       tensors.add("calibration.normal_combined", {static_cast<std::int64_t>(c.normals())},
                   std::vector<float>(c.normal_combined.begin(), c.normal_combined.end()));
-    tensors.add("calibration.map_mean", {model.side(), model.side()}, c.map_mean);
-    tensors.add("calibration.map_spread", {model.side(), model.side()}, c.map_spread);
+    const std::int64_t side = model.preprocessing.tiles ? 1 : model.side();
+    tensors.add("calibration.map_mean", {side, side}, c.map_mean);
+    tensors.add("calibration.map_spread", {side, side}, c.map_spread);
   }
   write_safetensors(path, tensors.views(), metadata);
 }
@@ -194,6 +222,11 @@ Model load_model(Exec& exec, const std::string& path) {
       file.metadata.count("old_weight") > 0 ? 1 - metadata_number(file, "old_weight") : metadata_number(file, "alpha");
   model.stddev = metadata_number(file, "minibatch_stddev");
   model.normal_critic = metadata_number(file, "normal_critic");
+  if (file.metadata.contains("top_tiles")) {
+    const std::int64_t tiles = metadata_integer(file, "top_tiles");
+    if (tiles < 1 || tiles > 1000000) throw Error(str(path, ": metadata 'top_tiles': ", tiles, ", expected 1 or more"));
+    model.top_tiles = static_cast<int>(tiles);
+  }
   model.images = metadata_integer(file, "images");
   model.split = read_split(file);
   const NetworkConfig& network = model.config.network;
@@ -215,19 +248,26 @@ Model load_model(Exec& exec, const std::string& path) {
     model.encoder = make_encoder(exec, network, model.level, std::nullopt);
     for (const Parameter& p : model.encoder->parameters()) read_parameter(file, p.name, p, p.var.value());
   }
+  if (file.metadata.count("patch_critic") > 0) {
+    if (!model.preprocessing.tiles) throw Error(str(path, ": a patch critic, but no tiles"));
+    auto critic = std::make_shared<PatchCritic>(exec, model.config.patch_critic, network.channels + 1, std::nullopt);
+    for (const Parameter& p : critic->parameters()) read_parameter(file, p.name, p, p.var.value());
+    model.patch_critic = std::move(critic);
+  }
   if (file.metadata.count("calibration") > 0) {
     Calibration c;
     calibration_from_json(file.metadata.at("calibration"), path, c);
-    c.normal_terms = read_terms(file, "calibration.normal_terms");
-    c.abnormal_terms = read_terms(file, "calibration.abnormal_terms");
+    c.normal_terms = read_terms(file, "calibration.normal_terms", c);
+    c.abnormal_terms = read_terms(file, "calibration.abnormal_terms", c);
     if (c.normal_terms.empty()) throw Error(str(path, ": calibration without tensor 'calibration.normal_terms'"));
     if (file.tensors.count("calibration.normal_combined") > 0) {
       const auto count = static_cast<std::int64_t>(c.normals());
       const auto values = file.get("calibration.normal_combined", "F32", {count}).elements<float>();
       c.normal_combined.assign(values.begin(), values.end());
     }
-    c.map_mean = file.get("calibration.map_mean", "F32", {model.side(), model.side()}).elements<float>();
-    c.map_spread = file.get("calibration.map_spread", "F32", {model.side(), model.side()}).elements<float>();
+    const std::int64_t side = model.preprocessing.tiles ? 1 : model.side();
+    c.map_mean = file.get("calibration.map_mean", "F32", {side, side}).elements<float>();
+    c.map_spread = file.get("calibration.map_spread", "F32", {side, side}).elements<float>();
     model.calibration = std::move(c);
   }
   return model;

@@ -11,32 +11,41 @@
 #include "images/safetensors.h"
 #include "images/split.h"
 #include "layers/network.h"
+#include "layers/patch_critic.h"
 #include "model/config.h"
 
 namespace pgad {
 
 // The scores of an image, in the order of every table and file.
-inline constexpr int kTermCount = 5;   // those the search yields
-inline constexpr int kScoreCount = 6;  // and `combined`
-inline constexpr const char* kScoreNames[kScoreCount] = {"residual", "feature", "latent_critic",
-                                                         "paper",    "critic",  "combined"};
-enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kCombined };
+inline constexpr int kSearchTerms = 5;  // those the search of an image, or of a tile, yields
+inline constexpr int kTermCount = 8;    // and those of tiled images
+inline constexpr int kScoreCount = 9;   // and `combined`
+inline constexpr const char* kScoreNames[kScoreCount] = {
+    "residual", "feature", "latent_critic", "paper", "critic", "peak", "patch_critic", "patch_area", "combined"};
+enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kPeak, kPatchCritic, kPatchArea, kCombined };
 
 // Measured on images that were never trained on; see calibration.h for how.
 struct Calibration {
-  // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them.
+  // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them. A score
+  // that the model does not have is NaN for all of them.
   std::vector<double> normal_terms, abnormal_terms;
   // Cross-fitted `combined` of each normal, from which its threshold follows; float32 values. Empty if the file is
   // older than this: cross_fit() derives them.
   std::vector<double> normal_combined;
-  // combined = bias + sum over terms of weight * (term - mean) / spread.
+  // combined = bias + sum over terms of weight * (term - mean) / spread. All NaN, and no part of it: a score that the
+  // model does not have.
   double mean[kTermCount], spread[kTermCount], weight[kTermCount];
   double bias = 0;
   bool fitted = false;             // weights fitted to known abnormals; else equal
   std::vector<std::string> notes;  // what the user should know of the fit; mostly none
-  // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size.
+  // Residual |x - G(z)| of each pixel over the held-out normals, [side * side] at the networks' size. With tiles, where
+  // a pixel's place says nothing, one value each.
   std::vector<float> map_mean, map_spread;
+  // Logits of the patch critic over the pixels of the held-out normals.
+  double critic_map_mean = 0, critic_map_spread = 1;
 
+  // Whether the score is one of the model's.
+  bool has(ScoreIndex score) const { return score == kCombined || mean[score] == mean[score]; }
   std::size_t normals() const { return normal_terms.size() / kTermCount; }
   std::size_t abnormals() const { return abnormal_terms.size() / kTermCount; }
 };
@@ -48,12 +57,14 @@ struct Model {
   double alpha = 1;   // weight of that size's path beside the previous size's: below 1 if training ended in a fade
   double stddev = 0;  // minibatch-stddev's constant: its running mean over real batches
   double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
+  int top_tiles = 1;         // with tiles: an image's score is the mean of its so many largest tiles'
   std::int64_t images = 0;   // real images that trained it
   RememberedSplit split;     // which images of its data set trained and calibrated it; empty in older files
   std::optional<Calibration> calibration;
   std::shared_ptr<const Generator> g;  // the moving average
   std::shared_ptr<const Discriminator> d;
-  std::shared_ptr<const Encoder> encoder;  // or null
+  std::shared_ptr<const Encoder> encoder;           // or null
+  std::shared_ptr<const PatchCritic> patch_critic;  // or null; with tiles only
 
   int side() const { return 1 << level; }
   Stage stage(Exec& exec) const { return make_stage(exec, level, alpha); }

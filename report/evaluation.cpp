@@ -20,6 +20,7 @@ std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing&
                     image.height, "; --resize-masks brings it to that size"));
   std::vector<std::uint8_t> pixels = mask_pixels(mask, options.threshold, path, &notes);
   if (!fits) pixels = resize_nearest(pixels, mask.height, mask.width, image.height, image.width);
+  if (p.tiles) return pixels;
   return preprocess_mask(pixels, image.height, image.width, p);
 }
 
@@ -41,10 +42,10 @@ void Evaluation::add(const ScoredImage& image) {
   add_example(image);
   masks_missing_ += image.sample.anomalous && image.sample.mask_path.empty();
   if (image.residual_map.empty() || !counts_pixels(image.sample)) return;
-  // Pixels are judged at the networks' size, with the mask brought to it.
-  const int side = model_.side();
+  // Pixels are judged at the networks' size, with the mask brought to it; with tiles at the image's own.
   Preprocessing p = model_.preprocessing;
-  p.resolution = side;
+  p.resolution = model_.side();
+  const int rows = p.tiles ? image.height : image.rows, columns = p.tiles ? image.width : image.columns;
   std::vector<std::uint8_t> mask;
   if (image.sample.anomalous) {
     try {
@@ -56,10 +57,12 @@ void Evaluation::add(const ScoredImage& image) {
     }
   }
   ++pixel_images_;
-  residual_pixels_.add(image.residual_map, mask, side, side);
+  const auto placed = [&](std::vector<float> map) {
+    return p.tiles ? map_in_image(map, image, rows, columns, p) : std::move(map);
+  };
+  residual_pixels_.add(placed(image.residual_map), mask, rows, columns);
   if (model_.calibration)
-    calibrated_pixels_.add(calibrated_map(*model_.calibration, image.residual_map, side, scoring_.map_sigma), mask,
-                           side, side);
+    calibrated_pixels_.add(placed(anomaly_map(model_, image, scoring_.map_sigma).values), mask, rows, columns);
 }
 
 bool Evaluation::counts_pixels(const Sample& sample) const {
@@ -124,7 +127,7 @@ ScoreFigures Evaluation::score_figures(ScoreIndex index) const {
 Figures Evaluation::figures() const {
   Figures f;
   for (int i = 0; i < (model_.calibration ? kScoreCount : kTermCount); ++i)
-    f.scores.push_back(score_figures(static_cast<ScoreIndex>(i)));
+    if (!std::isnan(values_[i].front())) f.scores.push_back(score_figures(static_cast<ScoreIndex>(i)));
   for (const auto a : anomalous_) ++(a ? f.anomalies : f.normals);
   f.wanted_false_reject_rate = scoring_.false_reject_rate;
   f.masks_used = masks_used_;
@@ -132,7 +135,7 @@ Figures Evaluation::figures() const {
   f.masks_unusable = static_cast<std::int64_t>(mask_errors_.size());
   f.mask_notes = mask_notes_;
   f.pixel_images = pixel_images_;
-  f.pixel_side = model_.side();
+  f.pixel_side = model_.preprocessing.tiles ? 0 : model_.side();
   if (residual_pixels_.any_anomalous()) {
     f.residual_map = pixel_figures(residual_pixels_);
     if (model_.calibration) f.calibrated_map = pixel_figures(calibrated_pixels_);

@@ -54,9 +54,10 @@ nlohmann::ordered_json to_json(const Figures& figures) {
       {"used", figures.masks_used}, {"missing", figures.masks_missing}, {"not_usable", figures.masks_unusable}};
   for (const std::string& note : figures.mask_notes) json["masks"]["notes"].push_back(printable(note));
   if (figures.residual_map)
-    json["pixels"] = {{"images", figures.pixel_images},
-                      {"size", figures.pixel_side},
-                      {"residual_map", pixels_to_json(*figures.residual_map)}};
+    json["pixels"] = {
+        {"images", figures.pixel_images},
+        {"size", figures.pixel_side > 0 ? nlohmann::ordered_json(figures.pixel_side) : nlohmann::ordered_json("image")},
+        {"residual_map", pixels_to_json(*figures.residual_map)}};
   if (figures.calibrated_map) json["pixels"]["calibrated_map"] = pixels_to_json(*figures.calibrated_map);
   return json;
 }

@@ -38,7 +38,7 @@ struct Figures {
   std::int64_t masks_used = 0, masks_missing = 0, masks_unusable = 0;  // of anomalous images
   std::vector<std::string> mask_notes;
   std::int64_t pixel_images = 0;                             // whose pixels were counted
-  int pixel_side = 0;                                        // of their maps
+  int pixel_side = 0;                                        // of their maps; 0: the images' own
   std::optional<PixelFigures> residual_map, calibrated_map;  // empty where no mask has an anomalous pixel
 };
 

@@ -139,9 +139,10 @@ void ResultWriter::add_row(const ScoredImage& image, const std::string& map, con
   if (scored) {
     double scores[kScoreCount];
     std::copy(std::begin(image.terms), std::end(image.terms), scores);
+    scores[kCombined] = std::nan("");
     if (calibrated) scores[kCombined] = combined_score(*model_.calibration, image.terms);
     for (int i = 0; i < kScoreCount; ++i) {
-      const bool known = i != kCombined || calibrated;
+      const bool known = !std::isnan(scores[i]);
       csv += known ? str(",", exact(scores[i])) : ",";
       json[kScoreNames[i]] = known ? OrderedJson(scores[i]) : OrderedJson(nullptr);
     }
@@ -179,21 +180,19 @@ void ResultWriter::add_row(const ScoredImage& image, const std::string& map, con
 }
 
 void ResultWriter::write_maps(const std::string& name, const ScoredImage& image, const ImageSource& source) {
-  const int side = model_.side();
   const fs::path path = fs::path(options_.out) / name;
   ensure_directory(path.parent_path().string());
   const auto named = [&](const char* suffix) { return path.string() + suffix; };
 
-  AnomalyMap map = anomaly_map(model_, image.residual_map, options_.map_sigma);
-  Preprocessing p = model_.preprocessing;
-  p.resolution = side;
+  AnomalyMap map = anomaly_map(model_, image, options_.map_sigma);
   const Image original = source.load(image.sample);
-  write_png(named(".reconstruction.png"), picture(image.reconstruction, side, model_.config.network.channels));
+  write_png(named(".reconstruction.png"),
+            picture(image.reconstruction, image.rows, image.columns, model_.config.network.channels));
   write_png(named(".panel.png"), grid(panel(model_, image, options_.map_sigma), 4, 4));
-  const std::int64_t shape[] = {side, side};
+  const std::int64_t shape[] = {image.rows, image.columns};
   write_npy(named(".residual.npy"), shape, image.residual_map);
   if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
-  map.values = map_to_image(map.values, original.height, original.width, p);
+  map.values = map_in_image(map.values, image, original.height, original.width, model_.preprocessing);
   write_png(named(".heatmap.png"), heat_over(original, map));
 }
 
@@ -295,7 +294,10 @@ ScoredImage EarlierResult::image(const Sample& sample, const OrderedJson& row) {
   ScoredImage image;
   image.sample = sample;
   try {
-    for (int i = 0; i < kTermCount; ++i) image.terms[i] = row.at(kScoreNames[i]).get<double>();
+    for (int i = 0; i < kTermCount; ++i) {
+      const OrderedJson value = i < kSearchTerms ? row.at(kScoreNames[i]) : row.value(kScoreNames[i], OrderedJson());
+      image.terms[i] = value.is_null() ? std::nan("") : value.get<double>();
+    }
     image.steps = row.at("steps").get<int>();
     for (const OrderedJson& note : row.value("notes", OrderedJson::array()))
       image.notes.push_back(from_printable(note.get<std::string>()));

@@ -34,7 +34,7 @@ class Terms {
       if (kind_ == kHeavyTails)
         for (double& x : v) x = std::exp(0.8 * x);
       if (kind_ == kSaturated) v[3] = 1 / (1 + std::exp(9 - 3 * v[3]));
-      for (const double x : {v[0], v[1], v[2], 0.0, v[3]}) terms.push_back(static_cast<float>(x));
+      for (const double x : {v[0], v[1], v[2], 0.0, v[3], std::nan(""), std::nan("")}) terms.push_back(static_cast<float>(x));
     }
   }
 
@@ -171,7 +171,7 @@ TEST(FitCombined, SaturatedCritic) {
     fit_combined(c);
     EXPECT_TRUE(c.notes.empty()) << seed;
     EXPECT_NEAR(c.spread[kCritic], 400 * 0.5 / 60, 1e-6);  // what 60 images cannot tell
-    for (int t = 0; t < kTermCount; ++t) EXPECT_TRUE(std::isfinite(c.weight[t]) && c.weight[t] >= 0) << t;
+    for (int t = 0; t < kSearchTerms; ++t) EXPECT_TRUE(std::isfinite(c.weight[t]) && c.weight[t] >= 0) << t;
     EXPECT_TRUE(std::isfinite(threshold_of(c, kCombined, 0.05).value)) << seed;
   }
 }
@@ -233,10 +233,10 @@ TEST(FewNormals, CombinedStaysWithinReasonForFreshNormals) {
 
 TEST(FewNormals, MapsStayWithinReason) {
   Calibration c;
-  MapMoments moments;
+  MapMoments moments(/*tiles=*/false);
   moments.add(std::vector<float>(16, 0.1f));
   moments.store(c);
-  for (const float s : calibrated_map(c, std::vector<float>(16, 0.15f), 4, 0)) EXPECT_NEAR(s, 1, 1e-4);
+  for (const float s : calibrated_map(c, std::vector<float>(16, 0.15f), 4, 4, 0)) EXPECT_NEAR(s, 1, 1e-4);
 }
 
 TEST(FewNormals, ManyImagesKeepTheirOwnSpread) {
@@ -308,9 +308,11 @@ TEST(Inseparable, ANoteWhereTheClassesAreTheSame) {
 
 TEST(AnomalyMap, ColoursAreAsDocumented) {
   Model model;
-  const std::vector<float> residual(16);
+  ImageResult image;
+  image.rows = image.columns = 4;
+  image.residual_map.resize(16);
   const auto range = [&] {
-    const AnomalyMap map = anomaly_map(model, residual, 1);
+    const AnomalyMap map = anomaly_map(model, image, 1);
     return str("from ", map.low, " to ", map.high);
   };
   const std::string formats = read_file(PGAD_SOURCE_DIR "/docs/formats.md");

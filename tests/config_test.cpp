@@ -48,6 +48,8 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "objective") return "eq15";
   if (field.name == "reduction") return "sum";
   if (field.name == "fit") return "letterbox";
+  if (field.name == "patch-critic-levels") return pick({6, 7, 8});
+  if (field.name == "patch-critic-cell") return pick({2, 8, 16});
   if (field.name == "tile-overlap") return pick({0.25, 0.75});
   if (field.name == "tiles") return pick({"on", "off"});
   if (field.name == "start") return "random";
@@ -126,7 +128,7 @@ TEST(ConfigTable, CoversEveryMember) {
   std::map<Group, int> entries;
   for (const Field& f : all_fields()) ++entries[f.group];
   Config c;
-  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, scoring, run] = c;
+  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, patch_critic, scoring, run] = c;
   {
     [[maybe_unused]] auto& [architecture, resolution, channels, latent_size, fmap_base, fmap_max, distribution] =
         network;
@@ -137,9 +139,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kObjective], 7);
   }
   {
-    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, fit, mirror,
-                            turns, jitter, exif, bits, pixels] = data;
-    EXPECT_EQ(entries[Group::kData], 16);
+    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, synthetic,
+                            fit, mirror, turns, jitter, exif, bits, pixels] = data;
+    EXPECT_EQ(entries[Group::kData], 17);
   }
   {
     [[maybe_unused]] auto& [start, fade, stable, total, batch, lr] = schedule;
@@ -152,6 +154,10 @@ TEST(ConfigTable, CoversEveryMember) {
   {
     [[maybe_unused]] auto& [train, kimg, lr, weight] = encoder;
     EXPECT_EQ(entries[Group::kEncoder], 4);
+  }
+  {
+    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell] = patch_critic;
+    EXPECT_EQ(entries[Group::kPatchCritic], 7);
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
@@ -306,6 +312,14 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"turns", "1"},
     {"jitter", "1"},
     {"tile-overlap", "1"},
+    {"synthetic-abnormal", "1"},
+    {"patch-critic", "1"},
+    {"patch-critic-kimg", "0"},
+    {"patch-critic-lr", "0"},
+    {"patch-critic-maps", "0"},
+    {"patch-critic-most-maps", "0"},
+    {"patch-critic-levels", "9"},
+    {"patch-critic-cell", "3"},
     {"start-resolution", "2"},
     {"start-resolution", "12"},
     {"fade-kimg", "-1"},

@@ -14,7 +14,7 @@
 #include "engine/check.h"
 #include "images/image.h"
 #include "images/pictures.h"
-#include "inspection/gaussian_blur.h"
+#include "images/gaussian_blur.h"
 
 namespace pgad {
 namespace {

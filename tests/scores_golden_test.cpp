@@ -70,11 +70,12 @@ Rows scores(Isa isa, int threads, const std::string& way) {
   Rows rows;
   Scorer(exec, model, scoring).score(samples, source, [&](const ScoredImage& image) {
     EXPECT_EQ(image.error, "");
-    std::vector<double> row(std::begin(image.terms), std::end(image.terms));
+    std::vector<double> row(image.terms, image.terms + kSearchTerms);
     row.push_back(combined_score(*model.calibration, image.terms));
     row.push_back(image.steps);
     double sum = 0;
-    for (const float v : calibrated_map(*model.calibration, image.residual_map, model.side(), scoring.map_sigma))
+    for (const float v :
+         calibrated_map(*model.calibration, image.residual_map, image.rows, image.columns, scoring.map_sigma))
       sum += std::fabs(v);
     row.push_back(sum);
     rows.push_back(std::move(row));

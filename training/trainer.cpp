@@ -102,7 +102,8 @@ Trainer::Trainer(Exec& exec, const Config& config, const Dataset& data, Training
       split_(data.split) {
   options.threads = exec.threads();
   normal_ = std::make_unique<TrainingImages>(data.train_normal, data.source, preprocessing_, options);
-  const bool use_abnormal = config.objective.gamma < 1;  // gamma = 1 is a plain GAN: AnoGAN's
+  // gamma = 1 is a plain GAN: AnoGAN's.
+  const bool use_abnormal = config.objective.gamma < 1 || config.patch_critic.train;
   abnormal_ = std::make_unique<TrainingImages>(use_abnormal ? data.train_abnormal : std::vector<Sample>{}, data.source,
                                                preprocessing_, options);
 }
@@ -164,7 +165,7 @@ Phase Trainer::phase_after(std::int64_t images) const {
 }
 
 TrainStepShape Trainer::shape_of(const Phase& phase) const {
-  return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0};
+  return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0 && config_.objective.gamma < 1};
 }
 
 // What a step leaves of the moving averages' old values.

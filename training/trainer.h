@@ -34,7 +34,7 @@ class Trainer {
   Trainer(Exec& exec, const Config& config, const Dataset& data, TrainingImagesOptions options = {});
 
   TrainingImages& normal_images() const { return *normal_; }
-  const TrainingImages& abnormal_images() const { return *abnormal_; }
+  TrainingImages& abnormal_images() const { return *abnormal_; }
   const TrainingState& state() const { return state_; }
 
   // Goes on from the newest checkpoint under config.run.out that is intact; false if there is none. A damaged one is

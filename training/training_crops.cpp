@@ -19,32 +19,28 @@ long ShuffledPasses::at(long images, std::int64_t position) {
 }
 
 void fetch_images(TrainingImages& images, const DataConfig& config, std::span<const long> indices, std::uint64_t seed,
-                  std::uint64_t stream, int side, float* out, std::uint8_t* masks) {
+                  std::uint64_t stream, int side, float* out) {
   if (!images.preprocessing().tiles) return images.fetch(indices, side, out);
   const int full = images.preprocessing().resolution, channels = images.channels();
   std::vector<Rng> generators;
   for (std::size_t i = 0; i < indices.size(); ++i) generators.emplace_back(seed, stream + i);
-  const Augmentation augmentation{config.mirror, config.turns, config.jitter};
-  if (side == full) return images.fetch_crops(indices, generators, augmentation, out, masks);
-  const auto count = static_cast<std::int64_t>(indices.size());
-  std::vector<float> crops(static_cast<std::size_t>(count) * static_cast<std::size_t>(full) *
-                           static_cast<std::size_t>(full) * static_cast<std::size_t>(channels));
-  images.fetch_crops(indices, generators, augmentation, crops.data(), masks);
-  shrink_squares(crops, count, full, side, channels, out);
+  for (const Crop& crop : images.crops(indices, generators, {config.mirror, config.turns, config.jitter, 0})) {
+    shrink_square(crop.pixels, full, side, channels, out);
+    out += std::ptrdiff_t{side} * side * channels;
+  }
 }
 
-void shrink_squares(std::span<const float> images, std::int64_t count, int from, int to, int channels, float* out) {
-  const std::int64_t factor = from / to, c = channels, row = std::int64_t{from} * c;
+void shrink_square(std::span<const float> image, int from, int to, int channels, float* out) {
+  const auto factor = static_cast<std::size_t>(from / to), c = static_cast<std::size_t>(channels),
+             row = static_cast<std::size_t>(from) * c, columns = static_cast<std::size_t>(to);
   const float share = 1.0f / static_cast<float>(factor * factor);
-  std::int64_t at = 0;
-  for (std::int64_t y = 0; y < count * to; ++y)  // images lie below each other
-    for (std::int64_t x = 0; x < to; ++x)
-      for (std::int64_t k = 0; k < c; ++k) {
+  for (std::size_t y = 0; y < columns; ++y)
+    for (std::size_t x = 0; x < columns; ++x)
+      for (std::size_t k = 0; k < c; ++k) {
         float sum = 0;
-        for (std::int64_t dy = 0; dy < factor; ++dy)
-          for (std::int64_t dx = 0; dx < factor; ++dx)
-            sum += images[static_cast<std::size_t>((y * factor + dy) * row + (x * factor + dx) * c + k)];
-        out[at++] = sum * share;
+        for (std::size_t dy = 0; dy < factor; ++dy)
+          for (std::size_t dx = 0; dx < factor; ++dx) sum += image[(y * factor + dy) * row + (x * factor + dx) * c + k];
+        *out++ = sum * share;
       }
 }
 

@@ -25,12 +25,11 @@ class ShuffledPasses {
 };
 
 // The images at `side`, [indices.size(), side, side, channels] in [-1,1]. With tiles a crop of each: that of the i-th
-// is drawn from stream + i, and masks, if not null, get what is marked in it, [indices.size(), R, R] at the resolution.
-// Throws as TrainingImages does.
+// is drawn from stream + i. Throws as TrainingImages does.
 void fetch_images(TrainingImages& images, const DataConfig& config, std::span<const long> indices, std::uint64_t seed,
-                  std::uint64_t stream, int side, float* out, std::uint8_t* masks = nullptr);
+                  std::uint64_t stream, int side, float* out);
 
-// Averages over squares: `count` images of from x from pixels to those of to x to. HWC.
-void shrink_squares(std::span<const float> images, std::int64_t count, int from, int to, int channels, float* out);
+// Averages over squares: an image of from x from pixels to one of to x to. HWC.
+void shrink_square(std::span<const float> image, int from, int to, int channels, float* out);
 
 }  // namespace pgad

@@ -39,7 +39,8 @@ struct Result {
   Decision decision = Decision::kUndecided;  ///< by the threshold
   /// Of `combined`: above it a picture is anomalous. NaN where there is none.
   double threshold = std::numeric_limits<double>::quiet_NaN();
-  /// By the names in Inspector::score_names(); larger is more abnormal. `combined` is NaN where the model is not
+  /// By the names in Inspector::score_names(), without those that the model does not have (peak, patch_...: with
+  /// tiles only); larger is more abnormal. `combined` is NaN where the model is not
   /// calibrated. The same bits as `pgad_infer score` writes for the same pixels, whatever else is inspected beside them
   /// and for any number of threads, on the same kind of processor.
   std::map<std::string, double> scores;

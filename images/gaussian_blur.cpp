@@ -1,4 +1,4 @@
-#include "inspection/gaussian_blur.h"
+#include "images/gaussian_blur.h"
 
 #include <algorithm>
 #include <cmath>

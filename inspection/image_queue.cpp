@@ -1,0 +1,181 @@
+#include "inspection/image_queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "images/gaussian_blur.h"
+#include "images/preprocess.h"
+#include "inspection/patch_critic_map.h"
+
+namespace pgad {
+namespace {
+
+// The share of an image's pixels above its `peak`.
+constexpr double kPeakShare = 0.001;
+
+std::size_t numel(int rows, int columns) { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns); }
+
+int stride_of(int side, const ScoringConfig& scoring) {
+  return std::max(1, static_cast<int>(std::lround(side * (1 - scoring.tile_overlap))));
+}
+
+double peak_of(std::vector<float> map, int rows, int columns, double sigma) {
+  map = gaussian_blur(map, rows, columns, sigma);
+  const auto above = static_cast<std::ptrdiff_t>(kPeakShare * static_cast<double>(map.size()));
+  const auto at = map.end() - 1 - above;
+  std::ranges::nth_element(map, at);
+  return *at;
+}
+
+}  // namespace
+
+bool ImageResult::finite() const {
+  return std::ranges::all_of(std::span(terms).first(kSearchTerms), [](double t) { return std::isfinite(t); }) &&
+         std::ranges::none_of(terms, [](double t) { return std::isinf(t); });
+}
+
+double mean_of_largest(std::span<const double> values, int count) {
+  std::vector<double> sorted(values.begin(), values.end());
+  const auto n = std::min(sorted.size(), static_cast<std::size_t>(count));
+  std::ranges::partial_sort(sorted, sorted.begin() + static_cast<std::ptrdiff_t>(n), std::greater());
+  return std::accumulate(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(n), 0.0) / static_cast<double>(n);
+}
+
+ImageQueue::Image::Image(std::int64_t number, int rows, int columns, std::vector<float> values, int side, int stride)
+    : id(number), pixels(std::move(values)), grid(rows, columns, side, stride) {
+  std::ranges::fill(result.terms, std::nan(""));
+}
+
+ImageQueue::ImageQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots, bool pictures)
+    : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures), queue_(exec, model, scoring, slots) {}
+
+void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> pixels) {
+  const Preprocessing& p = model_.preprocessing;
+  PGAD_CHECK(has_room(), "no free slot of ", slots());
+  PGAD_CHECK(pixels.size() == numel(rows, columns) * static_cast<std::size_t>(p.channels), pixels.size(),
+             " values for ", rows, "x", columns);
+  PGAD_CHECK(p.tiles || (rows == p.resolution && columns == p.resolution), rows, "x", columns);
+  images_.push_back(
+      std::make_unique<Image>(id, rows, columns, std::move(pixels), p.resolution, stride_of(p.resolution, scoring_)));
+  Image& image = *images_.back();
+  if (model_.patch_critic) {
+    const PatchJudgement judgement =
+        judge_patches(exec_, *model_.patch_critic, image.pixels, rows, columns, p.channels);
+    image.result.terms[kPatchCritic] = judgement.peak;
+    image.result.terms[kPatchArea] = judgement.area;
+    image.result.critic_map = judgement.map(rows, columns, model_.patch_critic->cell());
+  }
+  if (p.tiles) {
+    image.residual.emplace(image.grid);
+    if (pictures_) image.reconstruction.emplace(image.grid, p.channels);
+  }
+  hand_out();
+}
+
+void ImageQueue::hand_out() {
+  const Preprocessing& p = model_.preprocessing;
+  tile_.resize(numel(p.resolution, p.resolution) * static_cast<std::size_t>(p.channels));
+  for (const auto& image : images_) {
+    while (image->begun < image->grid.size() && queue_.has_room()) {
+      const std::int64_t tile = image->begun++;
+      under_way_[++last_id_] = {image.get(), tile};
+      if (p.tiles) image->grid.cut(image->pixels, p.channels, tile, tile_);
+      queue_.add(last_id_, p.tiles ? tile_ : image->pixels);
+    }
+  }
+}
+
+void ImageQueue::step(const std::function<void(std::int64_t, ImageResult)>& done) {
+  queue_.step([&](std::int64_t id, SearchResult found) {
+    const auto [image, tile] = under_way_.extract(id).mapped();
+    image->early.emplace(tile, std::move(found));
+    // In the order of the tiles: sums of floats depend on it.
+    for (auto at = image->early.begin(); at != image->early.end() && at->first == image->blended;
+         at = image->early.erase(at))
+      blend(*image, std::move(at->second));
+  });
+  for (auto at = images_.begin(); at != images_.end();) {
+    if ((*at)->blended < (*at)->grid.size()) {
+      ++at;
+      continue;
+    }
+    const std::unique_ptr<Image> image = std::move(*at);
+    at = images_.erase(at);
+    done(image->id, finish(*image));
+  }
+  hand_out();
+}
+
+void ImageQueue::blend(Image& image, SearchResult tile) {
+  const std::int64_t number = image.blended++;
+  ImageResult& r = image.result;
+  r.steps += tile.steps;
+  if (!model_.preprocessing.tiles) {
+    std::ranges::copy(tile.terms, r.terms);
+    r.rows = r.columns = model_.side();
+    r.query = std::move(tile.query);
+    r.reconstruction = std::move(tile.reconstruction);
+    r.residual_map = std::move(tile.residual_map);
+    return;
+  }
+  r.tile_terms.insert(r.tile_terms.end(), std::begin(tile.terms), std::end(tile.terms));
+  // Networks that have not grown to their full size draw smaller tiles.
+  const int small = model_.side(), side = image.grid.side(), channels = model_.preprocessing.channels;
+  image.residual->add(number, resize(tile.residual_map, small, small, 1, side, side));
+  if (image.reconstruction)
+    image.reconstruction->add(number, resize(tile.reconstruction, small, small, channels, side, side));
+}
+
+ImageResult ImageQueue::finish(Image& image) {
+  ImageResult& r = image.result;
+  if (!model_.preprocessing.tiles) return std::move(r);
+  r.rows = image.grid.height();
+  r.columns = image.grid.width();
+  for (std::size_t t = 0; t < kSearchTerms; ++t) {
+    std::vector<double> values;
+    for (std::size_t i = t; i < r.tile_terms.size(); i += kSearchTerms) values.push_back(r.tile_terms[i]);
+    r.terms[t] = mean_of_largest(values, model_.top_tiles);
+  }
+  r.residual_map = image.residual->finish();
+  if (image.reconstruction) r.reconstruction = image.reconstruction->finish();
+  r.query = std::move(image.pixels);
+  r.terms[kPeak] = peak_of(r.residual_map, r.rows, r.columns, scoring_.map_sigma);
+  return std::move(r);
+}
+
+void ImageQueue::abandon() {
+  queue_.abandon();
+  images_.clear();
+  under_way_.clear();
+}
+
+void ImageQueue::abandon(std::int64_t id) {
+  const auto image = std::ranges::find_if(images_, [&](const auto& i) { return i->id == id; });
+  if (image == images_.end()) return;
+  std::erase_if(under_way_, [&](const auto& entry) {
+    if (entry.second.first != image->get()) return false;
+    queue_.abandon(entry.first);
+    return true;
+  });
+  images_.erase(image);
+  hand_out();
+}
+
+void ImageQueue::progress(const std::function<void(std::int64_t, double, int)>& see) const {
+  std::map<std::int64_t, std::pair<double, int>> searched;  // by image: tiles under way, their steps
+  queue_.progress([&](std::int64_t id, double share, int steps) {
+    auto& [tiles, taken] = searched[under_way_.at(id).first->id];
+    tiles += share;
+    taken += steps;
+  });
+  for (const auto& image : images_) {
+    auto [tiles, taken] = searched[image->id];
+    tiles += static_cast<double>(image->blended) + static_cast<double>(image->early.size());
+    for (const auto& [tile, result] : image->early) taken += result.steps;
+    see(image->id, tiles / static_cast<double>(image->grid.size()), image->result.steps + taken);
+  }
+}
+
+}  // namespace pgad

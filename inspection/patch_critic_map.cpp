@@ -1,0 +1,86 @@
+#include "inspection/patch_critic_map.h"
+
+#include <algorithm>
+
+#include "images/preprocess.h"
+#include "images/surface.h"
+#include "images/tiles.h"
+#include "inspection/image_queue.h"
+
+namespace pgad {
+namespace {
+
+constexpr int kWindow = 512;  // side of what one window judges, pixels
+constexpr int kBeyond = 8;    // pixels of mirror image around the image, as in training
+constexpr double kPeakCells = 0.005, kAreaCells = 0.05;
+
+double mean_of_share(const std::vector<float>& values, double share) {
+  const std::vector<double> all(values.begin(), values.end());
+  return mean_of_largest(all, std::max(1, static_cast<int>(share * static_cast<double>(all.size()))));
+}
+
+}  // namespace
+
+std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
+  const std::vector<float> large = resize(logits, rows, columns, 1, rows * cell, columns * cell);
+  std::vector<float> map;
+  map.reserve(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
+  for (int y = 0; y < height; ++y) {
+    const auto row = large.begin() + std::ptrdiff_t{y} * columns * cell;
+    map.insert(map.end(), row, row + width);
+  }
+  return map;
+}
+
+PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<const float> pixels, int height,
+                             int width, int channels) {
+  const int cell = critic.cell(), grain = critic.granularity(), maps = channels + 1;
+  const auto up = [](int value, int to) { return (value + to - 1) / to * to; };
+  const std::vector<float> input = critic_input(pixels, height, width, channels, brightness_of(pixels, channels));
+  PatchJudgement judgement;
+  judgement.rows = up(height, cell) / cell;
+  judgement.columns = up(width, cell) / cell;
+  judgement.logits.resize(static_cast<std::size_t>(judgement.rows) * static_cast<std::size_t>(judgement.columns));
+  const HistoryScope off(false);
+  const int border = up(kBeyond, cell), reach = up(critic.reach(), cell);
+  // One window's part of an axis: cells [first, end), pixels from `start` on.
+  struct Part {
+    int first, end, start, length;
+  };
+  const auto parts = [&](int size) {
+    std::vector<Part> all;
+    const int window = up(kWindow, cell);
+    for (int begin = 0; begin < size; begin += window) {
+      const int end = std::min(begin + window, up(size, cell));
+      const int start = std::max(-border, begin - reach), stop = std::min(up(size, cell) + border, end + reach);
+      all.push_back({begin / cell, end / cell, start, up(stop - start, grain)});
+    }
+    return all;
+  };
+  for (const Part& y : parts(height))
+    for (const Part& x : parts(width)) {
+      std::vector<float> window;
+      window.reserve(static_cast<std::size_t>(y.length) * static_cast<std::size_t>(x.length * maps));
+      for (int row = y.start; row < y.start + y.length; ++row)
+        for (int column = x.start; column < x.start + x.length; ++column) {
+          const float* from =
+              &input[(static_cast<std::size_t>(mirrored(row, height)) * static_cast<std::size_t>(width) +
+                      static_cast<std::size_t>(mirrored(column, width))) *
+                     static_cast<std::size_t>(maps)];
+          window.insert(window.end(), from, from + maps);
+        }
+      const Var logits = critic.forward(Var(exec, exec.from<float>(window, {1, y.length, x.length, maps}))).logits;
+      const std::vector<float> values = exec.read<float>(logits.value());
+      for (int row = y.first; row < y.end; ++row)
+        for (int column = x.first; column < x.end; ++column)
+          judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
+                           static_cast<std::size_t>(column)] =
+              values[static_cast<std::size_t>(row - y.start / cell) * static_cast<std::size_t>(x.length / cell) +
+                     static_cast<std::size_t>(column - x.start / cell)];
+    }
+  judgement.peak = mean_of_share(judgement.logits, kPeakCells);
+  judgement.area = mean_of_share(judgement.logits, kAreaCells);
+  return judgement;
+}
+
+}  // namespace pgad

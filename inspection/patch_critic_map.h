@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "layers/patch_critic.h"
+
+namespace pgad {
+
+// What the patch critic says of an image.
+struct PatchJudgement {
+  int rows = 0, columns = 0;  // of cells; those at the far borders may reach beyond the image
+  std::vector<float> logits;  // [rows, columns]
+  double peak = 0, area = 0;  // mean of the largest 0.5 % and 5 % of the logits, of one at least
+  // The logits at the size of the image that was judged, [height, width], bilinear between the cells' centres.
+  std::vector<float> map(int height, int width, int cell) const;
+};
+
+// pixels [height, width, channels] in [-1,1]. Large images are judged in windows that overlap by what a logit may
+// depend on, so that these do not show; memory does not grow with the image beyond its own. The same bits for any
+// number of threads.
+PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<const float> pixels, int height,
+                             int width, int channels);
+
+}  // namespace pgad

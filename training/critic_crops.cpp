@@ -1,0 +1,145 @@
+#include "training/critic_crops.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/check.h"
+
+namespace pgad {
+namespace {
+
+// Streams of random numbers; the crop's place is added.
+constexpr std::uint64_t kOrder = 0x70617463'68000000, kForeignOrder = 0x70617463'68100000,
+                        kAbnormalOrder = 0x70617463'68200000, kCrop = 0x70617501'00000000,
+                        kForeign = 0x70617502'00000000, kDraw = 0x70617503'00000000;
+
+constexpr int kMargin = 8;               // crops may reach so far beyond the image, pixels
+constexpr float kShare = 0.1f;           // of a cell's pixels that make it abnormal
+constexpr float kVisible = 0.25f;        // mean change, in spreads of the image, below which a drawn defect is in doubt
+constexpr float kAbnormalShare = 0.18f;  // of a crop's cells: the weight that its abnormal ones have together, within
+constexpr float kLeastWeight = 0.25f, kMostWeight = 4;  // each
+constexpr float kBesideKnown = 0.3f;  // weight of unmarked cells in crops of known defects: masks are not exact
+constexpr double kContrast = 0.15, kShift = 0.2;  // of the jitter
+
+SurfaceCrop surface_of(const Crop& crop, int channels) {
+  SurfaceCrop surface{crop.height, channels, crop.pixels, crop.mask};
+  for (float& v : surface.pixels) v = (v - crop.brightness.median) / crop.brightness.spread;
+  return surface;
+}
+
+}  // namespace
+
+CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const DataConfig& data,
+                         const PatchCriticConfig& config, bool synthetic, std::uint64_t seed)
+    : normal_(normal),
+      abnormal_(abnormal),
+      data_(data),
+      config_(config),
+      synthetic_(synthetic || abnormal.size() == 0),
+      seed_(seed),
+      normal_order_(seed, kOrder),
+      foreign_order_(seed, kForeignOrder),
+      abnormal_order_(seed, kAbnormalOrder) {
+  PGAD_CHECK(normal.preprocessing().tiles && side() % config.cell == 0, "cells of ", config.cell, " in ", side());
+  for (long i = 0; i < abnormal.size(); ++i) {
+    const Crop image = abnormal.whole(i);
+    if (std::ranges::all_of(image.mask, [](std::uint8_t m) { return m != 0; })) continue;  // no surface around it
+    std::vector<float> pixels = image.pixels;
+    for (float& v : pixels) v = (v - image.brightness.median) / image.brightness.spread;
+    for (DefectCut& cut : cut_defects(pixels, image.mask, image.height, image.width, abnormal.channels()))
+      cuts_.push_back(std::move(cut));
+  }
+}
+
+CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
+  if (place % 2 == 0) return Kind::kNormal;
+  if (abnormal_.size() == 0) return Kind::kSynthetic;
+  if (place % 4 == 1 || (cuts_.empty() && !synthetic_)) return Kind::kKnown;
+  const bool pasted = !cuts_.empty() && (!synthetic_ || rng.uniform() < 0.5);
+  return pasted ? Kind::kPasted : Kind::kSynthetic;
+}
+
+SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {
+  const long index = (stream == kForeign ? foreign_order_ : normal_order_).at(normal_.size(), place);
+  const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
+  return surface_of(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0], normal_.channels());
+}
+
+void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<float> targets,
+                        std::span<float> weights) {
+  const auto cell_count = static_cast<std::size_t>(cells()) * static_cast<std::size_t>(cells());
+  const std::size_t floats =
+      static_cast<std::size_t>(side()) * static_cast<std::size_t>(side()) * static_cast<std::size_t>(channels());
+  PGAD_CHECK(targets.size() % cell_count == 0 && weights.size() == targets.size() &&
+                 inputs.size() == targets.size() / cell_count * floats,
+             inputs.size(), " inputs, ", targets.size(), " targets");
+  const auto count = static_cast<std::int64_t>(targets.size() / cell_count);
+  for (std::int64_t n = 0; n < count; ++n) {
+    const std::int64_t place = first + n;
+    Rng draw(seed_, kDraw + static_cast<std::uint64_t>(place)), where(seed_, kCrop + static_cast<std::uint64_t>(place));
+    const auto at = static_cast<std::size_t>(n);
+    const std::span<float> target = targets.subspan(at * cell_count, cell_count),
+                           weight = weights.subspan(at * cell_count, cell_count);
+    const Kind kind = kind_of(place, draw);
+    SurfaceCrop crop;
+    if (kind == Kind::kKnown) {
+      const long index = abnormal_order_.at(abnormal_.size(), place / 2);
+      const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
+      crop = surface_of(abnormal_.crops(std::span(&index, 1), std::span(&where, 1), augmentation)[0],
+                        abnormal_.channels());
+      judge_cells(crop, nullptr, target, weight);
+      for (std::size_t i = 0; i < cell_count; ++i)
+        if (target[i] == 0) weight[i] *= kBesideKnown;
+    } else {
+      crop = normal_crop(place, where, kCrop);
+      const SurfaceCrop before = crop;
+      if (kind == Kind::kPasted) {
+        paste_defect(cuts_[draw.below(static_cast<std::uint32_t>(cuts_.size()))], draw, crop);
+      } else if (kind == Kind::kSynthetic) {
+        Rng elsewhere(seed_, kForeign + static_cast<std::uint64_t>(place));
+        draw_synthetic_defect(normal_crop(place, elsewhere, kForeign), draw, crop);
+      }
+      judge_cells(crop, &before, target, weight);
+    }
+    const auto contrast = static_cast<float>(std::exp(kContrast * draw.normal())),
+               shift = static_cast<float>(kShift * draw.normal());
+    for (float& v : crop.pixels) v = v * contrast + shift;
+    const std::vector<float> input = critic_input(crop.pixels, crop.side, crop.side, crop.channels, {0, 1});
+    std::ranges::copy(input, inputs.begin() + static_cast<std::ptrdiff_t>(at * floats));
+  }
+}
+
+void CriticCrops::judge_cells(const SurfaceCrop& crop, const SurfaceCrop* before, std::span<float> targets,
+                              std::span<float> weights) const {
+  const auto cell = static_cast<std::size_t>(config_.cell), columns = static_cast<std::size_t>(cells()),
+             width = static_cast<std::size_t>(crop.side), c = static_cast<std::size_t>(crop.channels);
+  const std::size_t rim = config_.cell < 8 ? (8 / cell) / 2 : 1;  // its surroundings are not those of the image
+  float abnormal = 0;
+  for (std::size_t row = 0; row < columns; ++row)
+    for (std::size_t column = 0; column < columns; ++column) {
+      float marked = 0, change = 0;
+      for (std::size_t y = row * cell; y < (row + 1) * cell; ++y)
+        for (std::size_t x = column * cell; x < (column + 1) * cell; ++x) {
+          const std::size_t pixel = y * width + x;
+          if (crop.mask[pixel] == 0) continue;
+          ++marked;
+          if (before != nullptr)
+            for (std::size_t k = 0; k < c; ++k)
+              change += std::abs(crop.pixels[pixel * c + k] - before->pixels[pixel * c + k]) / static_cast<float>(c);
+        }
+      const std::size_t at = row * columns + column;
+      const float share = marked / static_cast<float>(cell * cell);
+      const bool visible = before == nullptr || change >= kVisible * marked;
+      const bool rim_cell = row < rim || column < rim || row + rim >= columns || column + rim >= columns;
+      targets[at] = share > kShare && visible ? 1.f : 0.f;
+      weights[at] = rim_cell || (marked > 0 && targets[at] == 0) ? 0.f : 1.f;
+      abnormal += targets[at] * weights[at];
+    }
+  if (abnormal == 0) return;
+  const float each =
+      std::clamp(kAbnormalShare * static_cast<float>(targets.size()) / abnormal, kLeastWeight, kMostWeight);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (targets[i] > 0) weights[i] *= each;
+}
+
+}  // namespace pgad

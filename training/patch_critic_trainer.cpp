@@ -1,0 +1,112 @@
+#include "training/patch_critic_trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <future>
+#include <numbers>
+#include <numeric>
+
+#include "autograd/ops.h"
+
+namespace pgad {
+namespace {
+
+constexpr std::int64_t kCriticBatch = 32;
+constexpr int kProgressEvery = 10;                   // steps
+constexpr double kRise = 50;                         // steps in which the learning rate rises
+constexpr double kConstantUntil = 0.3, kEnd = 0.03;  // then it falls like a cosine, to this share
+
+double rate_at(std::int64_t step, double progress) {
+  const double fallen = std::max(0.0, (progress - kConstantUntil) / (1 - kConstantUntil));
+  const double share = kEnd + (1 - kEnd) * 0.5 * (1 + std::cos(std::numbers::pi * fallen));
+  return share * std::min(1.0, (static_cast<double>(step) + 1) / kRise);
+}
+
+}  // namespace
+
+Var patch_critic_loss(const Var& logits, const Var& targets, const Var& weights) {
+  return sum(mul(weights, sub(softplus(logits), mul(targets, logits))));
+}
+
+PatchCriticStep::PatchCriticStep(Exec& exec, const PatchCritic& critic, std::int64_t batch, int side)
+    : exec_(exec),
+      critic_(critic),
+      adam_(exec, {0.9, 0.99, 1e-8}, critic.flat()),
+      inputs_(exec, {batch, side, side, critic.channels()}),
+      targets_(exec, {batch, side / critic.cell(), side / critic.cell(), 1}),
+      weights_(exec, {batch, side / critic.cell(), side / critic.cell(), 1}) {}
+
+void PatchCriticStep::step() {
+  const Var loss = patch_critic_loss(critic_.forward(Var(exec_, inputs_.tensor())).logits,
+                                     Var(exec_, targets_.tensor()), Var(exec_, weights_.tensor()));
+  Gradients gradients(exec_, critic_.parameters());
+  gradients.add(loss);
+  loss_ = loss.value();
+  norm_ = squared_norm(exec_, gradients.flat());
+  adam_.apply(gradients.flat(), norm_);
+}
+
+PatchCriticStep::Result PatchCriticStep::run(double lr) {
+  inputs_.upload();
+  targets_.upload();
+  weights_.upload();
+  adam_.prepare(lr);
+  if (graph_)
+    graph_->replay();
+  else
+    graph_.emplace(exec_, [this] { step(); });
+  const Result r{exec_.read<float>(loss_)[0], !std::isfinite(exec_.read<float>(norm_)[0])};
+  if (!r.skipped) adam_.advance();
+  return r;
+}
+
+void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint64_t seed,
+                        const std::function<void(const PatchCriticProgress&)>& on_progress) {
+  using Clock = std::chrono::steady_clock;
+  const PatchCriticConfig& config = model.config.patch_critic;
+  const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min(kCriticBatch, total);
+  auto critic = std::make_shared<PatchCritic>(exec, config, crops.channels(), seed);
+  PatchCriticStep step(exec, *critic, batch, crops.side());
+
+  struct Batch {
+    std::vector<float> inputs, targets, weights;
+  };
+  // The next batch is made while the device, or the other threads, are at this one.
+  const auto make = [&](std::int64_t first) {
+    Batch b{std::vector<float>(step.inputs().size()), std::vector<float>(step.targets().size()),
+            std::vector<float>(step.weights().size())};
+    crops.fetch(first, b.inputs, b.targets, b.weights);
+    const float all = std::accumulate(b.weights.begin(), b.weights.end(), 0.f);
+    for (float& w : b.weights) w /= std::max(all, 1e-6f);
+    return b;
+  };
+  std::future<Batch> next = std::async(std::launch::async, make, 0);
+  const auto begin = Clock::now();
+  double recent = 0;  // loss
+  std::int64_t taken = 0;
+  int skipped_in_row = 0;
+  for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
+    const Batch b = next.get();
+    if (done + batch < total) next = std::async(std::launch::async, make, done + batch);
+    std::ranges::copy(b.inputs, step.inputs().begin());
+    std::ranges::copy(b.targets, step.targets().begin());
+    std::ranges::copy(b.weights, step.weights().begin());
+    const double progress = static_cast<double>(done) / static_cast<double>(total);
+    const PatchCriticStep::Result r = step.run(config.lr * rate_at(number, progress));
+    skipped_in_row = r.skipped ? skipped_in_row + 1 : 0;
+    taken += !r.skipped;
+    const bool last = done + batch >= total;
+    if (skipped_in_row >= model.config.optimizer.max_skipped_steps || (last && taken == 0))
+      throw Error(str("the patch critic diverged: ", skipped_in_row,
+                      " steps in a row had gradients that are not finite, after ", done + batch,
+                      " crops; lower --patch-critic-lr"));
+    if (!r.skipped) recent = taken == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
+    if (on_progress && number % kProgressEvery == 0) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});
+    }
+  }
+  model.patch_critic = std::move(critic);
+}
+
+}  // namespace pgad
