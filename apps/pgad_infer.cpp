@@ -502,8 +502,9 @@ void print_networks(const Model& m) {
 }
 
 void print_calibration(const Calibration& c, double rate, const std::vector<std::string>& notes) {
-  std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals()
-            << " known abnormals, weights " << (c.fitted ? "fitted" : "equal") << "\n";
+  std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals() << " abnormals"
+            << (c.drawn > 0 ? str(" (", c.drawn, " of them drawn)") : "") << ", weights "
+            << (c.fitted ? "fitted" : "equal") << "\n";
   for (const std::string& note : notes) std::cout << "note              " << note << "\n";
   std::cout << "\n"
             << "score           mean       spread     weight     threshold at a false-reject rate of " << rate

@@ -203,10 +203,33 @@ void draw_cut(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) {
   mark(crop, inside);
 }
 
+// The texture within an area weaker or stronger.
+void scale_texture(SurfaceCrop& crop, const Plane& opacity, double by) {
+  const auto c = static_cast<std::size_t>(crop.channels);
+  Plane channel(area(crop));
+  for (std::size_t k = 0; k < c; ++k) {
+    for (std::size_t i = 0; i < channel.size(); ++i) channel[i] = crop.pixels[i * c + k];
+    const Plane coarse = gaussian_blur(channel, crop.side, crop.side, 3);
+    for (std::size_t i = 0; i < channel.size(); ++i)
+      crop.pixels[i * c + k] += static_cast<float>(by) * opacity[i] * (channel[i] - coarse[i]);
+  }
+}
+
+// Values of a random row of numbers, one for each column.
+std::vector<double> uneven_columns(Rng& rng, int side, int nodes) {
+  std::vector<double> at, values;
+  for (int i = 0; i <= nodes + 1; ++i) at.push_back(rng.normal());
+  for (int x = 0; x < side; ++x) {
+    const double place = static_cast<double>(x) / side * nodes;
+    const auto node = static_cast<std::size_t>(place);
+    values.push_back(at[node] + (at[node + 1] - at[node]) * (place - static_cast<double>(node)));
+  }
+  return values;
+}
+
 // A large area, darker or brighter, its texture weaker or stronger, with an edge between sharp and very soft.
 void draw_uneven(Rng& rng, SurfaceCrop& crop) {
   const int side = crop.side;
-  const auto c = static_cast<std::size_t>(crop.channels);
   Plane plane;
   if (chance(rng, 0.5)) {  // on one side of a wavy line
     const double angle = between(rng, 0, 2 * std::numbers::pi), waves = between(rng, 0.02, 0.12);
@@ -222,26 +245,50 @@ void draw_uneven(Rng& rng, SurfaceCrop& crop) {
   const Plane inside = largest(plane, between(rng, 0.15, 0.7));
   Plane opacity = gaussian_blur(inside, side, side, std::exp(between(rng, std::log(0.35), std::log(4.0))));
   const double amount = (chance(rng, 0.5) ? -1 : 1) * between(rng, 0.5, 2);
-  if (chance(rng, 0.6)) {
-    const double texture = between(rng, -0.8, 1);
-    Plane channel(area(crop));
-    for (std::size_t k = 0; k < c; ++k) {
-      for (std::size_t i = 0; i < channel.size(); ++i) channel[i] = crop.pixels[i * c + k];
-      const Plane coarse = gaussian_blur(channel, side, side, 3);
-      for (std::size_t i = 0; i < channel.size(); ++i)
-        crop.pixels[i * c + k] += static_cast<float>(texture) * opacity[i] * (channel[i] - coarse[i]);
-    }
-  }
+  if (chance(rng, 0.6)) scale_texture(crop, opacity, between(rng, -0.8, 1));
   if (chance(rng, 0.3)) {  // in stripes
-    const int stripes = std::max(2, side / whole(rng, 2, 7));
-    std::vector<double> strength;
-    for (int i = 0; i <= stripes + 1; ++i) strength.push_back(std::clamp(0.8 + 0.6 * rng.normal(), 0.0, 2.0));
-    for (std::size_t i = 0; i < opacity.size(); ++i) {
-      const double at = static_cast<double>(i % static_cast<std::size_t>(side)) / side * stripes;
-      const auto cell = static_cast<std::size_t>(at);
-      const double share = at - static_cast<double>(cell);
-      opacity[i] *= static_cast<float>(strength[cell] * (1 - share) + strength[cell + 1] * share);
+    const std::vector<double> stripes = uneven_columns(rng, side, std::max(2, side / whole(rng, 2, 7)));
+    for (std::size_t i = 0; i < opacity.size(); ++i)
+      opacity[i] *= static_cast<float>(std::clamp(0.8 + 0.6 * stripes[i % static_cast<std::size_t>(side)], 0.0, 2.0));
+  }
+  brighten(crop, opacity, amount);
+  mark(crop, inside);
+}
+
+// A step in brightness along a nearly straight line, mostly along or across the rows, its edge sometimes ragged, its
+// length sometimes limited: a tool that was set down or lifted.
+void draw_step(Rng& rng, SurfaceCrop& crop) {
+  const int side = crop.side;
+  const double right = std::numbers::pi / 2;
+  double angle = chance(rng, 0.75) ? whole(rng, 0, 3) * right + between(rng, -0.25, 0.25) : between(rng, 0, 4 * right);
+  if (chance(rng, 0.5)) angle = (chance(rng, 0.5) ? right : -right) + between(rng, -0.2, 0.2);
+  const double waves = side * between(rng, 0, 0.05), from = between(rng, -0.3, 0.35) * side;
+  const Plane noise = smooth_noise(rng, side, whole(rng, 1, 3));
+  std::vector<double> ragged(static_cast<std::size_t>(side));
+  if (chance(rng, 0.4)) {
+    const double depth = between(rng, 0.5, 3);
+    ragged = uneven_columns(rng, side, side / whole(rng, 1, 4) + 1);
+    for (double& v : ragged) v *= depth;
+  }
+  const bool limited = chance(rng, 0.4);
+  const double begin = between(rng, -0.45, 0.25) * side, end = begin + between(rng, 0.2, 0.8) * side;
+  Plane inside;
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x) {
+      const double dx = x - side / 2.0, dy = y - side / 2.0,
+                   across = dx * std::cos(angle) + dy * std::sin(angle) +
+                            waves * noise[static_cast<std::size_t>(y * side + x)] + ragged[static_cast<std::size_t>(x)],
+                   along = dx * std::sin(angle) - dy * std::cos(angle);
+      inside.push_back(across > from && (!limited || (along > begin && along < end)) ? 1.f : 0.f);
     }
+  Plane opacity = gaussian_blur(inside, side, side, std::exp(between(rng, std::log(0.25), std::log(3.0))));
+  const double amount = (chance(rng, 0.4) ? -1 : 1) * between(rng, 0.4, 1.8);
+  if (chance(rng, 0.6)) scale_texture(crop, opacity, between(rng, -0.8, 1));
+  if (chance(rng, 0.4)) {
+    const double depth = between(rng, 0.2, 0.8) / std::abs(amount);
+    const std::vector<double> columns = uneven_columns(rng, side, side / whole(rng, 1, 5) + 1);
+    for (std::size_t i = 0; i < opacity.size(); ++i)
+      opacity[i] *= static_cast<float>(1 + depth * columns[i % static_cast<std::size_t>(side)]);
   }
   brighten(crop, opacity, amount);
   mark(crop, inside);
@@ -366,7 +413,7 @@ void paste_defect(const DefectCut& cut, Rng& rng, SurfaceCrop& crop) {
 void draw_synthetic_defect(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) {
   PGAD_CHECK(foreign.side == crop.side && foreign.channels == crop.channels && crop.side >= 8, foreign.side, " and ",
              crop.side);
-  switch (rng.below(5)) {
+  switch (rng.below(6)) {
     case 0:
       return draw_patches(foreign, rng, crop);
     case 1:
@@ -375,6 +422,8 @@ void draw_synthetic_defect(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& cr
       return draw_spots(rng, crop);
     case 3:
       return draw_cut(foreign, rng, crop);
+    case 4:
+      return draw_step(rng, crop);
     default:
       return draw_uneven(rng, crop);
   }

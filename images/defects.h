@@ -31,8 +31,8 @@ std::vector<DefectCut> cut_defects(std::span<const float> pixels, std::span<cons
 
 // Draws into a crop and marks what it has drawn; deterministic by the generator. A cut is mirrored, turned a little,
 // scaled and made weaker or stronger; at least a third of it each way lies within the crop. Synthetic defects are of
-// five kinds: foreign surface or brightness in patches of noise, scratches, pits and spots, cut and pasted rectangles,
-// and large uneven areas. foreign: another crop of normal surface, of the same shape.
+// six kinds: foreign surface or brightness in patches of noise, scratches, pits and spots, cut and pasted rectangles,
+// steps in brightness, and large uneven areas. foreign: another crop of normal surface, of the same shape.
 void paste_defect(const DefectCut& cut, Rng& rng, SurfaceCrop& crop);
 void draw_synthetic_defect(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop);
 

@@ -278,6 +278,7 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
   double limit = threshold;
   if (std::isnan(limit)) {
     constexpr std::size_t kLabels = 8;
+    constexpr float kNearBlack = 0.1f;
     std::set<float> kinds;
     for (std::size_t i = 0; i < n && kinds.size() <= kLabels; ++i) kinds.insert(values[i]);
     const auto brightness = [](float v) { return str(std::lround(v * 255.0f * 100.0f) / 100.0); };
@@ -285,6 +286,9 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
       limit = 0.0;  // nothing where it is black, else everything
     } else if (kinds.size() == 2 && !mask.lossy) {
       limit = least;
+    } else if (std::ranges::all_of(kinds, [](float v) { return v < kNearBlack || v > 1 - kNearBlack; }) &&
+               least < 0.5f && most > 0.5f) {
+      limit = 0.5;  // black and white, not quite exact
     } else if (kinds.size() <= kLabels && !mask.lossy) {
       std::string listed;
       for (const float v : kinds) listed += (listed.empty() ? "" : ", ") + brightness(v);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "images/defects.h"
 #include "images/gaussian_blur.h"
 
 namespace pgad {
@@ -31,6 +32,8 @@ double guessed_spread(double mean, double least, std::size_t n) {
 constexpr double kErrors = 2;
 
 constexpr std::size_t kMaxFolds = 50;  // of cross_fit
+
+constexpr std::uint64_t kDrawnStream = 0x647261776e000000;  // of random numbers, for defects that are drawn
 
 // Pixels that never vary would make any deviation infinite: this share of the average variance is added to each.
 constexpr double kVarianceFloor = 0.1;
@@ -127,8 +130,9 @@ void judge(Calibration& c) {
   const double normals = static_cast<double>(c.normals()), abnormals = static_cast<double>(c.abnormals());
   const double error = std::sqrt((normals + abnormals + 1) / (12 * normals * abnormals));
   if (c.fitted && s.combined > 0.5 + kErrors * error) return;
-  c.notes.push_back(str("the scores do not tell the ", c.abnormals(), " held-out known abnormals from the ",
-                        c.normals(), " held-out normals, so this model does not find such defects; AUROC: ", s.text,
+  c.notes.push_back(str("the scores do not tell the ", c.abnormals() - c.drawn, " held-out known abnormals",
+                        c.drawn > 0 ? str(" and the ", c.drawn, " drawn ones") : "", " from the ", c.normals(),
+                        " held-out normals, so this model does not find such defects; AUROC: ", s.text,
                         c.fitted ? "" : "; combined weighs its scores equally"));
 }
 
@@ -261,6 +265,58 @@ Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
   return quantile_threshold(values, rate);
 }
 
+namespace {
+
+// Each of these normal images with a synthetic defect drawn somewhere into it.
+void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sample>& normal, const ImageSource& source,
+                         const std::function<void(const ImageResult&)>& sink) {
+  const Preprocessing& p = model.preprocessing;
+  const int side = p.resolution, channels = p.channels;
+  Loader loader(normal, source, p, {exec.threads(), 2});
+  ImageQueue queue(exec, model, model.config.scoring, model.config.scoring.batch, /*pictures=*/false);
+  SurfaceCrop foreign;
+  const auto draw_into = [&](Loader::Item& image) {
+    Rng rng(model.config.scoring.seed, kDrawnStream + static_cast<std::uint64_t>(image.index));
+    const Brightness brightness = brightness_of(image.pixels, channels);
+    const auto start = [&](int length) {
+      return static_cast<int>(rng.below(static_cast<std::uint32_t>(std::max(1, length - side + 1))));
+    };
+    const int top = start(image.rows), left = start(image.columns);
+    SurfaceCrop crop{
+        side, channels, {}, std::vector<std::uint8_t>(static_cast<std::size_t>(side) * static_cast<std::size_t>(side))};
+    crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
+    cut_square(std::span<const float>(image.pixels), image.rows, image.columns, channels, top, left, side,
+               std::span(crop.pixels));
+    for (float& v : crop.pixels) v = (v - brightness.median) / brightness.spread;
+    const SurfaceCrop before = crop;
+    draw_synthetic_defect(foreign.side > 0 ? foreign : before, rng, crop);
+    foreign = before;
+    for (int y = 0; y < side && top + y < image.rows; ++y)
+      for (int x = 0; x < side && left + x < image.columns; ++x)
+        for (int k = 0; k < channels; ++k)
+          image.pixels[static_cast<std::size_t>((std::int64_t{top + y} * image.columns + left + x) * channels + k)] =
+              std::clamp(crop.pixels[static_cast<std::size_t>((y * side + x) * channels + k)] * brightness.spread +
+                             brightness.median,
+                         -1.0f, 1.0f);
+  };
+  const auto done = [&](std::int64_t, const ImageResult& image) {
+    if (image.finite()) sink(image);
+  };
+  bool more = true;
+  while (more || !queue.empty()) {
+    while (more && queue.has_room()) {
+      auto item = loader.next();
+      more = item.has_value();
+      if (!more || !item->error.empty()) continue;
+      draw_into(*item);
+      queue.add(item->index, item->rows, item->columns, std::move(item->pixels));
+    }
+    queue.step(done);
+  }
+}
+
+}  // namespace
+
 void calibrate(Exec& exec, Model& model, const Dataset& data,
                const std::function<void(const CalibrationProgress&)>& on_progress) {
   const auto& normal = data.calibration_normal;
@@ -300,6 +356,14 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
   };
   collect(normal, c.normal_terms, normal_tiles, true, 0);
   collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, false, normal.size());
+  if (model.patch_critic) {
+    score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image) {
+      for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
+      abnormal_tiles.push_back(image.tile_terms);
+      ++c.drawn;
+      if (on_progress) on_progress({static_cast<double>(all), all, std::nullopt});
+    });
+  }
   if (tiles) {
     model.top_tiles = choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap);
     for (const auto& [terms, images] :

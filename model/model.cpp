@@ -18,6 +18,7 @@ std::string calibration_to_json(const Calibration& c) {
   nlohmann::ordered_json json;
   json["fitted"] = c.fitted;
   json["bias"] = c.bias;
+  if (c.drawn > 0) json["drawn"] = c.drawn;
   for (int i = 0; i < kTermCount; ++i)
     if (c.has(static_cast<ScoreIndex>(i)))
       json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
@@ -31,6 +32,7 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
     const auto json = nlohmann::json::parse(text);
     c.fitted = json.at("fitted").get<bool>();
     c.bias = json.at("bias").get<double>();
+    c.drawn = json.value("drawn", std::size_t{0});
     for (int i = 0; i < kTermCount; ++i) {
       if (i >= kSearchTerms && !json.at("terms").contains(kScoreNames[i])) {
         c.mean[i] = c.spread[i] = c.weight[i] = std::nan("");
@@ -260,6 +262,8 @@ Model load_model(Exec& exec, const std::string& path) {
     c.normal_terms = read_terms(file, "calibration.normal_terms", c);
     c.abnormal_terms = read_terms(file, "calibration.abnormal_terms", c);
     if (c.normal_terms.empty()) throw Error(str(path, ": calibration without tensor 'calibration.normal_terms'"));
+    if (c.drawn > c.abnormals())
+      throw Error(str(path, ": metadata 'calibration': ", c.drawn, " drawn of ", c.abnormals(), " abnormals"));
     if (file.tensors.count("calibration.normal_combined") > 0) {
       const auto count = static_cast<std::int64_t>(c.normals());
       const auto values = file.get("calibration.normal_combined", "F32", {count}).elements<float>();

@@ -29,6 +29,8 @@ struct Calibration {
   // Raw terms of the held-out normals and known abnormals, [count][kTermCount]: thresholds follow from them. A score
   // that the model does not have is NaN for all of them.
   std::vector<double> normal_terms, abnormal_terms;
+  // Of the abnormals the last so many are held-out normals into which a synthetic defect was drawn.
+  std::size_t drawn = 0;
   // Cross-fitted `combined` of each normal, from which its threshold follows; float32 values. Empty if the file is
   // older than this: cross_fit() derives them.
   std::vector<double> normal_combined;

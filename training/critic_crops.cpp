@@ -19,6 +19,8 @@ constexpr float kVisible = 0.25f;        // mean change, in spreads of the image
 constexpr float kAbnormalShare = 0.18f;  // of a crop's cells: the weight that its abnormal ones have together, within
 constexpr float kLeastWeight = 0.25f, kMostWeight = 4;  // each
 constexpr float kBesideKnown = 0.3f;  // weight of unmarked cells in crops of known defects: masks are not exact
+// Of the abnormal crops, where there are known ones.
+constexpr double kKnownShare = 0.35, kPastedShare = 0.25, kSyntheticShare = 0.4;
 constexpr double kContrast = 0.15, kShift = 0.2;  // of the jitter
 
 SurfaceCrop surface_of(const Crop& crop, int channels) {
@@ -54,9 +56,9 @@ CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const
 CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
   if (place % 2 == 0) return Kind::kNormal;
   if (abnormal_.size() == 0) return Kind::kSynthetic;
-  if (place % 4 == 1 || (cuts_.empty() && !synthetic_)) return Kind::kKnown;
-  const bool pasted = !cuts_.empty() && (!synthetic_ || rng.uniform() < 0.5);
-  return pasted ? Kind::kPasted : Kind::kSynthetic;
+  const double u = rng.uniform() * (kKnownShare + kPastedShare + (synthetic_ ? kSyntheticShare : 0));
+  if (u < kKnownShare) return Kind::kKnown;
+  return u < kKnownShare + kPastedShare ? (cuts_.empty() ? Kind::kKnown : Kind::kPasted) : Kind::kSynthetic;
 }
 
 SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {

@@ -1,0 +1,410 @@
+// Images in tiles: their places, blending, crops for training, and scores that depend on nothing but the image.
+
+#include "images/tiles.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <random>
+
+#include "images/loader.h"
+#include "images/survey.h"
+#include "inspection/anomaly_map.h"
+#include "inspection/calibration.h"
+#include "inspection/patch_critic_map.h"
+#include "inspection/scorer.h"
+#include "tests/gradcheck.h"
+#include "tests/temp_dir.h"
+
+namespace pgad::test {
+namespace {
+
+std::vector<float> noise(std::size_t count, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::uniform_real_distribution<float> value(-1, 1);
+  std::vector<float> out(count);
+  for (float& v : out) v = value(rng);
+  return out;
+}
+
+TEST(TileGrid, CoversEveryPixelOfAnySize) {
+  for (const int height : {1, 7, 16, 17, 40})
+    for (const int width : {5, 16, 31})
+      for (const int stride : {1, 8, 11, 16}) {
+        const TileGrid grid(height, width, 16, stride);
+        std::vector<int> covered(static_cast<std::size_t>(height * width));
+        for (std::int64_t t = 0; t < grid.size(); ++t) {
+          EXPECT_TRUE(grid.top(t) >= 0 && (grid.top(t) + 16 <= height || grid.top(t) == 0));
+          for (int y = grid.top(t); y < std::min(height, grid.top(t) + 16); ++y)
+            for (int x = grid.left(t); x < std::min(width, grid.left(t) + 16); ++x)
+              ++covered[static_cast<std::size_t>(y * width + x)];
+        }
+        EXPECT_TRUE(std::ranges::all_of(covered, [](int n) { return n > 0; }))
+            << height << "x" << width << " " << stride;
+      }
+  EXPECT_THROW(TileGrid(4, 4, 8, 9), Error);
+  EXPECT_THROW(TileGrid(0, 4, 8, 8), Error);
+}
+
+// Tiles cut from an image and blended give the image back, its borders too, and what is smaller than a tile.
+TEST(TileBlend, TilesOfAnImageAreTheImage) {
+  for (const auto& [height, width] : std::vector<std::pair<int, int>>{{40, 61}, {16, 16}, {9, 33}, {3, 5}})
+    for (const int channels : {1, 3}) {
+      const std::vector<float> image = noise(static_cast<std::size_t>(height * width * channels), 3);
+      const TileGrid grid(height, width, 16, 8);
+      TileBlend blend(grid, channels);
+      std::vector<float> tile(static_cast<std::size_t>(16 * 16 * channels));
+      for (std::int64_t t = 0; t < grid.size(); ++t) {
+        grid.cut(image, channels, t, tile);
+        blend.add(t, tile);
+      }
+      const std::vector<float> back = blend.finish();
+      ASSERT_EQ(back.size(), image.size());
+      for (std::size_t i = 0; i < image.size(); ++i) EXPECT_NEAR(back[i], image[i], 1e-5) << i;
+    }
+}
+
+// A tile's border counts for nothing where another one's inner part is: a tile that is wrong at its border leaves no
+// seam.
+TEST(TileBlend, BordersOfTilesDoNotShow) {
+  const TileGrid grid(16, 48, 16, 8);
+  TileBlend blend(grid);
+  for (std::int64_t t = 0; t < grid.size(); ++t) {
+    std::vector<float> tile(16 * 16, 0.f);
+    for (std::size_t y = 0; y < 16; ++y) tile[y * 16] = tile[y * 16 + 15] = 1;
+    blend.add(t, tile);
+  }
+  const std::vector<float> map = blend.finish();
+  for (std::size_t x = 8; x < 40; ++x) EXPECT_LT(map[8 * 48 + x], 0.02) << x;
+}
+
+TEST(Tiles, MirroredRowsGoOnBeyondBothEnds) {
+  EXPECT_EQ(mirrored(-1, 4), 0);
+  EXPECT_EQ(mirrored(-3, 4), 2);
+  EXPECT_EQ(mirrored(4, 4), 3);
+  EXPECT_EQ(mirrored(7, 4), 0);
+  EXPECT_EQ(mirrored(8, 4), 0);
+  EXPECT_EQ(mirrored(-100, 1), 0);
+}
+
+TEST(Preprocessing, TilesAreKeptInItsText) {
+  Preprocessing p;
+  p.resolution = 64;
+  p.tiles = true;
+  p.scale = 0.1;
+  EXPECT_EQ(preprocessing_to_string(p), "64x64x1 tiles scale 0.1 upright");
+  EXPECT_EQ(preprocessing_from_string(preprocessing_to_string(p)), p);
+  EXPECT_THROW(preprocessing_from_string("64x64x1 tiles scale 0 upright"), Error);
+  EXPECT_THROW(preprocessing_from_string("64x64x1 tiles scale 9 upright"), Error);
+  const Image image{10, 21, 3, noise(10 * 21 * 3, 1)};
+  p.scale = 0.5;
+  EXPECT_EQ(preprocess(image, p).size(), 5u * 11u);
+}
+
+// ---- crops ----------------------------------------------------------------------------------------------------------
+
+class TiledFolder : public ::testing::Test {
+ protected:
+  // Images of 40x52 whose value says the place: row / 255 in red, column / 255 in green, the number in blue.
+  void SetUp() override {
+    for (int i = 0; i < 3; ++i) {
+      Image image{40, 52, 3, {}};
+      for (int y = 0; y < 40; ++y)
+        for (int x = 0; x < 52; ++x)
+          for (const int v : {y, x, i}) image.pixels.push_back(static_cast<float>(v) / 255);
+      Image mask{40, 52, 1, std::vector<float>(40 * 52)};
+      mask.pixels[static_cast<std::size_t>((5 + 10 * i) * 52 + 37)] = 1;
+      const std::string name = str(i, ".png");
+      write_png(dir_ / name, image);
+      write_png(dir_ / ("mask" + name), mask);
+      samples_.push_back({name, dir_ / name, -1, "abnormal", true, dir_ / ("mask" + name)});
+    }
+    p_.resolution = 16;
+    p_.channels = 3;
+    p_.tiles = true;
+  }
+  static int value(float v) { return static_cast<int>(std::lround((v + 1) / 2 * 255)); }
+
+  TempDir dir_;
+  std::vector<Sample> samples_;
+  Preprocessing p_;
+};
+
+TEST_F(TiledFolder, CropsHoldTheDefectAndAreNewEachTime) {
+  TrainingImages images(samples_, ImageSource(), p_);
+  std::set<std::pair<int, int>> places;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const long index = static_cast<long>(seed % 3);
+    Rng rng(7, seed), again(7, seed);
+    const Crop crop = images.crops(std::span(&index, 1), std::span(&rng, 1), {})[0];
+    EXPECT_EQ(crop.pixels, images.crops(std::span(&index, 1), std::span(&again, 1), {})[0].pixels);
+    EXPECT_EQ(std::ranges::count(crop.mask, 1), 1);
+    const int top = value(crop.pixels[0]), left = value(crop.pixels[1]);
+    for (int y = 0; y < 16; ++y)
+      for (int x = 0; x < 16; ++x) {
+        const auto at = static_cast<std::size_t>(3 * (y * 16 + x));
+        EXPECT_EQ(value(crop.pixels[at]), top + y);
+        EXPECT_EQ(value(crop.pixels[at + 1]), left + x);
+        EXPECT_EQ(value(crop.pixels[at + 2]), index);
+        EXPECT_EQ(crop.mask[at / 3], top + y == 5 + 10 * index && left + x == 37);
+      }
+    places.insert({top, left});
+  }
+  EXPECT_GT(places.size(), 30u);
+}
+
+// What does not fit into memory is decoded again, and is the same.
+TEST_F(TiledFolder, CropsDoNotDependOnTheMemory) {
+  TrainingImages all(samples_, ImageSource(), p_), none(samples_, ImageSource(), p_, {1, 2, false});
+  EXPECT_EQ(none.cached(), 0);
+  const std::vector<long> indices = {2, 0, 1, 2};
+  const auto crops = [&](TrainingImages& images) {
+    std::vector<Rng> rngs;
+    for (std::uint64_t i = 0; i < 4; ++i) rngs.emplace_back(5, i);
+    return images.crops(indices, rngs, {true, true, 0.2, 3});
+  };
+  const auto a = crops(all), b = crops(none);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(a[i].pixels, b[i].pixels);
+    EXPECT_EQ(a[i].mask, b[i].mask);
+  }
+}
+
+TEST_F(TiledFolder, AMaskOfAnotherSizeIsSaid) {
+  write_png(dir_ / "mask1.png", Image{4, 4, 1, std::vector<float>(16, 1.f)});
+  TrainingImages images(samples_, ImageSource(), p_);
+  ASSERT_EQ(images.bad().size(), 1u);
+  EXPECT_NE(images.bad()[0].reason.find("the mask is 4x4, expected its image's 52x40"), std::string::npos)
+      << images.bad()[0].reason;
+}
+
+// Mirrored and turned crops hold the same pixels, the mask's with them.
+TEST_F(TiledFolder, MasksTurnWithTheirCrops) {
+  TrainingImages images(samples_, ImageSource(), p_);
+  std::set<std::vector<float>> ways;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const long index = 1;
+    Rng rng(7, seed);
+    const Crop crop = images.crops(std::span(&index, 1), std::span(&rng, 1), {true, true, 0, 0})[0];
+    const auto marked = static_cast<std::size_t>(std::ranges::find(crop.mask, 1) - crop.mask.begin());
+    ASSERT_LT(marked, crop.mask.size());
+    EXPECT_EQ(value(crop.pixels[3 * marked]), 15);
+    EXPECT_EQ(value(crop.pixels[3 * marked + 1]), 37);
+    const float down = crop.pixels[3 * 16] - crop.pixels[0], right = crop.pixels[3] - crop.pixels[0];
+    ways.insert({std::round(255 * down), std::round(255 * right)});
+  }
+  EXPECT_EQ(ways.size(), 4u);  // the row grows down, up, right, left
+}
+
+TEST(ChooseTiles, LargeImagesOfSurfaces) {
+  Dataset data;
+  Survey survey;
+  survey.side = 100;
+  DataConfig config;
+  for (const Layout layout : {Layout::kInspection, Layout::kFlat, Layout::kIdx, Layout::kClasses}) {
+    data.layout = layout;
+    const bool surfaces = layout == Layout::kInspection || layout == Layout::kFlat;
+    EXPECT_EQ(choose_tiles(data, survey, config, 64), surfaces ? Tiles::kOn : Tiles::kOff);
+    EXPECT_EQ(choose_tiles(data, survey, config, 128), Tiles::kOff);
+  }
+  data.layout = Layout::kFlat;
+  config.fit = Fit::kLetterbox;
+  EXPECT_EQ(choose_tiles(data, survey, config, 64), Tiles::kOff);
+  config = {};
+  config.scale = 0.5;
+  EXPECT_EQ(choose_tiles(data, survey, config, 64), Tiles::kOff);
+}
+
+// ---- scores ---------------------------------------------------------------------------------------------------------
+
+struct TiledModel {
+  Exec exec{Device{}, 2};
+  Model model;
+  explicit TiledModel(int channels = 1) {
+    NetworkConfig& n = model.config.network;
+    n.resolution = 16;
+    n.channels = channels;
+    n.fmap_base = 64;
+    n.fmap_max = 8;
+    model.preprocessing.resolution = 16;
+    model.preprocessing.channels = channels;
+    model.preprocessing.tiles = true;
+    model.level = 4;
+    model.top_tiles = 3;
+    model.g = make_generator(exec, n, 1);
+    model.d = make_discriminator(exec, n, 2);
+    model.config.patch_critic = {true, 1, 0.01, 4, 8, 3, 4};
+    model.patch_critic = std::make_shared<PatchCritic>(exec, model.config.patch_critic, channels + 1, 3);
+    model.config.scoring.steps = 3;
+    model.config.scoring.gamma = 0.5;
+  }
+  std::map<std::int64_t, ImageResult> score(const std::vector<std::pair<int, int>>& sizes, int slots, double overlap) {
+    ScoringConfig scoring = model.config.scoring;
+    scoring.tile_overlap = overlap;
+    ImageQueue queue(exec, model, scoring, slots);
+    std::map<std::int64_t, ImageResult> results;
+    std::size_t next = 0;
+    while (next < sizes.size() || !queue.empty()) {
+      while (next < sizes.size() && queue.has_room()) {
+        const auto [height, width] = sizes[next];
+        const int channels = model.preprocessing.channels;
+        queue.add(static_cast<std::int64_t>(next), height, width,
+                  noise(static_cast<std::size_t>(height * width * channels), static_cast<unsigned>(height)));
+        ++next;
+      }
+      queue.step([&](std::int64_t id, ImageResult r) { results.emplace(id, std::move(r)); });
+    }
+    return results;
+  }
+};
+
+std::vector<float> bits(const ImageResult& r) {
+  std::vector<float> all(r.terms, r.terms + kTermCount);
+  for (const auto* map : {&r.query, &r.reconstruction, &r.residual_map, &r.critic_map})
+    all.insert(all.end(), map->begin(), map->end());
+  return all;
+}
+
+TEST(TiledScores, SameBitsInAnyBatchAndCompany) {
+  for (const int channels : {1, 3}) {
+    TiledModel m(channels);
+    const std::vector<std::pair<int, int>> sizes = {{33, 50}, {16, 16}, {7, 40}, {45, 17}};
+    const auto alone = m.score(sizes, 1, 0.5);
+    ASSERT_EQ(alone.size(), sizes.size());
+    for (const int slots : {2, 5, 64}) {
+      const auto together = m.score(sizes, slots, 0.5);
+      for (const auto& [id, result] : alone) {
+        EXPECT_EQ(bits(result), bits(together.at(id))) << id << " with " << slots << " slots";
+        EXPECT_EQ(result.steps, together.at(id).steps);
+      }
+    }
+    const auto by_itself = m.score({sizes[3]}, 5, 0.5);
+    const std::pair<int, int> size(by_itself.at(0).rows, by_itself.at(0).columns);
+    EXPECT_EQ(size, sizes[3]);
+  }
+}
+
+// An image of one tile has the scores of the same model without tiles; the largest tiles make the others'.
+TEST(TiledScores, AreMadeOfTheTiles) {
+  TiledModel m;
+  const ImageResult tile = m.score({{16, 16}}, 4, 0.5).at(0);
+  TiledModel whole;
+  whole.model.preprocessing.tiles = false;
+  whole.model.patch_critic = nullptr;
+  const ImageResult image = whole.score({{16, 16}}, 4, 0.5).at(0);
+  for (int t = 0; t < kSearchTerms; ++t)
+    EXPECT_EQ(static_cast<float>(tile.terms[t]), static_cast<float>(image.terms[t]));
+  for (int t = kSearchTerms; t < kTermCount; ++t) {
+    EXPECT_TRUE(std::isfinite(tile.terms[t])) << kScoreNames[t];
+    EXPECT_TRUE(std::isnan(image.terms[t])) << kScoreNames[t];
+  }
+  const ImageResult large = m.score({{40, 40}}, 4, 0.25).at(0);
+  ASSERT_EQ(large.tile_terms.size(), 9u * kSearchTerms);
+  std::vector<double> residuals;
+  for (std::size_t i = 0; i < 9; ++i) residuals.push_back(large.tile_terms[i * kSearchTerms]);
+  std::ranges::sort(residuals, std::greater());
+  EXPECT_DOUBLE_EQ(large.terms[kResidual], (residuals[0] + residuals[1] + residuals[2]) / 3);
+  EXPECT_TRUE(large.finite());
+}
+
+TEST(TiledScores, AbandonedImagesLeaveNothing) {
+  TiledModel m;
+  ImageQueue queue(m.exec, m.model, m.model.config.scoring, 2);
+  queue.add(1, 30, 30, noise(900, 1));
+  std::map<std::int64_t, double> shares;
+  queue.step([](std::int64_t, const ImageResult&) {});
+  queue.progress([&](std::int64_t id, double share, int) { shares[id] = share; });
+  EXPECT_TRUE(shares.at(1) > 0 && shares.at(1) < 1) << shares.at(1);
+  queue.abandon(1);
+  EXPECT_TRUE(queue.empty() && queue.has_room());
+  queue.add(2, 16, 16, noise(256, 2));
+  int done = 0;
+  while (!queue.empty()) queue.step([&](std::int64_t id, const ImageResult&) { done += id == 2; });
+  EXPECT_EQ(done, 1);
+  EXPECT_THROW(queue.add(3, 16, 16, noise(255, 2)), Error);
+}
+
+// Windows of a large image judge as one pass over all of it does.
+TEST(PatchCriticMap, WindowsDoNotShow) {
+  TiledModel m;
+  const int height = 70, width = 1100;  // three windows wide
+  const std::vector<float> image = noise(static_cast<std::size_t>(height * width), 5);
+  const PatchJudgement whole = judge_patches(m.exec, *m.model.patch_critic, image, height, width, 1);
+  EXPECT_EQ(whole.rows, 18);
+  EXPECT_EQ(whole.columns, 275);
+  // The middle, far from the borders of the second image's own, is the same whatever lies beyond reach. The brightness
+  // of both is made one by equal percentiles: the part is repeated.
+  std::vector<float> twice(static_cast<std::size_t>(height * 2 * width));
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < 2 * width; ++x)
+      twice[static_cast<std::size_t>(y * 2 * width + x)] =
+          image[static_cast<std::size_t>(y * width + (x < width ? x : 2 * width - 1 - x))];
+  const PatchJudgement longer = judge_patches(m.exec, *m.model.patch_critic, twice, height, 2 * width, 1);
+  for (int row = 0; row < whole.rows; ++row)
+    for (int column = 0; column < 240; ++column)
+      EXPECT_NEAR(whole.logits[static_cast<std::size_t>(row * whole.columns + column)],
+                  longer.logits[static_cast<std::size_t>(row * longer.columns + column)], 2e-3)
+          << row << " " << column;
+  const std::vector<float> map = whole.map(height, width, m.model.patch_critic->cell());
+  EXPECT_EQ(map.size(), image.size());
+}
+
+TEST(TiledCalibration, ChoosesHowManyTilesCount) {
+  // Normal tiles about 0; a defect shows in twelve of an image's twenty.
+  std::mt19937 rng(4);
+  std::normal_distribution<double> normal;
+  const auto image = [&](int defects) {
+    std::vector<double> terms;
+    for (int i = 0; i < 20; ++i)
+      for (int t = 0; t < kSearchTerms; ++t) terms.push_back(5 + normal(rng) + (i < defects ? 2.5 : 0));
+    return terms;
+  };
+  std::vector<std::vector<double>> normals, abnormals;
+  for (int i = 0; i < 200; ++i) normals.push_back(image(0));
+  for (int i = 0; i < 200; ++i) abnormals.push_back(image(12));
+  EXPECT_GE(choose_top_tiles(normals, abnormals, 0.5), 3);
+  EXPECT_LE(choose_top_tiles(normals, {}, 0.5), 4);
+  EXPECT_EQ(mean_of_largest(std::vector<double>{3, 1, 2}, 2), 2.5);
+  EXPECT_EQ(mean_of_largest(std::vector<double>{3, 1, 2}, 9), 2);
+}
+
+// A model with tiles survives its file: terms that it does not have, too.
+TEST(TiledModel, RoundTripsThroughItsFile) {
+  const TempDir dir;
+  TiledModel m;
+  Calibration c;
+  for (int i = 0; i < 6; ++i)
+    for (int t = 0; t < kTermCount; ++t) c.normal_terms.push_back(t == kPatchArea ? std::nan("") : 0.125f * (i + t));
+  c.abnormal_terms = c.normal_terms;
+  for (double& v : c.abnormal_terms) v += 1;
+  c.drawn = 2;
+  c.map_mean = {0.25f};
+  c.map_spread = {0.5f};
+  c.critic_map_mean = -2;
+  c.critic_map_spread = 1.5;
+  fit_combined(c);
+  m.model.calibration = c;
+  save_model(dir / "m.safetensors", m.model);
+  const Model back = load_model(m.exec, dir / "m.safetensors");
+  EXPECT_EQ(back.preprocessing, m.model.preprocessing);
+  EXPECT_EQ(back.top_tiles, 3);
+  ASSERT_TRUE(back.calibration && back.patch_critic);
+  EXPECT_FALSE(back.calibration->has(kPatchArea));
+  EXPECT_TRUE(back.calibration->has(kPatchCritic));
+  EXPECT_EQ(back.calibration->drawn, 2u);
+  EXPECT_EQ(back.calibration->critic_map_spread, 1.5);
+  ASSERT_EQ(back.calibration->normal_terms.size(), c.normal_terms.size());
+  for (std::size_t i = 0; i < c.normal_terms.size(); ++i)
+    EXPECT_TRUE(back.calibration->normal_terms[i] == c.normal_terms[i] ||
+                (std::isnan(back.calibration->normal_terms[i]) && std::isnan(c.normal_terms[i])));
+  const double terms[kTermCount] = {1, 2, 3, 4, 5, 6, 7, std::nan("")};
+  EXPECT_EQ(combined_score(*back.calibration, terms), combined_score(c, terms));
+  const HistoryScope off(false);
+  const Var x(m.exec, m.exec.from<float>(noise(16 * 16 * 2, 1), {1, 16, 16, 2}));
+  EXPECT_EQ(m.exec.read<float>(back.patch_critic->forward(x).logits.value()),
+            m.exec.read<float>(m.model.patch_critic->forward(x).logits.value()));
+}
+
+}  // namespace
+}  // namespace pgad::test
