@@ -6,6 +6,7 @@
 
 #include "images/defects.h"
 #include "images/gaussian_blur.h"
+#include "inspection/patch_critic_map.h"
 
 namespace pgad {
 namespace {
@@ -32,6 +33,8 @@ double guessed_spread(double mean, double least, std::size_t n) {
 constexpr double kErrors = 2;
 
 constexpr std::size_t kMaxFolds = 50;  // of cross_fit
+
+constexpr std::size_t kQuantiles = 1001;  // of the patch critic's logits in tiles
 
 constexpr std::uint64_t kDrawnStream = 0x647261776e000000;  // of random numbers, for defects that are drawn
 
@@ -267,6 +270,28 @@ Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
 
 namespace {
 
+// Of the patch critic's largest logit in each tile of these images.
+std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std::vector<Sample>& normal,
+                                      const ImageSource& source) {
+  const Preprocessing& p = model.preprocessing;
+  std::vector<float> logits;
+  Loader loader(normal, source, p, {exec.threads(), 2});
+  while (const auto item = loader.next()) {
+    if (!item->error.empty()) continue;
+    const TileGrid grid(item->rows, item->columns, p.resolution, tile_stride(p.resolution, model.config.scoring));
+    const std::vector<float> map =
+        judge_patches(exec, *model.patch_critic, item->pixels, item->rows, item->columns, p.channels)
+            .map(item->rows, item->columns, model.patch_critic->cell());
+    const std::vector<float> tiles = tile_logits(grid, map);
+    logits.insert(logits.end(), tiles.begin(), tiles.end());
+  }
+  std::ranges::sort(logits);
+  std::vector<float> quantiles;
+  for (std::size_t i = 0; i < kQuantiles && !logits.empty(); ++i)
+    quantiles.push_back(logits[i * (logits.size() - 1) / (kQuantiles - 1)]);
+  return quantiles;
+}
+
 // Each of these normal images with a synthetic defect drawn somewhere into it.
 void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sample>& normal, const ImageSource& source,
                          const std::function<void(const ImageResult&)>& sink) {
@@ -329,6 +354,7 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
 
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
+  if (model.patch_critic) model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;
   MapMoments moments(tiles), critic_moments(/*tiles=*/true);

@@ -19,8 +19,8 @@ struct CalibrationProgress {
 };
 
 // Scores the held-out images of `data`, and with a patch critic also the normal ones with a synthetic defect drawn into
-// each, so that there are abnormals to weigh the scores by where few or none are known; sets model.normal_critic and model.calibration. on_progress may throw to stop.
-// Throws Error if no held-out normal can be read.
+// each, so that there are abnormals to weigh the scores by where few or none are known; sets model.normal_critic and
+// model.calibration. on_progress may throw to stop. Throws Error if no held-out normal can be read.
 void calibrate(Exec& exec, Model& model, const Dataset& data,
                const std::function<void(const CalibrationProgress&)>& on_progress = {});
 

@@ -17,10 +17,6 @@ constexpr double kPeakShare = 0.001;
 
 std::size_t numel(int rows, int columns) { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns); }
 
-int stride_of(int side, const ScoringConfig& scoring) {
-  return std::max(1, static_cast<int>(std::lround(side * (1 - scoring.tile_overlap))));
-}
-
 double peak_of(std::vector<float> map, int rows, int columns, double sigma) {
   map = gaussian_blur(map, rows, columns, sigma);
   const auto above = static_cast<std::ptrdiff_t>(kPeakShare * static_cast<double>(map.size()));
@@ -34,6 +30,23 @@ double peak_of(std::vector<float> map, int rows, int columns, double sigma) {
 bool ImageResult::finite() const {
   return std::ranges::all_of(std::span(terms).first(kSearchTerms), [](double t) { return std::isfinite(t); }) &&
          std::ranges::none_of(terms, [](double t) { return std::isinf(t); });
+}
+
+int tile_stride(int side, const ScoringConfig& scoring) {
+  return std::max(1, static_cast<int>(std::lround(side * (1 - scoring.tile_overlap))));
+}
+
+std::vector<float> tile_logits(const TileGrid& grid, std::span<const float> critic_map) {
+  std::vector<float> largest;
+  for (std::int64_t tile = 0; tile < grid.size(); ++tile) {
+    float most = -std::numeric_limits<float>::infinity();
+    for (int y = grid.top(tile); y < std::min(grid.height(), grid.top(tile) + grid.side()); ++y)
+      for (int x = grid.left(tile); x < std::min(grid.width(), grid.left(tile) + grid.side()); ++x)
+        most = std::max(most, critic_map[static_cast<std::size_t>(y) * static_cast<std::size_t>(grid.width()) +
+                                         static_cast<std::size_t>(x)]);
+    largest.push_back(most);
+  }
+  return largest;
 }
 
 double mean_of_largest(std::span<const double> values, int count) {
@@ -58,7 +71,7 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
              " values for ", rows, "x", columns);
   PGAD_CHECK(p.tiles || (rows == p.resolution && columns == p.resolution), rows, "x", columns);
   images_.push_back(
-      std::make_unique<Image>(id, rows, columns, std::move(pixels), p.resolution, stride_of(p.resolution, scoring_)));
+      std::make_unique<Image>(id, rows, columns, std::move(pixels), p.resolution, tile_stride(p.resolution, scoring_)));
   Image& image = *images_.back();
   if (model_.patch_critic) {
     const PatchJudgement judgement =
@@ -66,12 +79,22 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
     image.result.terms[kPatchCritic] = judgement.peak;
     image.result.terms[kPatchArea] = judgement.area;
     image.result.critic_map = judgement.map(rows, columns, model_.patch_critic->cell());
+    choose_searched(image);
   }
   if (p.tiles) {
     image.residual.emplace(image.grid);
     if (pictures_) image.reconstruction.emplace(image.grid, p.channels);
   }
   hand_out();
+}
+
+void ImageQueue::choose_searched(Image& image) {
+  const std::vector<float>& quantiles = model_.tile_quantiles;
+  if (scoring_.search_share >= 1 || quantiles.empty()) return;
+  const auto at =
+      static_cast<std::size_t>(std::lround((1 - scoring_.search_share) * static_cast<double>(quantiles.size() - 1)));
+  for (const float logit : tile_logits(image.grid, image.result.critic_map))
+    image.search.push_back(logit > quantiles[at]);
 }
 
 void ImageQueue::hand_out() {
@@ -82,7 +105,8 @@ void ImageQueue::hand_out() {
       const std::int64_t tile = image->begun++;
       under_way_[++last_id_] = {image.get(), tile};
       if (p.tiles) image->grid.cut(image->pixels, p.channels, tile, tile_);
-      queue_.add(last_id_, p.tiles ? tile_ : image->pixels);
+      queue_.add(last_id_, p.tiles ? tile_ : image->pixels,
+                 image->search.empty() || image->search[static_cast<std::size_t>(tile)]);
     }
   }
 }

@@ -30,6 +30,11 @@ struct ImageResult {
   bool finite() const;                // all terms that there are
 };
 
+// With a patch critic: the largest of its logits within each tile of the image, by which it is decided which tiles are
+// searched. critic_map [height, width] of the grid.
+std::vector<float> tile_logits(const TileGrid& grid, std::span<const float> critic_map);
+int tile_stride(int side, const ScoringConfig& scoring);
+
 // Mean of the `count` largest values, of all if there are fewer; there must be one.
 double mean_of_largest(std::span<const double> values, int count);
 
@@ -68,10 +73,13 @@ class ImageQueue {
     std::int64_t begun = 0, blended = 0;         // tiles
     std::map<std::int64_t, SearchResult> early;  // tiles that were done before one in front of them
     std::optional<TileBlend> residual, reconstruction;
+    std::vector<char> search;  // by tile, whether it is searched; empty: all are
     ImageResult result;
   };
 
   void hand_out();
+  // Tiles that the patch critic is sure of are not searched.
+  void choose_searched(Image& image);
   void blend(Image& image, SearchResult tile);
   ImageResult finish(Image& image);
 

@@ -107,13 +107,17 @@ std::span<float> LatentSearch::image(int slot) const {
   return all.subspan(static_cast<std::size_t>(slot) * floats, floats);
 }
 
-void LatentSearch::begin(std::span<const int> slots) {
+void LatentSearch::begin(std::span<const int> slots, const std::vector<char>& evaluate_only) {
   compute_queries();
-  for (const int slot : slots) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const int slot = slots[i];
     Slot& s = slots_[static_cast<std::size_t>(slot)];
     active_ += !s.searching;
     s = Slot{};
     s.searching = true;
+    const bool search = evaluate_only.empty() || !evaluate_only[i];
+    s.steps = search ? scoring_.steps : 0;
+    s.restarts = search ? scoring_.restarts : 1;
     const float infinity = std::numeric_limits<float>::infinity();
     const Tensor* const losses[] = {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_};
     for (const Tensor* t : losses) exec_.upload<float>({&infinity, 1}, *t, slot);
@@ -155,7 +159,7 @@ void LatentSearch::set_rate(int slot) {
   float* rate = rate_.host().data() + 4 * slot;
   // The last step moves nothing: it gives the last z its chance to be the best.
   double lr = 0;
-  if (s.step < scoring_.steps) {
+  if (s.step < s.steps) {
     const double progress = static_cast<double>(s.step) / scoring_.steps;
     lr = scoring_.z_lr *
          (scoring_.z_lr_schedule == ZLrSchedule::kCosine ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
@@ -179,8 +183,8 @@ bool LatentSearch::advance(int slot) {
     s.idle = fell ? 0 : s.idle + 1;
     converged = s.idle >= patience;
   }
-  if (s.step <= scoring_.steps && !converged) return true;
-  if (s.restart + 1 < scoring_.restarts) {
+  if (s.step <= s.steps && !converged) return true;
+  if (s.restart + 1 < s.restarts) {
     start(slot, s.restart + 1);
     return true;
   }
@@ -247,8 +251,8 @@ void LatentSearch::abandon(int slot) {
 
 double LatentSearch::progress(int slot) const {
   const Slot& s = slots_[static_cast<std::size_t>(slot)];
-  const double all = static_cast<double>(scoring_.steps + 1) * scoring_.restarts;
-  return s.searching ? std::min(1.0, (static_cast<double>(scoring_.steps + 1) * s.restart + s.step) / all) : 1.0;
+  const double all = static_cast<double>(s.steps + 1) * s.restarts;
+  return s.searching ? std::min(1.0, (static_cast<double>(s.steps + 1) * s.restart + s.step) / all) : 1.0;
 }
 
 void LatentSearch::run(const std::function<void()>& on_step) {

@@ -53,7 +53,8 @@ class LatentSearch {
   // Query of a slot, written by the host before begin(): [R, R, channels] at full resolution, NHWC in [-1,1].
   std::span<float> image(int slot) const;
   // Starts these slots' searches from points that depend on (seed, image content, restart) and the encoder alone.
-  void begin(std::span<const int> slots);
+  // evaluate_only: of these, which are not searched but evaluated where they start; empty: none.
+  void begin(std::span<const int> slots, const std::vector<char>& evaluate_only = {});
   // One step of all slots. Returns those whose search has just ended, valid until the next call.
   std::span<const int> step();
   // Ends all searches under way, or this slot's, without a result.
@@ -82,8 +83,9 @@ class LatentSearch {
  private:
   struct Slot {
     bool searching = false;
-    int restart = 0, step = 0;  // of the current restart
-    int taken = 0;              // steps of all restarts
+    int steps = 0, restarts = 1;  // that it may take
+    int restart = 0, step = 0;    // of the current restart
+    int taken = 0;                // steps of all restarts
     // Of the current restart, which is judged by itself: earlier ones may have come closer from elsewhere.
     int idle = 0;      // steps since its best loss fell noticeably
     float record = 0;  // that loss then

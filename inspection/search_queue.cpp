@@ -31,25 +31,27 @@ SearchResult result_of(const LatentSearch& search, int slot, int channels) {
 SearchQueue::SearchQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots)
     : model_(model), search_(exec, search_model(model), scoring, slots), places_(static_cast<std::size_t>(slots)) {}
 
-void SearchQueue::add(std::int64_t id, std::span<const float> pixels) {
+void SearchQueue::add(std::int64_t id, std::span<const float> pixels, bool search) {
   PGAD_CHECK(has_room(), "no free slot of ", slots());
   const auto place = std::ranges::find(places_, Place::kFree, &Place::state);
   const auto slot = static_cast<int>(place - places_.begin());
   PGAD_CHECK(pixels.size() == search_.image(slot).size(), pixels.size(), " values for an image");
   std::ranges::copy(pixels, search_.image(slot).begin());
-  *place = {id, Place::kFresh};
+  *place = {id, search, Place::kFresh};
   ++taken_;
 }
 
 void SearchQueue::step(const std::function<void(std::int64_t, SearchResult)>& done) {
   if (empty()) return;
   fresh_.clear();
+  evaluate_only_.clear();
   for (std::size_t slot = 0; slot < places_.size(); ++slot) {
     if (places_[slot].state != Place::kFresh) continue;
     places_[slot].state = Place::kSearched;
     fresh_.push_back(static_cast<int>(slot));
+    evaluate_only_.push_back(!places_[slot].search);
   }
-  if (!fresh_.empty()) search_.begin(fresh_);
+  if (!fresh_.empty()) search_.begin(fresh_, evaluate_only_);
   for (const int slot : search_.step()) {
     Place& place = places_[static_cast<std::size_t>(slot)];
     place.state = Place::kFree;

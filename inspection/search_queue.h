@@ -29,7 +29,8 @@ class SearchQueue {
   bool has_room() const { return taken_ < slots(); }
   bool empty() const { return taken_ == 0; }
   // Needs room. `id`: the caller's, of its own for each image under way; pixels: as preprocess() makes them.
-  void add(std::int64_t id, std::span<const float> pixels);
+  // search: else it is only evaluated where its search would start.
+  void add(std::int64_t id, std::span<const float> pixels, bool search = true);
   // One step of all. `done` receives each image whose search has ended with it.
   void step(const std::function<void(std::int64_t id, SearchResult)>& done);
   // Ends the searches of all images, or of one (if it is there), without a result.
@@ -45,6 +46,7 @@ class SearchQueue {
  private:
   struct Place {
     std::int64_t id = 0;
+    bool search = true;
     enum { kFree, kFresh, kSearched } state = kFree;
   };
 
@@ -52,6 +54,7 @@ class SearchQueue {
   LatentSearch search_;
   std::vector<Place> places_;  // one for each slot
   std::vector<int> fresh_;
+  std::vector<char> evaluate_only_;  // of the fresh ones
   int taken_ = 0;
 };
 

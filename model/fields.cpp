@@ -465,6 +465,9 @@ std::vector<Field> make_fields() {
       field(
           kScoring, "map-sigma", PGAD_MEMBER(scoring.map_sigma), "a number in [0, 64]",
           [](double v) { return v >= 0 && v <= 64; }, "Gaussian smoothing of the calibrated map, pixels"),
+      field(kScoring, "search-share", PGAD_MEMBER(scoring.search_share), "a number in [0, 1]", kShare,
+            "with a patch critic: share of normal surface's tiles that are searched, those it finds oddest; the others "
+            "are drawn once from the encoder's latent"),
       field(
           kScoring, "tile-overlap", PGAD_MEMBER(scoring.tile_overlap), "a number in [0, 0.9]",
           [](double v) { return v >= 0 && v <= 0.9; }, "of neighbouring tiles, share of their side"),

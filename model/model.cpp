@@ -173,6 +173,8 @@ void save_model(const std::string& path, const Model& model) {
   if (model.patch_critic) {
     metadata["patch_critic"] = "1";
     for (const Parameter& p : model.patch_critic->parameters()) tensors.add(p.name, p, p.var.value());
+    if (!model.tile_quantiles.empty())
+      tensors.add("tile_quantiles", {static_cast<std::int64_t>(model.tile_quantiles.size())}, model.tile_quantiles);
   }
   if (model.encoder) {
     metadata["encoder"] = std::to_string(model.encoder->level());
@@ -255,6 +257,11 @@ Model load_model(Exec& exec, const std::string& path) {
     auto critic = std::make_shared<PatchCritic>(exec, model.config.patch_critic, network.channels + 1, std::nullopt);
     for (const Parameter& p : critic->parameters()) read_parameter(file, p.name, p, p.var.value());
     model.patch_critic = std::move(critic);
+    if (const auto found = file.tensors.find("tile_quantiles"); found != file.tensors.end()) {
+      if (found->second.shape.size() != 1 || found->second.shape[0] < 2)
+        throw Error(str(path, ": tensor 'tile_quantiles': expected shape [2 or more]"));
+      model.tile_quantiles = file.get("tile_quantiles", "F32", found->second.shape).elements<float>();
+    }
   }
   if (file.metadata.count("calibration") > 0) {
     Calibration c;

@@ -60,8 +60,11 @@ struct Model {
   double stddev = 0;  // minibatch-stddev's constant: its running mean over real batches
   double normal_critic = 0;  // mean of D over held-out normals (wgan-gp's reference point)
   int top_tiles = 1;         // with tiles: an image's score is the mean of its so many largest tiles'
-  std::int64_t images = 0;   // real images that trained it
-  RememberedSplit split;     // which images of its data set trained and calibrated it; empty in older files
+  // With tiles: quantiles, evenly spaced from 0 to 1, of the patch critic's largest logit in a tile of the held-out
+  // normals. Empty: unknown, and all tiles are searched.
+  std::vector<float> tile_quantiles;
+  std::int64_t images = 0;  // real images that trained it
+  RememberedSplit split;    // which images of its data set trained and calibrated it; empty in older files
   std::optional<Calibration> calibration;
   std::shared_ptr<const Generator> g;  // the moving average
   std::shared_ptr<const Discriminator> d;

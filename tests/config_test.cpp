@@ -161,8 +161,8 @@ TEST(ConfigTable, CoversEveryMember) {
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
-                            rate, sigma, overlap] = scoring;
-    EXPECT_EQ(entries[Group::kScoring], 14);
+                            rate, sigma, share, overlap] = scoring;
+    EXPECT_EQ(entries[Group::kScoring], 15);
   }
   {
     [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample,
@@ -312,6 +312,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"turns", "1"},
     {"jitter", "1"},
     {"tile-overlap", "1"},
+    {"search-share", "1.1"},
     {"synthetic-abnormal", "1"},
     {"patch-critic", "1"},
     {"patch-critic-kimg", "0"},

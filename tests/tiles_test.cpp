@@ -308,6 +308,36 @@ TEST(TiledScores, AreMadeOfTheTiles) {
   EXPECT_TRUE(large.finite());
 }
 
+// A tile in which the patch critic finds nothing is evaluated once, the others are searched as ever.
+TEST(TiledScores, TheCascadeSearchesWhereThePatchCriticIsUnsure) {
+  TiledModel m;
+  const std::vector<std::pair<int, int>> sizes = {{40, 56}};
+  const ImageResult all = m.score(sizes, 4, 0.5).at(0);
+  const auto tiles = static_cast<int>(all.tile_terms.size()) / kSearchTerms;
+  EXPECT_EQ(all.steps, tiles * 4);
+  std::vector<float> logits = tile_logits(TileGrid(40, 56, 16, 8), all.critic_map);
+  const std::vector<float> by_tile = logits;
+  std::ranges::sort(logits);
+  m.model.tile_quantiles = logits;
+  for (const double share : {0.0, 0.25, 1.0}) {
+    m.model.config.scoring.search_share = share;
+    const ImageResult some = m.score(sizes, 4, 0.5).at(0);
+    int searched = 0;
+    for (int t = 0; t < tiles; ++t) {
+      const double limit = logits[static_cast<std::size_t>(std::lround((1 - share) * (tiles - 1)))];
+      const bool search = share == 1 || by_tile[static_cast<std::size_t>(t)] > limit;
+      searched += search;
+      const auto at = static_cast<std::ptrdiff_t>(t * kSearchTerms);
+      if (search) {
+        EXPECT_TRUE(std::equal(some.tile_terms.begin() + at, some.tile_terms.begin() + at + kSearchTerms,
+                               all.tile_terms.begin() + at));
+      }
+    }
+    EXPECT_EQ(some.steps, searched * 4 + (tiles - searched));
+    EXPECT_NEAR(static_cast<double>(searched) / tiles, share, 0.05);
+  }
+}
+
 TEST(TiledScores, AbandonedImagesLeaveNothing) {
   TiledModel m;
   ImageQueue queue(m.exec, m.model, m.model.config.scoring, 2);
