@@ -386,7 +386,7 @@ void write_evaluation(const Evaluation& evaluation, const Session& s, const Opti
                printable(std::filesystem::canonical(o.data).filename().string()));
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << table_of(figures);
-  if (data.layout == Layout::kInspection) std::cout << mask_summary(figures) << "\n";
+  if (data.layout == Layout::kInspection) std::cout << kind_table(figures) << mask_summary(figures) << "\n";
 }
 
 int evaluate(const Options& o) {

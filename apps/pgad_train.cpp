@@ -261,8 +261,12 @@ void report_images(const Trainer& trainer, const Dataset& data, const std::vecto
   progress.say(str(layout_name(data.layout), " data: ", normal.size(), " normal and ", abnormal.size(),
                    " known abnormal images train, ", data.calibration_normal.size(), " and ",
                    data.calibration_abnormal.size(), " are held out for calibration; on ", exec.description()));
+  const bool drawn = config.data.synthetic_abnormal && config.data.tiles == Tiles::kOn;
+  if (config.data.synthetic_abnormal && !drawn)
+    progress.say("note: --synthetic-abnormal has no effect on whole images (--tiles on works on tiles)");
   if (config.objective.gamma < 1 && abnormal.size() == 0)
-    progress.say("note: no known abnormal images: gamma has no effect on training, as if it were 1");
+    progress.say(drawn ? "note: no known abnormal images: synthetic defects take their place"
+                       : "note: no known abnormal images: gamma has no effect on training, as if it were 1");
 }
 
 void resume_training(Trainer& trainer, const Config& config, Progress& progress) {

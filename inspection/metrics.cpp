@@ -275,6 +275,17 @@ void PixelHistogram::add(std::span<const float> map, std::span<const std::uint8_
   }
 }
 
+void PixelHistogram::add(const PixelHistogram& other) {
+  other.merge();
+  merge();
+  shift_ = std::max(shift_, other.shift_);
+  recent_ = other.bins_;
+  regions_ += other.regions_;
+  normals_ += other.normals_;
+  anomalies_ += other.anomalies_;
+  merge();
+}
+
 void PixelHistogram::merge() const {
   std::ranges::sort(recent_, {}, &Bin::key);
   // Adds up neighbours of one key. The sums of `overlap` depend on the order in their last bits only.

@@ -94,6 +94,8 @@ class PixelHistogram {
  public:
   // map [h][w]; mask: of its size, non-zero where anomalous, or empty: all normal. Throws Error on a NaN.
   void add(std::span<const float> map, std::span<const std::uint8_t> mask, int h, int w);
+  // All maps of another.
+  void add(const PixelHistogram& other);
 
   // For AUROC, average precision and F1. Throws Error unless both kinds of pixels were added.
   Ranking<float> ranking() const;

@@ -297,7 +297,8 @@ std::vector<Field> make_fields() {
     return [words...](const std::string& value) { return ((value == words) || ...); };
   };
   std::vector<Field> fields = {
-      field(kRun, "preset", PGAD_MEMBER(preset), "tiny, small or pggan", one_of("tiny", "small", "pggan"),
+      field(kRun, "preset", PGAD_MEMBER(preset), "tiny, small, tile64 or pggan",
+            one_of("tiny", "small", "tile64", "pggan"),
             "set of defaults that everything else is relative to"),
 
       field(

@@ -39,6 +39,7 @@ void Evaluation::add(const ScoredImage& image) {
   for (int i = 0; i < kTermCount; ++i) values_[i].push_back(image.terms[i]);
   if (model_.calibration) values_[kCombined].push_back(combined_score(*model_.calibration, image.terms));
   anomalous_.push_back(image.sample.anomalous);
+  groups_.push_back(image.sample.group);
   add_example(image);
   masks_missing_ += image.sample.anomalous && image.sample.mask_path.empty();
   if (image.residual_map.empty() || !counts_pixels(image.sample)) return;
@@ -61,8 +62,10 @@ void Evaluation::add(const ScoredImage& image) {
     return p.tiles ? map_in_image(map, image, rows, columns, p) : std::move(map);
   };
   residual_pixels_.add(placed(image.residual_map), mask, rows, columns);
-  if (model_.calibration)
-    calibrated_pixels_.add(placed(anomaly_map(model_, image, scoring_.map_sigma).values), mask, rows, columns);
+  if (!model_.calibration) return;
+  const std::vector<float> calibrated = placed(anomaly_map(model_, image, scoring_.map_sigma).values);
+  calibrated_pixels_.add(calibrated, mask, rows, columns);
+  kind_pixels_[image.sample.anomalous ? image.sample.group : ""].add(calibrated, mask, rows, columns);
 }
 
 bool Evaluation::counts_pixels(const Sample& sample) const {
@@ -124,8 +127,39 @@ ScoreFigures Evaluation::score_figures(ScoreIndex index) const {
   return score;
 }
 
+std::vector<KindFigures> Evaluation::kind_figures() const {
+  std::map<std::string, KindFigures> kinds;
+  for (std::size_t i = 0; i < groups_.size(); ++i)
+    if (anomalous_[i]) ++kinds[groups_[i]].images;
+  if (kinds.size() < 2) return {};
+  std::vector<KindFigures> all;
+  for (auto& [name, kind] : kinds) {
+    kind.name = name;
+    for (int s = 0; s < (model_.calibration ? kScoreCount : kTermCount); ++s) {
+      if (std::isnan(values_[s].front())) continue;
+      std::vector<double> values;
+      std::vector<std::uint8_t> labels;
+      for (std::size_t i = 0; i < groups_.size(); ++i) {
+        if (anomalous_[i] && groups_[i] != name) continue;
+        values.push_back(values_[s][i]);
+        labels.push_back(anomalous_[i]);
+      }
+      kind.auroc.push_back(auroc(values, labels));
+    }
+    const auto own = kind_pixels_.find(name), normal = kind_pixels_.find("");
+    if (own != kind_pixels_.end() && own->second.any_anomalous()) {
+      PixelHistogram pixels = own->second;
+      if (normal != kind_pixels_.end()) pixels.add(normal->second);
+      kind.pixel_auroc = pixels.ranking().auroc();
+    }
+    all.push_back(std::move(kind));
+  }
+  return all;
+}
+
 Figures Evaluation::figures() const {
   Figures f;
+  f.kinds = kind_figures();
   for (int i = 0; i < (model_.calibration ? kScoreCount : kTermCount); ++i)
     if (!std::isnan(values_[i].front())) f.scores.push_back(score_figures(static_cast<ScoreIndex>(i)));
   for (const auto a : anomalous_) ++(a ? f.anomalies : f.normals);

@@ -47,6 +47,7 @@ class Evaluation {
 
   bool counts_pixels(const Sample& sample) const;
   ScoreFigures score_figures(ScoreIndex score) const;
+  std::vector<KindFigures> kind_figures() const;
   // That `calibrated` or the user's decide with; NaN where there are too few held-out normals for one.
   double threshold(ScoreIndex score, const Threshold& calibrated) const;
   void add_example(const ScoredImage& image);
@@ -58,6 +59,8 @@ class Evaluation {
   double threshold_;
   std::vector<double> values_[kScoreCount];
   std::vector<std::uint8_t> anomalous_;
+  std::vector<std::string> groups_;
+  std::map<std::string, PixelHistogram> kind_pixels_;  // of the calibrated map; "" for all normal images
   PixelHistogram residual_pixels_, calibrated_pixels_;
   std::int64_t pixel_images_ = 0;
   std::int64_t masks_used_ = 0, masks_missing_ = 0;  // of anomalous images

@@ -50,6 +50,12 @@ nlohmann::ordered_json to_json(const Figures& figures) {
   json["positive_class"] = "anomalous";
   for (const ScoreFigures& score : figures.scores)
     json["scores"][score.name] = score_to_json(score, figures.wanted_false_reject_rate);
+  for (const KindFigures& kind : figures.kinds) {
+    nlohmann::ordered_json& entry = json["kinds"][printable(kind.name)];
+    entry["images"] = kind.images;
+    for (std::size_t i = 0; i < kind.auroc.size(); ++i) entry["auroc"][figures.scores[i].name] = kind.auroc[i];
+    if (kind.pixel_auroc) entry["pixel_auroc"] = *kind.pixel_auroc;
+  }
   json["masks"] = {
       {"used", figures.masks_used}, {"missing", figures.masks_missing}, {"not_usable", figures.masks_unusable}};
   for (const std::string& note : figures.mask_notes) json["masks"]["notes"].push_back(printable(note));
@@ -70,6 +76,19 @@ std::string table_of(const Figures& figures) {
       std::snprintf(f1, sizeof f1, "%.3f", score.decisions ? score.decisions->f1 : score.best_f1.f1);
     std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %s\n", score.name.c_str(), score.auroc,
                   score.average_precision, f1);
+    out += line;
+  }
+  return out;
+}
+
+std::string kind_table(const Figures& figures) {
+  if (figures.kinds.empty()) return "";
+  std::string out = str("kind                 images  ", figures.scores.back().name, " AUROC  pixel AUROC\n");
+  for (const KindFigures& kind : figures.kinds) {
+    char line[160], pixels[16] = "-";
+    if (kind.pixel_auroc) std::snprintf(pixels, sizeof pixels, "%.3f", *kind.pixel_auroc);
+    std::snprintf(line, sizeof line, "%-20s %6lld  %14.3f  %11s\n", printable(kind.name).substr(0, 60).c_str(),
+                  static_cast<long long>(kind.images), kind.auroc.back(), pixels);
     out += line;
   }
   return out;

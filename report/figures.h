@@ -31,8 +31,17 @@ struct PixelFigures {
   double auroc, average_precision, aupro;
 };
 
+// Of one kind of anomaly, against all normal images.
+struct KindFigures {
+  std::string name;
+  std::int64_t images = 0;
+  std::vector<double> auroc;          // of each score, in their order
+  std::optional<double> pixel_auroc;  // of the calibrated map, pixels of these and the normal images
+};
+
 struct Figures {
   std::vector<ScoreFigures> scores;
+  std::vector<KindFigures> kinds;                                      // by name; empty where there is only one
   std::int64_t normals = 0, anomalies = 0;                             // images
   double wanted_false_reject_rate = 0;                                 // of the calibrated thresholds
   std::int64_t masks_used = 0, masks_missing = 0, masks_unusable = 0;  // of anomalous images
@@ -45,6 +54,8 @@ struct Figures {
 nlohmann::ordered_json to_json(const Figures& figures);
 // "score  AUROC  AP  F1", a row for each score; F1 where decisions are made, without calibration the best one.
 std::string table_of(const Figures& figures);
+// A row for each kind, with the AUROC of `combined` (of the last score there is) and that of pixels.
+std::string kind_table(const Figures& figures);
 // One line: how many masks were used, and why there are no figures on pixels if there are none.
 std::string mask_summary(const Figures& figures);
 void plot_figures(const Figures& figures, const std::string& roc_path, const std::string& histogram_path,

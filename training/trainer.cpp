@@ -15,6 +15,7 @@
 #include "engine/log.h"
 #include "engine/rng.h"
 #include "images/atomic_file.h"
+#include "images/defects.h"
 #include "images/pictures.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
@@ -39,6 +40,10 @@ enum Stream : std::uint64_t {
   kNormalCrop,
   kAbnormalCrop,
   kDistanceCrop,
+  kDrawnOrder,
+  kForeignOrder,
+  kForeignCrop,
+  kDrawnDefect,
 };
 constexpr std::uint64_t stream_of(Stream kind, std::int64_t counter) {
   return (static_cast<std::uint64_t>(kind) << 56) + static_cast<std::uint64_t>(counter);
@@ -165,7 +170,47 @@ Phase Trainer::phase_after(std::int64_t images) const {
 }
 
 TrainStepShape Trainer::shape_of(const Phase& phase) const {
-  return {phase.level, phase.fading(), phase.batch, abnormal_->size() > 0 && config_.objective.gamma < 1};
+  return {phase.level, phase.fading(), phase.batch, with_abnormal()};
+}
+
+bool Trainer::with_abnormal() const {
+  return config_.objective.gamma < 1 && (abnormal_->size() > 0 || draws_defects());
+}
+
+// Known ones; with synthetic defects these in half of the places, in all where none is known.
+void Trainer::fetch_abnormal(std::int64_t first, std::span<float> out) {
+  if (!draws_defects()) return fetch(*abnormal_, kAbnormalOrder, kAbnormalCrop, first, out);
+  const int full = config_.network.resolution, channels = config_.network.channels, side = 1 << step_->shape().level;
+  const std::uint64_t seed = config_.run.seed;
+  const std::int64_t count = step_->shape().batch;
+  const Augmentation augmentation{config_.data.mirror, config_.data.turns, config_.data.jitter, 0};
+  const auto crop = [&](TrainingImages& images, Stream order, Stream stream, std::int64_t place) {
+    const long index = order_of(order).at(images.size(), place);
+    Rng rng(seed, stream_of(stream, place));
+    return std::move(images.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0]);
+  };
+  const std::size_t floats = out.size() / static_cast<std::size_t>(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t place = first + i;
+    Rng rng(seed, stream_of(kDrawnDefect, place));
+    Crop image;
+    if (abnormal_->size() > 0 && place % 2 == 0) {
+      image = crop(*abnormal_, kAbnormalOrder, kAbnormalCrop, place / 2);
+    } else {
+      image = crop(*normal_, kDrawnOrder, kAbnormalCrop, place);
+      const Crop other = crop(*normal_, kForeignOrder, kForeignCrop, place + normal_->size() / 2);
+      const auto surface = [&](const Crop& c) {
+        SurfaceCrop s{full, channels, c.pixels, std::vector<std::uint8_t>(c.mask.size())};
+        for (float& v : s.pixels) v = (v - c.brightness.median) / c.brightness.spread;
+        return s;
+      };
+      SurfaceCrop drawn = surface(image);
+      draw_synthetic_defect(surface(other), rng, drawn);
+      for (std::size_t k = 0; k < image.pixels.size(); ++k)
+        image.pixels[k] = std::clamp(drawn.pixels[k] * image.brightness.spread + image.brightness.median, -1.0f, 1.0f);
+    }
+    shrink_square(image.pixels, full, side, channels, out.data() + static_cast<std::size_t>(i) * floats);
+  }
 }
 
 // What a step leaves of the moving averages' old values.
@@ -179,7 +224,7 @@ void Trainer::fill_inputs(const Phase& phase, std::int64_t images, std::int64_t 
   fetch(*normal_, kNormalOrder, kNormalCrop, images, step_->real());
   mirror(step_->real(), kNormalMirror, images);
   if (step_->shape().with_abnormal) {
-    fetch(*abnormal_, kAbnormalOrder, kAbnormalCrop, images, step_->abnormal());
+    fetch_abnormal(images, step_->abnormal());
     mirror(step_->abnormal(), kAbnormalMirror, images);
   }
   draw_latents(exec_, distribution, seed, stream_of(kDiscriminatorLatents, step), step_->d_latents());

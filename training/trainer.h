@@ -68,6 +68,10 @@ class Trainer {
   void account_for(const Phase& phase, const TrainStepResult& result);
   StopReason run_steps(const std::atomic<bool>& stop, const std::function<void(const TrainingProgress&)>& on_progress);
   ShuffledPasses& order_of(std::uint64_t stream);
+  // Whether D is shown abnormal images, known or drawn.
+  bool with_abnormal() const;
+  bool draws_defects() const { return preprocessing_.tiles && config_.data.synthetic_abnormal; }
+  void fetch_abnormal(std::int64_t first, std::span<float> out);
 
   Exec& exec_;
   Config config_;
