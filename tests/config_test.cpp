@@ -442,7 +442,7 @@ TEST(ConfigCommandLine, NegativeNumbersAndEqualSignsReachTheRangeCheck) {
 
 TEST(ConfigCommandLine, ShortNamesForInference) {
   const FieldList fields = select_fields({Group::kScoring}, {"threads"});
-  EXPECT_EQ(fields.size(), 14u);
+  EXPECT_EQ(fields.size(), 16u);
   const Config stored = preset("small");
   const GivenOptions list =
       parse({"--gamma", "0.3", "--batch", "5", "--seed", "9", "--threads", "2"}, fields, Naming::kShort);

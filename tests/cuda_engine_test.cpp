@@ -16,6 +16,7 @@
 #include "simt/emulator.h"
 #include "tests/temp_dir.h"
 #include "tests/test_device.h"
+#include "training/patch_critic_trainer.h"
 #include "training/train_step.h"
 
 namespace pgad::test {
@@ -374,6 +375,34 @@ TEST(CudaEngine, TrainingStepsEqualReference) {
         }
       EXPECT_LT(static_cast<double>(apart), 0.01 * static_cast<double>(all)) << all << " weights";
     }
+}
+
+TEST(CudaEngine, PatchCriticStepsEqualReference) {
+  PatchCriticConfig config;
+  config.maps = 4;
+  const auto train_critic = [&](Exec& exec) {
+    const PatchCritic critic(exec, config, 2, 1);
+    PatchCriticStep step(exec, critic, 2, 16);
+    std::vector<PatchCriticStep::Result> results;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      fill(step.inputs(), i);
+      for (std::size_t k = 0; k < step.targets().size(); ++k) {
+        step.targets()[k] = (k + i) % 3 == 0 ? 1.f : 0.f;
+        step.weights()[k] = 1.f / static_cast<float>(step.weights().size());
+      }
+      results.push_back(step.run(0.01));
+    }
+    return results;
+  };
+  Exec gpu(test_device(), 1), reference(Device{}, 1, Implementation::kReference);
+  gpu.guard_memory();
+  const auto a = train_critic(gpu), b = train_critic(reference);
+  EXPECT_EQ(gpu.memory().overruns, 0u);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_NEAR(a[i].loss, b[i].loss, 1e-3) << i;
+    EXPECT_FALSE(a[i].skipped);
+  }
+  EXPECT_NE(a[0].loss, a[2].loss);
 }
 
 // On a GPU the orders are nothing we choose: there it is the same twice.

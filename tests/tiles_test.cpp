@@ -3,6 +3,7 @@
 #include "images/tiles.h"
 
 #include <gtest/gtest.h>
+#include <pgad/inspector.h>
 
 #include <cmath>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "inspection/scorer.h"
 #include "tests/gradcheck.h"
 #include "tests/temp_dir.h"
+#include "tests/test_device.h"
 
 namespace pgad::test {
 namespace {
@@ -219,9 +221,9 @@ TEST(ChooseTiles, LargeImagesOfSurfaces) {
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
 struct TiledModel {
-  Exec exec{Device{}, 2};
+  Exec exec;
   Model model;
-  explicit TiledModel(int channels = 1) {
+  explicit TiledModel(int channels = 1, Device device = {}) : exec(device, 2) {
     NetworkConfig& n = model.config.network;
     n.resolution = 16;
     n.channels = channels;
@@ -353,6 +355,44 @@ TEST(TiledScores, AbandonedImagesLeaveNothing) {
   while (!queue.empty()) queue.step([&](std::int64_t id, const ImageResult&) { done += id == 2; });
   EXPECT_EQ(done, 1);
   EXPECT_THROW(queue.add(3, 16, 16, noise(255, 2)), Error);
+}
+
+// The path of a GPU's memory and kernels.
+TEST(TiledScores, OnTheEmulatedGpu) {
+  if (!kEmulation) GTEST_SKIP() << kNoEmulation;
+  TiledModel cpu, gpu(1, parse_device("cuda-emulated"));
+  const ImageResult expected = cpu.score({{20, 27}}, 4, 0.5).at(0), found = gpu.score({{20, 27}}, 4, 0.5).at(0);
+  for (int t = 0; t < kTermCount; ++t)
+    EXPECT_NEAR(found.terms[t], expected.terms[t], 1e-3 * (1 + std::abs(expected.terms[t]))) << kScoreNames[t];
+}
+
+// The library gives a picture of any size the scores that the program's path gives it, and a map of its own size.
+TEST(TiledScores, AreTheLibrarysToo) {
+  const TempDir dir;
+  TiledModel m;
+  m.model.preprocessing.scale = 0.5;
+  save_model(dir / "m.safetensors", m.model);
+  std::vector<std::uint8_t> grey(61 * 83);
+  for (std::size_t i = 0; i < grey.size(); ++i) grey[i] = static_cast<std::uint8_t>(i * i % 251);
+  Image image{61, 83, 1, {}};
+  for (const std::uint8_t v : grey) image.pixels.push_back(static_cast<float>(v) / 255);
+  write_png(dir / "a.png", image);
+  std::optional<ScoredImage> scored;
+  Scorer(m.exec, m.model, m.model.config.scoring)
+      .score({{"a.png", dir / "a.png", -1, "", false, ""}}, ImageSource(),
+             [&](ScoredImage s) { scored = std::move(s); });
+  ASSERT_TRUE(scored);
+  EXPECT_EQ(scored->error, "");
+  EXPECT_EQ(std::pair(scored->rows, scored->columns), std::pair(31, 42));
+  InspectorOptions options;
+  options.device = "cpu";
+  options.threads = 1;
+  Inspector inspector(dir / "m.safetensors", options);
+  inspector.warm_up();
+  const Result r = inspector.inspect({grey.data(), 61, 83, 1});
+  for (int t = 0; t < kTermCount; ++t) EXPECT_EQ(r.score(kScoreNames[t]), scored->terms[t]) << kScoreNames[t];
+  EXPECT_EQ(r.map, map_in_image(anomaly_map(m.model, *scored, 1).values, *scored, 61, 83, m.model.preprocessing));
+  EXPECT_EQ(r.map.size(), grey.size());
 }
 
 // Windows of a large image judge as one pass over all of it does.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "training/skipped_steps.h"
 #include "training/training_crops.h"
 
 namespace pgad {
@@ -73,8 +74,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
   std::vector<long> wanted(static_cast<std::size_t>(batch));
   const auto begin = Clock::now();
   double recent = 0;  // loss
-  std::int64_t taken = 0;
-  int skipped_in_row = 0;
+  SkippedSteps steps("the encoder", "--encoder-lr", model.config.optimizer.max_skipped_steps);
   for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
     for (std::int64_t i = 0; i < batch; ++i) wanted[static_cast<std::size_t>(i)] = order.at(images.size(), done + i);
     fetch_images(images, model.config.data, wanted, seed, kCrops + static_cast<std::uint64_t>(done), model.side(),
@@ -82,14 +82,8 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);
     const EncoderStep::Result r = step.run(config.lr * (1 - progress));
-    skipped_in_row = r.skipped ? skipped_in_row + 1 : 0;
-    taken += !r.skipped;
-    const bool last = done + batch >= total;
-    if (skipped_in_row >= model.config.optimizer.max_skipped_steps || (last && taken == 0))
-      throw Error(str("the encoder diverged: ", skipped_in_row,
-                      " steps in a row had gradients that are not finite, after ", done + batch,
-                      " images; lower --encoder-lr"));
-    if (!r.skipped) recent = taken == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
+    steps.add(r.skipped, done + batch, done + batch >= total);
+    if (!r.skipped) recent = steps.taken() == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kReportEvery == 0) {
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
       on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});

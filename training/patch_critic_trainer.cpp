@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "autograd/ops.h"
+#include "training/skipped_steps.h"
 
 namespace pgad {
 namespace {
@@ -83,8 +84,7 @@ void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint6
   std::future<Batch> next = std::async(std::launch::async, make, 0);
   const auto begin = Clock::now();
   double recent = 0;  // loss
-  std::int64_t taken = 0;
-  int skipped_in_row = 0;
+  SkippedSteps steps("the patch critic", "--patch-critic-lr", model.config.optimizer.max_skipped_steps);
   for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
     const Batch b = next.get();
     if (done + batch < total) next = std::async(std::launch::async, make, done + batch);
@@ -93,14 +93,8 @@ void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint6
     std::ranges::copy(b.weights, step.weights().begin());
     const double progress = static_cast<double>(done) / static_cast<double>(total);
     const PatchCriticStep::Result r = step.run(config.lr * rate_at(number, progress));
-    skipped_in_row = r.skipped ? skipped_in_row + 1 : 0;
-    taken += !r.skipped;
-    const bool last = done + batch >= total;
-    if (skipped_in_row >= model.config.optimizer.max_skipped_steps || (last && taken == 0))
-      throw Error(str("the patch critic diverged: ", skipped_in_row,
-                      " steps in a row had gradients that are not finite, after ", done + batch,
-                      " crops; lower --patch-critic-lr"));
-    if (!r.skipped) recent = taken == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
+    steps.add(r.skipped, done + batch, done + batch >= total);
+    if (!r.skipped) recent = steps.taken() == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kProgressEvery == 0) {
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
       on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});
