@@ -253,6 +253,18 @@ std::vector<float> preprocess(const Image& image, const Preprocessing& p) {
   return values;
 }
 
+namespace {
+
+// Both with some noise: values that are labels differ at one end only, or lie between.
+bool nearly_black_and_white(const std::set<float>& values) {
+  constexpr float kNear = 0.1f;
+  const auto dark = std::ranges::count_if(values, [](float v) { return v < kNear; }),
+             bright = std::ranges::count_if(values, [](float v) { return v > 1 - kNear; });
+  return dark >= 2 && bright >= 2 && dark + bright == static_cast<std::ptrdiff_t>(values.size());
+}
+
+}  // namespace
+
 std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const std::string& name,
                                       std::vector<std::string>* notes) {
   const std::size_t n = static_cast<std::size_t>(mask.height) * mask.width;
@@ -278,7 +290,6 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
   double limit = threshold;
   if (std::isnan(limit)) {
     constexpr std::size_t kLabels = 8;
-    constexpr float kNearBlack = 0.1f;
     std::set<float> kinds;
     for (std::size_t i = 0; i < n && kinds.size() <= kLabels; ++i) kinds.insert(values[i]);
     const auto brightness = [](float v) { return str(std::lround(v * 255.0f * 100.0f) / 100.0); };
@@ -286,8 +297,7 @@ std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const
       limit = 0.0;  // nothing where it is black, else everything
     } else if (kinds.size() == 2 && !mask.lossy) {
       limit = least;
-    } else if (std::ranges::all_of(kinds, [](float v) { return v < kNearBlack || v > 1 - kNearBlack; }) &&
-               least < 0.5f && most > 0.5f) {
+    } else if (nearly_black_and_white(kinds)) {
       limit = 0.5;  // black and white, not quite exact
     } else if (kinds.size() <= kLabels && !mask.lossy) {
       std::string listed;

@@ -64,11 +64,11 @@ inline float to_signed(float unit) { return unit * 2.0f - 1.0f; }
 
 // height * width values, 1 for the anomalous pixels of a mask. A pixel's value is its brightest channel times its
 // opacity; where all of a mask is black, its opacity. By default (threshold NaN) two values are the background and,
-// the larger one, what is anomalous; so are values that all lie near black or white; one value is all anomalous unless
-// it is black. A mask with 3 to 8 values says
-// several things, which is an Error. More values, or a lossy file, are edges and noise around black and white, to be
-// split in the middle; an Error if they do not reach from below a quarter to above three. With a threshold, in [0,1),
-// values above it are anomalous. `notes`, if given, is told of masks that are all anomalous or all transparent.
+// the larger one, what is anomalous; one value is all anomalous unless it is black. A mask with 3 to 8 values says
+// several things, which is an Error, unless there are several near black, several near white and none between: those
+// are split in the middle. More values, or a lossy file, are edges and noise around black and white, split likewise; an
+// Error if they do not reach from below a quarter to above three. With a threshold, in [0,1), values above it are
+// anomalous. `notes`, if given, is told of masks that are all anomalous or all transparent.
 std::vector<std::uint8_t> mask_pixels(const Image& mask, double threshold, const std::string& name,
                                       std::vector<std::string>* notes = nullptr);
 

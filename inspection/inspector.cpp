@@ -280,8 +280,7 @@ class Inspector::Implementation {
     const Model& model = session_.model;
     r.steps = found.steps;
     r.threshold = threshold_;
-    for (int i = 0; i < kTermCount; ++i)
-      if (!std::isnan(found.terms[i]) || i < kSearchTerms) r.scores[kScoreNames[i]] = found.terms[i];
+    for (int i = 0; i < kTermCount; ++i) r.scores[kScoreNames[i]] = found.terms[i];
     const double combined = model.calibration ? combined_score(*model.calibration, found.terms) : std::nan("");
     r.scores[kScoreNames[kCombined]] = combined;
     try {

@@ -34,7 +34,8 @@ class Terms {
       if (kind_ == kHeavyTails)
         for (double& x : v) x = std::exp(0.8 * x);
       if (kind_ == kSaturated) v[3] = 1 / (1 + std::exp(9 - 3 * v[3]));
-      for (const double x : {v[0], v[1], v[2], 0.0, v[3], std::nan(""), std::nan("")}) terms.push_back(static_cast<float>(x));
+      for (const double x : {v[0], v[1], v[2], 0.0, v[3]}) terms.push_back(static_cast<float>(x));
+      terms.resize((terms.size() / kTermCount + 1) * kTermCount, std::nan(""));  // scores of tiles
     }
   }
 
@@ -212,6 +213,7 @@ void append_like_real(std::vector<double>& terms, int count, std::mt19937& rng) 
     const double critic = 1 / (1 + std::exp(12 - 2 * normal(rng)));
     for (const double x : {0.05 * (1 + 0.2 * normal(rng)), 0.3 * (1 + 0.2 * normal(rng)), critic, 0.0, critic})
       terms.push_back(static_cast<float>(x));
+    terms.resize((terms.size() / kTermCount + 1) * kTermCount, std::nan(""));  // scores of tiles
   }
 }
 

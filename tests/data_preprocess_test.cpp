@@ -236,6 +236,8 @@ TEST(DataPreprocess, MasksOfSeveralValuesAreRefusedUnlessTold) {
   EXPECT_EQ(mask_pixels(labels, 0.0, "m"), (Marks{0, 1, 1, 1}));
   EXPECT_EQ(mask_pixels(labels, 1.5 / 255, "m"), (Marks{0, 0, 1, 1}));
   EXPECT_NE(error(mask_row({0, 1, 255})), "no error");  // labels and a border
+  EXPECT_NE(error(mask_row({0, 2, 136, 254, 255})), "no error");
+  EXPECT_EQ(mask_pixels(mask_row({0, 2, 20, 252, 255}), kByRule, "m"), (Marks{0, 0, 0, 1, 1}));  // not quite exact
   // Edges that fade: many values between black and white.
   Image soft = mask_row({0, 10, 20, 30, 40, 100, 127, 128, 200, 240, 255});
   EXPECT_EQ(mask_pixels(soft, kByRule, "m"), (Marks{0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1}));

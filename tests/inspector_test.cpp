@@ -65,7 +65,7 @@ TEST(Inspector, SaysWhatTheProgramSays) {
     const Result& r = alone()[static_cast<std::size_t>(i)];
     const nlohmann::json& row = json.at("images").at(static_cast<std::size_t>(i));
     for (const std::string& name : Inspector::score_names()) {
-      EXPECT_EQ(row.at(name).is_null(), !r.scores.contains(name)) << name;
+      EXPECT_EQ(row.at(name).is_null(), std::isnan(r.score(name))) << name;
       if (row.at(name).is_null()) continue;
       EXPECT_EQ(row.at(name).get<float>(), static_cast<float>(r.score(name))) << name << " of " << i;
     }
@@ -252,8 +252,10 @@ TEST(Inspector, OnTheEmulatedGpu) {
   for (int i = 0; i < 2; ++i) {
     const Result r = inspector.inspect(view(digit(i)));
     const Result& expected = alone()[static_cast<std::size_t>(i)];
-    for (const auto& [name, score] : expected.scores)
+    for (const auto& [name, score] : expected.scores) {
+      if (std::isnan(score)) continue;
       EXPECT_NEAR(r.score(name), score, 1e-3 * (1 + std::abs(score))) << name;
+    }
   }
 }
 

@@ -510,7 +510,7 @@ TEST(Search, AScorerCutShortServesAgain) {
       EXPECT_EQ(again[i].sample.name, samples[i].name);
       EXPECT_EQ(again[i].error, expected[i].error);
       EXPECT_EQ(again[i].steps, expected[i].steps);
-      EXPECT_TRUE(std::ranges::equal(again[i].terms, expected[i].terms)) << way;
+      EXPECT_TRUE(std::equal(again[i].terms, again[i].terms + kSearchTerms, expected[i].terms)) << way;
     }
   }
 }
