@@ -9,9 +9,9 @@ namespace pgad {
 namespace {
 
 // Streams of random numbers; the crop's place is added.
-constexpr std::uint64_t kOrder = 0x70617463'68000000, kForeignOrder = 0x70617463'68100000,
-                        kAbnormalOrder = 0x70617463'68200000, kCrop = 0x70617501'00000000,
-                        kForeign = 0x70617502'00000000, kDraw = 0x70617503'00000000;
+constexpr std::uint64_t kNormalPasses = 0x70617463'68000000, kForeignPasses = 0x70617463'68100000,
+                        kAbnormalPasses = 0x70617463'68200000, kCropPlaces = 0x70617501'00000000,
+                        kForeignPlaces = 0x70617502'00000000, kDrawings = 0x70617503'00000000;
 
 constexpr int kMargin = 8;               // crops may reach so far beyond the image, pixels
 constexpr float kShare = 0.1f;           // of a cell's pixels that make it abnormal
@@ -39,9 +39,9 @@ CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const
       config_(config),
       synthetic_(synthetic || abnormal.size() == 0),
       seed_(seed),
-      normal_order_(seed, kOrder),
-      foreign_order_(seed, kForeignOrder),
-      abnormal_order_(seed, kAbnormalOrder) {
+      normal_order_(seed, kNormalPasses),
+      foreign_order_(seed, kForeignPasses),
+      abnormal_order_(seed, kAbnormalPasses) {
   PGAD_CHECK(normal.preprocessing().tiles && side() % config.cell == 0, "cells of ", config.cell, " in ", side());
   for (long i = 0; i < abnormal.size(); ++i) {
     const Crop image = abnormal.whole(i);
@@ -62,7 +62,7 @@ CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
 }
 
 SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {
-  const long index = (stream == kForeign ? foreign_order_ : normal_order_).at(normal_.size(), place);
+  const long index = (stream == kForeignPlaces ? foreign_order_ : normal_order_).at(normal_.size(), place);
   const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
   return surface_of(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0], normal_.channels());
 }
@@ -78,7 +78,8 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
   const auto count = static_cast<std::int64_t>(targets.size() / cell_count);
   for (std::int64_t n = 0; n < count; ++n) {
     const std::int64_t place = first + n;
-    Rng draw(seed_, kDraw + static_cast<std::uint64_t>(place)), where(seed_, kCrop + static_cast<std::uint64_t>(place));
+    Rng draw(seed_, kDrawings + static_cast<std::uint64_t>(place)),
+        where(seed_, kCropPlaces + static_cast<std::uint64_t>(place));
     const auto at = static_cast<std::size_t>(n);
     const std::span<float> target = targets.subspan(at * cell_count, cell_count),
                            weight = weights.subspan(at * cell_count, cell_count);
@@ -93,13 +94,13 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
       for (std::size_t i = 0; i < cell_count; ++i)
         if (target[i] == 0) weight[i] *= kBesideKnown;
     } else {
-      crop = normal_crop(place, where, kCrop);
+      crop = normal_crop(place, where, kCropPlaces);
       const SurfaceCrop before = crop;
       if (kind == Kind::kPasted) {
         paste_defect(cuts_[draw.below(static_cast<std::uint32_t>(cuts_.size()))], draw, crop);
       } else if (kind == Kind::kSynthetic) {
-        Rng elsewhere(seed_, kForeign + static_cast<std::uint64_t>(place));
-        draw_synthetic_defect(normal_crop(place, elsewhere, kForeign), draw, crop);
+        Rng elsewhere(seed_, kForeignPlaces + static_cast<std::uint64_t>(place));
+        draw_synthetic_defect(normal_crop(place, elsewhere, kForeignPlaces), draw, crop);
       }
       judge_cells(crop, &before, target, weight);
     }
