@@ -119,6 +119,99 @@ TEST(Programs, InspectionFolderFromTrainingToPixelMetrics) {
   EXPECT_TRUE(ended(infer(again + Words{"--strict"}), 1, {"100_mask.png"}));
 }
 
+// Photographs larger than the networks: crops in training, tiles and a patch critic in scoring, all in the photographs'
+// own coordinates.
+TEST(Programs, SurfacesInTiles) {
+  const TempDir dir;
+  std::uint64_t seed = 1;
+  const auto fill = [&](const std::string& folder, const std::string& masks, int count) {
+    fs::create_directories(dir / folder);
+    if (!masks.empty()) fs::create_directories(dir / masks);
+    for (int i = 0; i < count; ++i) {
+      // Four textures side by side, the second one scratched.
+      Image image{32, 48, 1, std::vector<float>(32 * 48)}, mask{32, 48, 1, std::vector<float>(32 * 48)};
+      for (int part = 0; part < 4; ++part) {
+        Image marked;
+        const Image piece = texture(seed++, part == 1 && !masks.empty(), &marked);
+        for (int y = 0; y < 16; ++y)
+          for (int x = 0; x < 24; ++x) {
+            const auto to = static_cast<std::size_t>((y + part / 2 * 16) * 48 + x + part % 2 * 24);
+            image.pixels[to] = piece.pixels[static_cast<std::size_t>(3 * (y * 24 + x))];
+            mask.pixels[to] = marked.pixels[static_cast<std::size_t>(y * 24 + x)];
+          }
+      }
+      const std::string name = std::to_string(100 + i);
+      write_png((dir / folder) + "/" + name + ".png", image);
+      if (!masks.empty()) write_png((dir / masks) + "/" + name + "_mask.png", mask);
+    }
+  };
+  fill("data/train/good", "", 12);
+  fill("data/train/abnormal", "data/ground_truth/abnormal", 4);
+  fill("data/test/good", "", 4);
+  fill("data/test/scratch", "data/ground_truth/scratch", 3);
+  fill("data/test/gash", "data/ground_truth/gash", 2);
+  const std::string model = dir / "run/model.safetensors";
+  const Words training = {"--data",
+                          dir / "data",
+                          "--preset",
+                          "tile64",
+                          "--resolution",
+                          "16",
+                          "--fmap-max",
+                          "4",
+                          "--latent-size",
+                          "4",
+                          "--start-resolution",
+                          "8",
+                          "--fade-kimg",
+                          ".05",
+                          "--stable-kimg",
+                          ".05",
+                          "--total-kimg",
+                          ".2",
+                          "--encoder-kimg",
+                          ".1",
+                          "--patch-critic-kimg",
+                          ".2",
+                          "--patch-critic-maps",
+                          "4",
+                          "--patch-critic-levels",
+                          "3",
+                          "--steps",
+                          "2",
+                          "--threads",
+                          "1"};
+  const Words there = {"--out", dir / "run"};
+  ASSERT_TRUE(ended(train(training + there), 0, {"patch critic trained", "AUROC on held-out images", "patch_critic"}));
+  EXPECT_TRUE(ended(infer({"info", "--model", model}), 0,
+                    {"16x16x1 tiles scale 1 upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
+  // What is finished is taken over.
+  ASSERT_TRUE(
+      ended(train(training + there + Words{"--resume"}), 0, {"patch critic: taken from", "encoder: taken from"}));
+  const auto r = infer({"evaluate", "--model", model, "--data", dir / "data", "--threads", "1", "--maps",
+                        "--search-share", "0.5", "--out", dir / "out"});
+  ASSERT_TRUE(ended(r, 0, {"9 images scored"}));
+  EXPECT_NE(r.out.find("scratch"), std::string::npos) << r.out;
+  const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
+  EXPECT_EQ(metrics.at("pixels").at("size"), "image");
+  EXPECT_EQ(metrics.at("kinds").at("gash").at("images"), 2);
+  EXPECT_TRUE(metrics.at("kinds").at("scratch").at("auroc").contains("patch_area"));
+  EXPECT_TRUE(metrics.at("kinds").at("scratch").contains("pixel_auroc"));
+  const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
+  for (const auto& row : scores.at("images")) {
+    for (const char* name : {"peak", "patch_critic", "patch_area"}) EXPECT_TRUE(row.at(name).is_number()) << row;
+    const std::string base = dir / ("out/maps/" + row.at("path").get<std::string>());
+    for (const char* picture : {".heatmap.png", ".reconstruction.png"}) {
+      const Image image = read_image(base + picture);
+      EXPECT_EQ(std::pair(image.height, image.width), std::pair(32, 48)) << picture;
+    }
+    EXPECT_EQ(read_npy(base + ".calibrated.npy").shape, (std::vector<std::int64_t>{32, 48}));
+  }
+  // Whole images by name, and a patch critic that has nothing to do there.
+  EXPECT_TRUE(ended(train(training + Words{"--tiles", "off", "--out", dir / "whole"}), 0,
+                    {"--patch-critic has no effect on whole images", "--synthetic-abnormal has no effect"}));
+}
+
 // The GPU's path through both programs, in emulation.
 TEST(Devices, TrainsAndScoresOnTheEmulatedGpu) {
   if (!kEmulation) GTEST_SKIP() << kNoEmulation;
