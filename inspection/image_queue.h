@@ -19,8 +19,8 @@ namespace pgad {
 // What is known of an image when all of it has been searched. Its pixels are rows x columns: the networks' size
 // s = 2^level, or with tiles the image's own at the working scale.
 struct ImageResult {
-  double terms[kTermCount];  // in the order of kScoreNames; NaN: not a score of this model
-  int steps = 0;             // of the search, of all tiles together
+  double terms[kTermCount] = {};  // in the order of kScoreNames; NaN: not a score of this model
+  int steps = 0;                  // of the search, of all tiles together
   int rows = 0, columns = 0;
   std::vector<float> query;           // [rows, columns, channels] in [-1,1]
   std::vector<float> reconstruction;  // G(z) of the nearest z, the same; with tiles only if asked for
