@@ -319,7 +319,7 @@ Model save_trained(const Trainer& trainer, StopReason reason, const Config& conf
 // Throws Interrupted on a signal.
 void add_encoder(Model& model, TrainingImages& images, const Config& config, Exec& exec, const std::string& path,
                  Progress& progress) {
-  train_encoder(exec, model, images, config.run.seed, [&](const EncoderProgress& e) {
+  train_encoder(exec, model, images, config.run.seed, [&](const NetworkProgress& e) {
     if (stop_requested) throw Interrupted();
     progress.update(str(
         "encoder: ", static_cast<double>(e.images) / 1000, " of ", static_cast<double>(e.total_images) / 1000,
@@ -336,12 +336,12 @@ void add_patch_critic(Model& model, const Trainer& trainer, const Config& config
                     config.data.synthetic_abnormal, config.run.seed);
   if (trainer.abnormal_images().size() == 0)
     progress.say("note: no known defects: the patch critic learns from synthetic ones alone");
-  train_patch_critic(exec, model, crops, config.run.seed, [&](const PatchCriticProgress& c) {
+  train_patch_critic(exec, model, crops, config.run.seed, [&](const NetworkProgress& c) {
     if (stop_requested) throw Interrupted();
-    progress.update(
-        str("patch critic: ", static_cast<double>(c.crops) / 1000, " of ", static_cast<double>(c.total_crops) / 1000,
-            " kimg, loss ", c.loss, ", ", std::llround(c.crops_per_second), " crops/s",
-            time_left_text(static_cast<double>(c.total_crops - c.crops) / c.crops_per_second), ", then calibration"));
+    progress.update(str(
+        "patch critic: ", static_cast<double>(c.images) / 1000, " of ", static_cast<double>(c.total_images) / 1000,
+        " kimg, loss ", c.loss, ", ", std::llround(c.images_per_second), " crops/s",
+        time_left_text(static_cast<double>(c.total_images - c.images) / c.images_per_second), ", then calibration"));
   });
   save_model(path, model);
   progress.say("patch critic trained");

@@ -55,6 +55,14 @@ Brightness brightness_of(std::span<const float> pixels, int channels) {
   return {median, std::max(kLeastSpread, static_cast<float>((high - low) / kDeciles))};
 }
 
+void to_units_of(const Brightness& brightness, std::span<float> pixels) {
+  for (float& v : pixels) v = (v - brightness.median) / brightness.spread;
+}
+
+void from_units_of(const Brightness& brightness, std::span<float> pixels) {
+  for (float& v : pixels) v = std::clamp(v * brightness.spread + brightness.median, -1.0f, 1.0f);
+}
+
 std::vector<float> critic_input(std::span<const float> pixels, int height, int width, int channels,
                                 const Brightness& brightness) {
   const auto n = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);

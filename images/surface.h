@@ -13,6 +13,10 @@ struct Brightness {
 };
 Brightness brightness_of(std::span<const float> pixels, int channels);
 
+// Pixels in [-1,1] in these units, and back, clamped to [-1,1].
+void to_units_of(const Brightness& brightness, std::span<float> pixels);
+void from_units_of(const Brightness& brightness, std::span<float> pixels);
+
 // [height, width, channels] in [-1,1] -> [height, width, channels + 1]: each channel (v - median) / spread, and last
 // the luma's deviation from its surroundings' mean in units of their deviation, squares of 2 * kSurroundings + 1 pixels
 // within the image. All within [-4, 4].

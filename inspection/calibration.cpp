@@ -312,17 +312,16 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
     crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
     cut_square(std::span<const float>(image.pixels), image.rows, image.columns, channels, top, left, side,
                std::span(crop.pixels));
-    for (float& v : crop.pixels) v = (v - brightness.median) / brightness.spread;
+    to_units_of(brightness, crop.pixels);
     const SurfaceCrop before = crop;
     draw_synthetic_defect(foreign.side > 0 ? foreign : before, rng, crop);
     foreign = before;
+    from_units_of(brightness, crop.pixels);
     for (int y = 0; y < side && top + y < image.rows; ++y)
       for (int x = 0; x < side && left + x < image.columns; ++x)
         for (int k = 0; k < channels; ++k)
           image.pixels[static_cast<std::size_t>((std::int64_t{top + y} * image.columns + left + x) * channels + k)] =
-              std::clamp(crop.pixels[static_cast<std::size_t>((y * side + x) * channels + k)] * brightness.spread +
-                             brightness.median,
-                         -1.0f, 1.0f);
+              crop.pixels[static_cast<std::size_t>((y * side + x) * channels + k)];
   };
   const auto done = [&](std::int64_t, const ImageResult& image) {
     if (image.finite()) sink(image);

@@ -69,7 +69,7 @@ PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<co
                      static_cast<std::size_t>(maps)];
           window.insert(window.end(), from, from + maps);
         }
-      const Var logits = critic.forward(Var(exec, exec.from<float>(window, {1, y.length, x.length, maps}))).logits;
+      const Var logits = critic.forward(Var(exec, exec.from<float>(window, {1, y.length, x.length, maps})));
       const std::vector<float> values = exec.read<float>(logits.value());
       for (int row = y.first; row < y.end; ++row)
         for (int column = x.first; column < x.end; ++column)

@@ -43,9 +43,7 @@ PatchCritic::PatchCritic(Exec& exec, const PatchCriticConfig& c, int channels, S
   parameters_ = Parameters(exec, std::move(all), seed);
 }
 
-int PatchCritic::feature_maps() const { return static_cast<int>(head_[0].weight.var.shape()[3]); }
-
-PatchCritic::Output PatchCritic::forward(const Var& image) const {
+Var PatchCritic::forward(const Var& image) const {
   const Shape& s = image.shape();
   PGAD_CHECK(s[3] == channels_ && s[1] % granularity_ == 0 && s[2] % granularity_ == 0, "image ", s, ", multiples of ",
              granularity_);
@@ -61,7 +59,7 @@ PatchCritic::Output PatchCritic::forward(const Var& image) const {
   x = levels_.back().lateral[0](maps.back());
   for (std::size_t l = levels_.size() - 1; l-- > static_cast<std::size_t>(cell_level_);)
     x = levels_[l].merge[0].normalised(add(upsample2x(x), levels_[l].lateral[0](maps[l])));
-  return {head_[0](x), x};
+  return head_[0](x);
 }
 
 }  // namespace pgad

@@ -14,18 +14,14 @@ class PatchCritic final : public Network {
   // channels: of the input. Throws UsageError unless the cell is a power of two below 2^levels.
   PatchCritic(Exec& exec, const PatchCriticConfig& config, int channels, Seed seed, DType dtype = DType::kF32);
 
-  struct Output {
-    Var logits;    // [n, h / cell, w / cell, 1], larger is more abnormal
-    Var features;  // [n, h / cell, w / cell, maps], what they are a linear function of
-  };
-  // x [n,h,w,channels], h and w multiples of granularity().
-  Output forward(const Var& x) const;
+  // x [n,h,w,channels], h and w multiples of granularity() -> logits [n, h / cell, w / cell, 1], larger is more
+  // abnormal.
+  Var forward(const Var& x) const;
 
   std::vector<Parameter> active_parameters(int, bool) const override { return parameters(); }
   int cell() const { return cell_; }
   int granularity() const { return granularity_; }
   int channels() const { return channels_; }
-  int feature_maps() const;
   // Pixels around a cell that its logit may depend on, in each direction.
   int reach() const { return 6 * granularity_; }
 

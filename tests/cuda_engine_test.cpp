@@ -383,7 +383,7 @@ TEST(CudaEngine, PatchCriticStepsEqualReference) {
   const auto train_critic = [&](Exec& exec) {
     const PatchCritic critic(exec, config, 2, 1);
     PatchCriticStep step(exec, critic, 2, 16);
-    std::vector<PatchCriticStep::Result> results;
+    std::vector<AdamStep::Result> results;
     for (std::uint64_t i = 0; i < 3; ++i) {
       fill(step.inputs(), i);
       for (std::size_t k = 0; k < step.targets().size(); ++k) {

@@ -40,9 +40,8 @@ TEST(PatchCritic, JudgesCellsOfImagesOfAnyShape) {
   const PatchCritic critic(exec, small_critic(), 2, 1);
   EXPECT_EQ(critic.granularity(), 4);
   const HistoryScope off(false);
-  const auto output = critic.forward(Var(exec, exec.from<float>(normal_noise(2 * 8 * 12 * 2, 1), {2, 8, 12, 2})));
-  EXPECT_EQ(output.logits.shape(), Shape({2, 4, 6, 1}));
-  EXPECT_EQ(output.features.shape(), Shape({2, 4, 6, critic.feature_maps()}));
+  const Var logits = critic.forward(Var(exec, exec.from<float>(normal_noise(2 * 8 * 12 * 2, 1), {2, 8, 12, 2})));
+  EXPECT_EQ(logits.shape(), Shape({2, 4, 6, 1}));
   EXPECT_THROW(critic.forward(Var(exec, exec.zeros({1, 8, 6, 2}))), Error);
   EXPECT_THROW(critic.forward(Var(exec, exec.zeros({1, 8, 8, 1}))), Error);
   PatchCriticConfig bad = small_critic();
@@ -63,7 +62,7 @@ TEST(PatchCritic, ItsLossHasTheRightGradient) {
   }
   const Var target(exec, exec.from<double>(targets, {1, 4, 4, 1})),
       weight(exec, exec.from<double>(weights, {1, 4, 4, 1}));
-  const auto loss = [&] { return patch_critic_loss(critic.forward(x).logits, target, weight); };
+  const auto loss = [&] { return patch_critic_loss(critic.forward(x), target, weight); };
   std::vector<Var> leaves;
   for (const Parameter& p : critic.parameters()) leaves.push_back(p.var);
   const std::vector<Var> gradients = grad(loss(), leaves);
@@ -306,7 +305,7 @@ TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   TrainingImages normal(normal_, ImageSource(), p_), abnormal(abnormal_, ImageSource(), p_);
   CriticCrops crops(normal, abnormal, {}, model_.config.patch_critic, false, 1);
   std::int64_t shown = 0;
-  train_patch_critic(exec, model_, crops, 1, [&](const PatchCriticProgress& p) { shown = p.crops; });
+  train_patch_critic(exec, model_, crops, 1, [&](const NetworkProgress& p) { shown = p.images; });
   EXPECT_GT(shown, 2500);
   std::vector<double> logits;
   std::vector<std::uint8_t> labels;

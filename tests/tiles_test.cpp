@@ -472,8 +472,8 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   EXPECT_EQ(combined_score(*back.calibration, terms), combined_score(c, terms));
   const HistoryScope off(false);
   const Var x(m.exec, m.exec.from<float>(noise(16 * 16 * 2, 1), {1, 16, 16, 2}));
-  EXPECT_EQ(m.exec.read<float>(back.patch_critic->forward(x).logits.value()),
-            m.exec.read<float>(m.model.patch_critic->forward(x).logits.value()));
+  EXPECT_EQ(m.exec.read<float>(back.patch_critic->forward(x).value()),
+            m.exec.read<float>(m.model.patch_critic->forward(x).value()));
 }
 
 }  // namespace

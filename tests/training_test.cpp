@@ -419,7 +419,7 @@ TEST(EncoderStep, GradientsThatAreNotFiniteAreSkipped) {
     // A step of its own: the frozen weights are prepared when it is made.
     EncoderStep step(rig.exec, rig.model, *encoder, 4);
     rig.draw(step.images());
-    const EncoderStep::Result r = step.run(0.001);
+    const AdamStep::Result r = step.run(0.001);
     EXPECT_TRUE(std::isfinite(r.loss)) << "the test needs another factor";
     EXPECT_TRUE(r.skipped);
     EXPECT_EQ(weights(), before);
@@ -434,7 +434,7 @@ TEST(EncoderStep, GradientsThatAreNotFiniteAreSkipped) {
   step.images()[5] = pixel;
   double loss = 0, first = 0;
   for (int i = 0; i < 30; ++i) {
-    const EncoderStep::Result next = step.run(0.001);
+    const AdamStep::Result next = step.run(0.001);
     EXPECT_FALSE(next.skipped);
     loss = next.loss;
     if (i == 0) first = loss;

@@ -23,12 +23,6 @@ constexpr float kBesideKnown = 0.3f;  // weight of unmarked cells in crops of kn
 constexpr double kKnownShare = 0.35, kPastedShare = 0.25, kSyntheticShare = 0.4;
 constexpr double kContrast = 0.15, kShift = 0.2;  // of the jitter
 
-SurfaceCrop surface_of(const Crop& crop, int channels) {
-  SurfaceCrop surface{crop.height, channels, crop.pixels, crop.mask};
-  for (float& v : surface.pixels) v = (v - crop.brightness.median) / crop.brightness.spread;
-  return surface;
-}
-
 }  // namespace
 
 CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const DataConfig& data,
@@ -47,7 +41,7 @@ CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const
     const Crop image = abnormal.whole(i);
     if (std::ranges::all_of(image.mask, [](std::uint8_t m) { return m != 0; })) continue;  // no surface around it
     std::vector<float> pixels = image.pixels;
-    for (float& v : pixels) v = (v - image.brightness.median) / image.brightness.spread;
+    to_units_of(image.brightness, pixels);
     for (DefectCut& cut : cut_defects(pixels, image.mask, image.height, image.width, abnormal.channels()))
       cuts_.push_back(std::move(cut));
   }
@@ -64,7 +58,8 @@ CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
 SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {
   const long index = (stream == kForeignPlaces ? foreign_order_ : normal_order_).at(normal_.size(), place);
   const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
-  return surface_of(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0], normal_.channels());
+  return surface_of(std::move(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0]),
+                    normal_.channels());
 }
 
 void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<float> targets,
@@ -88,7 +83,7 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
     if (kind == Kind::kKnown) {
       const long index = abnormal_order_.at(abnormal_.size(), place / 2);
       const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
-      crop = surface_of(abnormal_.crops(std::span(&index, 1), std::span(&where, 1), augmentation)[0],
+      crop = surface_of(std::move(abnormal_.crops(std::span(&index, 1), std::span(&where, 1), augmentation)[0]),
                         abnormal_.channels());
       judge_cells(crop, nullptr, target, weight);
       for (std::size_t i = 0; i < cell_count; ++i)

@@ -30,6 +30,7 @@ void EncoderStep::step() {
   const Var x = fade_real(Var(exec_, images_.tensor()), stage_);
   const Var z = encoder_.forward(x);
   Var dz;
+  Tensor value;  // of the loss
   {
     const PreparedScope scope(exec_, frozen_);
     const auto features_of = [&](const Var& image) { return m.d->forward(image, stage_, stddev_).features; };
@@ -42,28 +43,20 @@ void EncoderStep::step() {
     const Var drawn = m.g->forward(leaf, stage_);
     const Var loss = encoder_loss(x, drawn, features, features_of(drawn), m.config.encoder.feature_weight);
     dz = grad(loss, std::span(&leaf, 1))[0];
-    loss_ = loss.value();
+    value = loss.value();
   }
   Gradients gradients(exec_, encoder_.parameters());
   gradients.add(std::span(&z, 1), std::span(&dz, 1));
-  norm_ = squared_norm(exec_, gradients.flat());
-  adam_.apply(gradients.flat(), norm_);
+  adam_.update(value, gradients.flat());
 }
 
-EncoderStep::Result EncoderStep::run(double lr) {
+AdamStep::Result EncoderStep::run(double lr) {
   images_.upload();
-  adam_.prepare(lr);
-  if (graph_)
-    graph_->replay();
-  else
-    graph_.emplace(exec_, [this] { step(); });
-  const Result r{exec_.read<float>(loss_)[0], !std::isfinite(exec_.read<float>(norm_)[0])};
-  if (!r.skipped) adam_.advance();
-  return r;
+  return adam_.run(lr, [this] { step(); });
 }
 
 void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64_t seed,
-                   const std::function<void(const EncoderProgress&)>& on_progress) {
+                   const std::function<void(const NetworkProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const EncoderConfig& config = model.config.encoder;
   const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
@@ -81,7 +74,7 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
                  step.images().data());
     // Falling to 0: the encoder is not averaged.
     const double progress = static_cast<double>(done) / static_cast<double>(total);
-    const EncoderStep::Result r = step.run(config.lr * (1 - progress));
+    const AdamStep::Result r = step.run(config.lr * (1 - progress));
     steps.add(r.skipped, done + batch, done + batch >= total);
     if (!r.skipped) recent = steps.taken() == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kReportEvery == 0) {

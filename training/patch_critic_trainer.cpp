@@ -38,31 +38,22 @@ PatchCriticStep::PatchCriticStep(Exec& exec, const PatchCritic& critic, std::int
       weights_(exec, {batch, side / critic.cell(), side / critic.cell(), 1}) {}
 
 void PatchCriticStep::step() {
-  const Var loss = patch_critic_loss(critic_.forward(Var(exec_, inputs_.tensor())).logits,
-                                     Var(exec_, targets_.tensor()), Var(exec_, weights_.tensor()));
+  const Var loss = patch_critic_loss(critic_.forward(Var(exec_, inputs_.tensor())), Var(exec_, targets_.tensor()),
+                                     Var(exec_, weights_.tensor()));
   Gradients gradients(exec_, critic_.parameters());
   gradients.add(loss);
-  loss_ = loss.value();
-  norm_ = squared_norm(exec_, gradients.flat());
-  adam_.apply(gradients.flat(), norm_);
+  adam_.update(loss.value(), gradients.flat());
 }
 
-PatchCriticStep::Result PatchCriticStep::run(double lr) {
+AdamStep::Result PatchCriticStep::run(double lr) {
   inputs_.upload();
   targets_.upload();
   weights_.upload();
-  adam_.prepare(lr);
-  if (graph_)
-    graph_->replay();
-  else
-    graph_.emplace(exec_, [this] { step(); });
-  const Result r{exec_.read<float>(loss_)[0], !std::isfinite(exec_.read<float>(norm_)[0])};
-  if (!r.skipped) adam_.advance();
-  return r;
+  return adam_.run(lr, [this] { step(); });
 }
 
 void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint64_t seed,
-                        const std::function<void(const PatchCriticProgress&)>& on_progress) {
+                        const std::function<void(const NetworkProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const PatchCriticConfig& config = model.config.patch_critic;
   const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min(kCriticBatch, total);
@@ -92,7 +83,7 @@ void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint6
     std::ranges::copy(b.targets, step.targets().begin());
     std::ranges::copy(b.weights, step.weights().begin());
     const double progress = static_cast<double>(done) / static_cast<double>(total);
-    const PatchCriticStep::Result r = step.run(config.lr * rate_at(number, progress));
+    const AdamStep::Result r = step.run(config.lr * rate_at(number, progress));
     steps.add(r.skipped, done + batch, done + batch >= total);
     if (!r.skipped) recent = steps.taken() == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kProgressEvery == 0) {

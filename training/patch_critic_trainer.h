@@ -2,13 +2,11 @@
 // Trains the patch critic, after the GAN and apart from it.
 
 #include <functional>
-#include <optional>
 
 #include "engine/mirror.h"
-#include "engine/step_graph.h"
-#include "layers/adam.h"
 #include "layers/patch_critic.h"
 #include "model/model.h"
+#include "training/adam_step.h"
 #include "training/critic_crops.h"
 
 namespace pgad {
@@ -26,33 +24,22 @@ class PatchCriticStep {
   std::span<float> inputs() { return inputs_.host(); }    // [batch, side, side, channels]
   std::span<float> targets() { return targets_.host(); }  // [batch, side / cell, side / cell, 1]
   std::span<float> weights() { return weights_.host(); }  // the same
-  struct Result {
-    double loss;
-    bool skipped;  // the gradients were not finite: nothing was updated
-  };
-  Result run(double lr);
-  StepGraph& graph() { return *graph_; }
+  AdamStep::Result run(double lr);
+  StepGraph& graph() { return adam_.graph(); }
 
  private:
   void step();
 
   Exec& exec_;
   const PatchCritic& critic_;
-  Adam adam_;
+  AdamStep adam_;
   Mirror inputs_, targets_, weights_;
-  Tensor loss_, norm_;  // [1]; norm_: the gradients', squared
-  std::optional<StepGraph> graph_;
-};
-
-struct PatchCriticProgress {
-  std::int64_t crops, total_crops;
-  double loss, crops_per_second;
 };
 
 // Sets model.patch_critic: drawn by `seed`, trained by Adam on `crops` as model.config.patch_critic says. The result
 // depends on these alone, so that an interrupted run repeats it. on_progress is called now and then and may throw to
 // stop. Throws Error if it diverges.
 void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint64_t seed,
-                        const std::function<void(const PatchCriticProgress&)>& on_progress = {});
+                        const std::function<void(const NetworkProgress&)>& on_progress = {});
 
 }  // namespace pgad

@@ -198,16 +198,12 @@ void Trainer::fetch_abnormal(std::int64_t first, std::span<float> out) {
       image = crop(*abnormal_, kAbnormalOrder, kAbnormalCrop, place / 2);
     } else {
       image = crop(*normal_, kDrawnOrder, kAbnormalCrop, place);
-      const Crop other = crop(*normal_, kForeignOrder, kForeignCrop, place + normal_->size() / 2);
-      const auto surface = [&](const Crop& c) {
-        SurfaceCrop s{full, channels, c.pixels, std::vector<std::uint8_t>(c.mask.size())};
-        for (float& v : s.pixels) v = (v - c.brightness.median) / c.brightness.spread;
-        return s;
-      };
-      SurfaceCrop drawn = surface(image);
-      draw_synthetic_defect(surface(other), rng, drawn);
-      for (std::size_t k = 0; k < image.pixels.size(); ++k)
-        image.pixels[k] = std::clamp(drawn.pixels[k] * image.brightness.spread + image.brightness.median, -1.0f, 1.0f);
+      const Brightness brightness = image.brightness;
+      Crop other = crop(*normal_, kForeignOrder, kForeignCrop, place + normal_->size() / 2);
+      SurfaceCrop drawn = surface_of(std::move(image), channels);
+      draw_synthetic_defect(surface_of(std::move(other), channels), rng, drawn);
+      from_units_of(brightness, drawn.pixels);
+      image.pixels = std::move(drawn.pixels);
     }
     shrink_square(image.pixels, full, side, channels, out.data() + static_cast<std::size_t>(i) * floats);
   }

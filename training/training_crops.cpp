@@ -30,6 +30,11 @@ void fetch_images(TrainingImages& images, const DataConfig& config, std::span<co
   }
 }
 
+SurfaceCrop surface_of(Crop crop, int channels) {
+  to_units_of(crop.brightness, crop.pixels);
+  return {crop.height, channels, std::move(crop.pixels), std::move(crop.mask)};
+}
+
 void shrink_square(std::span<const float> image, int from, int to, int channels, float* out) {
   const auto factor = static_cast<std::size_t>(from / to), c = static_cast<std::size_t>(channels),
              row = static_cast<std::size_t>(from) * c, columns = static_cast<std::size_t>(to);

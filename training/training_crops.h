@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "images/defects.h"
 #include "images/loader.h"
 
 namespace pgad {
@@ -28,6 +29,9 @@ class ShuffledPasses {
 // is drawn from stream + i. Throws as TrainingImages does.
 void fetch_images(TrainingImages& images, const DataConfig& config, std::span<const long> indices, std::uint64_t seed,
                   std::uint64_t stream, int side, float* out);
+
+// A square crop in units of its image's brightness, with its mask.
+SurfaceCrop surface_of(Crop crop, int channels);
 
 // Averages over squares: an image of from x from pixels to one of to x to. HWC.
 void shrink_square(std::span<const float> image, int from, int to, int channels, float* out);
