@@ -34,9 +34,9 @@ std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
 
 PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<const float> pixels, int height,
                              int width, int channels) {
-  const int cell = critic.cell(), grain = critic.granularity(), maps = channels + 1;
+  const int cell = critic.cell(), grain = critic.granularity();
   const auto up = [](int value, int to) { return (value + to - 1) / to * to; };
-  const std::vector<float> input = critic_input(pixels, height, width, channels, brightness_of(pixels, channels));
+  const Brightness brightness = brightness_of(pixels, channels);
   PatchJudgement judgement;
   judgement.rows = up(height, cell) / cell;
   judgement.columns = up(width, cell) / cell;
@@ -60,16 +60,18 @@ PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<co
   for (const Part& y : parts(height))
     for (const Part& x : parts(width)) {
       std::vector<float> window;
-      window.reserve(static_cast<std::size_t>(y.length) * static_cast<std::size_t>(x.length * maps));
+      window.reserve(static_cast<std::size_t>(y.length) * static_cast<std::size_t>(x.length * channels));
       for (int row = y.start; row < y.start + y.length; ++row)
         for (int column = x.start; column < x.start + x.length; ++column) {
           const float* from =
-              &input[(static_cast<std::size_t>(mirrored(row, height)) * static_cast<std::size_t>(width) +
-                      static_cast<std::size_t>(mirrored(column, width))) *
-                     static_cast<std::size_t>(maps)];
-          window.insert(window.end(), from, from + maps);
+              &pixels[(static_cast<std::size_t>(mirrored(row, height)) * static_cast<std::size_t>(width) +
+                       static_cast<std::size_t>(mirrored(column, width))) *
+                      static_cast<std::size_t>(channels)];
+          window.insert(window.end(), from, from + channels);
         }
-      const Var logits = critic.forward(Var(exec, exec.from<float>(window, {1, y.length, x.length, maps})));
+      // Each window on its own, as a crop in training: an image's border has the same surroundings there and here.
+      const std::vector<float> input = critic_input(window, y.length, x.length, channels, brightness);
+      const Var logits = critic.forward(Var(exec, exec.from<float>(input, {1, y.length, x.length, channels + 1})));
       const std::vector<float> values = exec.read<float>(logits.value());
       for (int row = y.first; row < y.end; ++row)
         for (int column = x.first; column < x.end; ++column)

@@ -336,7 +336,7 @@ TEST(TiledScores, TheCascadeSearchesWhereThePatchCriticIsUnsure) {
       }
     }
     EXPECT_EQ(some.steps, searched * 4 + (tiles - searched));
-    EXPECT_NEAR(static_cast<double>(searched) / tiles, share, 0.05);
+    EXPECT_LE(static_cast<double>(searched) / tiles, share + 0.05);  // fewer where neighbours share their largest
   }
 }
 
