@@ -19,6 +19,7 @@ struct DataConfig {
   int calibration_images = 256;       // at most this many of each kind are used for calibration
   Tiles tiles = Tiles::kAuto;  // work on tiles of images at their own size times `scale`, not on whole images shrunk
   double scale = 1;            // (0, 4], with tiles only
+  bool normalise = false;      // with tiles: networks see pixels in units of their image's brightness
   bool synthetic_abnormal = false;  // with tiles: drawn defects are known abnormals too
   Fit fit = Fit::kResize;
   bool mirror = false;           // augmentation: random horizontal flip

@@ -432,6 +432,7 @@ Preprocessing Dataset::preprocessing(int resolution, int channels, const DataCon
   p.tiles = config.tiles == Tiles::kOn;
   if (p.tiles) {
     p.scale = config.scale;
+    p.normalise = config.normalise;
   } else {
     p.fit = config.fit;
     p.pad_small = layout == Layout::kIdx;

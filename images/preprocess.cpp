@@ -77,7 +77,7 @@ std::string preprocessing_to_string(const Preprocessing& p) {
   char scale[32];  // the shortest text that reads back
   *std::to_chars(scale, std::end(scale) - 1, p.scale).ptr = '\0';
   const std::string geometry =
-      p.tiles ? str(" tiles scale ", scale)
+      p.tiles ? str(" tiles scale ", scale, p.normalise ? " normalised" : "")
               : str(p.fit == Fit::kResize ? " resize" : " letterbox", p.pad_small ? " pad-small" : "");
   return str(p.resolution, "x", p.resolution, "x", p.channels, geometry, p.exif_orientation ? " upright" : "",
              p.bits > 0 ? str(" ", p.bits, "-bit") : "");
@@ -92,6 +92,7 @@ Preprocessing preprocessing_from_string(const std::string& text) {
     if (const auto at = text.find(" tiles scale "); at != std::string::npos) {
       p.tiles = true;
       std::from_chars(text.data() + at + std::string_view(" tiles scale ").size(), text.data() + text.size(), p.scale);
+      p.normalise = text.find(" normalised") != std::string::npos;
     }
     p.exif_orientation = text.find(" upright") != std::string::npos;
     if (text.ends_with("-bit")) p.bits = std::atoi(text.c_str() + text.rfind(' '));

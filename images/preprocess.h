@@ -27,12 +27,15 @@ struct Preprocessing {
   // pad_small matters then.
   bool tiles = false;
   double scale = 1;
+  // With tiles: the networks see pixels in units of their image's brightness (images/surface.h). preprocess() does not
+  // change them: who hands them to the networks does.
+  bool normalise = false;
 
   bool operator==(const Preprocessing&) const = default;
 };
 
-// "32x32x1 resize pad-small upright 12-bit" or "64x64x1 tiles scale 0.5 upright", and back; Error on anything else.
-// Where it does not say "upright", orientations are not looked at.
+// "32x32x1 resize pad-small upright 12-bit" or "64x64x1 tiles scale 0.5 normalised upright", and back; Error on
+// anything else. Where it does not say "upright", orientations are not looked at.
 std::string preprocessing_to_string(const Preprocessing& p);
 Preprocessing preprocessing_from_string(const std::string& text);
 

@@ -63,6 +63,14 @@ void from_units_of(const Brightness& brightness, std::span<float> pixels) {
   for (float& v : pixels) v = std::clamp(v * brightness.spread + brightness.median, -1.0f, 1.0f);
 }
 
+void normalise(const Brightness& brightness, std::span<float> pixels) {
+  for (float& v : pixels) v = std::clamp((v - brightness.median) / (kNetworkRange * brightness.spread), -1.0f, 1.0f);
+}
+
+void from_normalised(const Brightness& brightness, std::span<float> pixels) {
+  for (float& v : pixels) v = std::clamp(v * kNetworkRange * brightness.spread + brightness.median, -1.0f, 1.0f);
+}
+
 std::vector<float> critic_input(std::span<const float> pixels, int height, int width, int channels,
                                 const Brightness& brightness) {
   const auto n = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);

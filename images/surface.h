@@ -17,6 +17,12 @@ Brightness brightness_of(std::span<const float> pixels, int channels);
 void to_units_of(const Brightness& brightness, std::span<float> pixels);
 void from_units_of(const Brightness& brightness, std::span<float> pixels);
 
+// Pixels in [-1,1] as the networks see them where these are normalised: kNetworkRange spreads from the median are 1,
+// clamped. And back, clamped too.
+inline constexpr float kNetworkRange = 4;
+void normalise(const Brightness& brightness, std::span<float> pixels);
+void from_normalised(const Brightness& brightness, std::span<float> pixels);
+
 // [height, width, channels] in [-1,1] -> [height, width, channels + 1]: each channel (v - median) / spread, and last
 // the luma's deviation from its surroundings' mean in units of their deviation, squares of 2 * kSurroundings + 1 pixels
 // within the image. All within [-4, 4].

@@ -81,6 +81,7 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
     image.result.critic_map = judgement.map(rows, columns, model_.patch_critic->cell());
     choose_searched(image);
   }
+  if (p.normalise) image.brightness = brightness_of(image.pixels, p.channels);
   if (p.tiles) {
     image.residual.emplace(image.grid);
     if (pictures_) image.reconstruction.emplace(image.grid, p.channels);
@@ -105,6 +106,7 @@ void ImageQueue::hand_out() {
       const std::int64_t tile = image->begun++;
       under_way_[++last_id_] = {image.get(), tile};
       if (p.tiles) image->grid.cut(image->pixels, p.channels, tile, tile_);
+      if (p.normalise) normalise(image->brightness, tile_);
       queue_.add(last_id_, p.tiles ? tile_ : image->pixels,
                  image->search.empty() || image->search[static_cast<std::size_t>(tile)]);
     }
@@ -165,6 +167,7 @@ ImageResult ImageQueue::finish(Image& image) {
   r.residual_map = image.residual->finish();
   if (image.reconstruction) r.reconstruction = image.reconstruction->finish();
   r.query = std::move(image.pixels);
+  if (model_.preprocessing.normalise) from_normalised(image.brightness, r.reconstruction);
   r.terms[kPeak] = peak_of(r.residual_map, r.rows, r.columns, scoring_.map_sigma);
   return std::move(r);
 }

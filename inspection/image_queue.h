@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/surface.h"
 #include "images/tiles.h"
 #include "inspection/search_queue.h"
 #include "model/model.h"
@@ -24,10 +25,11 @@ struct ImageResult {
   int rows = 0, columns = 0;
   std::vector<float> query;           // [rows, columns, channels] in [-1,1]
   std::vector<float> reconstruction;  // G(z) of the nearest z, the same; with tiles only if asked for
-  std::vector<float> residual_map;    // |query - reconstruction| averaged over channels, [rows, columns]
-  std::vector<float> critic_map;      // logits of the patch critic, [rows, columns]; empty without one
-  std::vector<double> tile_terms;     // [tiles, kSearchTerms], with tiles
-  bool finite() const;                // all terms that there are
+  std::vector<float>
+      residual_map;  // |query - reconstruction| averaged over channels, [rows, columns]; in the networks' units
+  std::vector<float> critic_map;   // logits of the patch critic, [rows, columns]; empty without one
+  std::vector<double> tile_terms;  // [tiles, kSearchTerms], with tiles
+  bool finite() const;             // all terms that there are
 };
 
 // With a patch critic: the largest of its logits within each tile of the image, by which it is decided which tiles are
@@ -73,6 +75,7 @@ class ImageQueue {
     std::int64_t begun = 0, blended = 0;         // tiles
     std::map<std::int64_t, SearchResult> early;  // tiles that were done before one in front of them
     std::optional<TileBlend> residual, reconstruction;
+    Brightness brightness;     // where pixels are normalised
     std::vector<char> search;  // by tile, whether it is searched; empty: all are
     ImageResult result;
   };

@@ -156,6 +156,7 @@ Config preset(const std::string& name) {
     c.objective.gamma = 0.5;
     c.data.tiles = Tiles::kOn;
     c.data.mirror = true;
+    c.data.normalise = true;
     c.data.synthetic_abnormal = true;
     c.schedule.start_resolution = 16;
     c.schedule.fade_kimg = c.schedule.stable_kimg = 4;

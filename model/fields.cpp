@@ -358,6 +358,8 @@ std::vector<Field> make_fields() {
       field(
           kData, "scale", PGAD_MEMBER(data.scale), "a number in (0, 4]", [](double v) { return v > 0 && v <= 4; },
           "with tiles: factor of the images' size before they are cut"),
+      field(kData, "normalise", PGAD_MEMBER(data.normalise), "true or false", kAnything,
+            "with tiles: the networks see pixels in units of their image's own brightness and contrast"),
       field(kData, "turns", PGAD_MEMBER(data.turns), "true or false", kAnything,
             "with tiles: they are turned by random quarter turns in training"),
       field(kData, "jitter", PGAD_MEMBER(data.jitter), "a number in [0, 1)", kBelowOne,

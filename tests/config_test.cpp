@@ -128,7 +128,8 @@ TEST(ConfigTable, CoversEveryMember) {
   std::map<Group, int> entries;
   for (const Field& f : all_fields()) ++entries[f.group];
   Config c;
-  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, patch_critic, scoring, run] = c;
+  [[maybe_unused]] auto& [preset_name, network, objective, data, schedule, optimizer, encoder, patch_critic, scoring,
+                          run] = c;
   {
     [[maybe_unused]] auto& [architecture, resolution, channels, latent_size, fmap_base, fmap_max, distribution] =
         network;
@@ -139,9 +140,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kObjective], 7);
   }
   {
-    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, synthetic,
-                            fit, mirror, turns, jitter, exif, bits, pixels] = data;
-    EXPECT_EQ(entries[Group::kData], 17);
+    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, normalised,
+                            synthetic, fit, mirror, turns, jitter, exif, bits, pixels] = data;
+    EXPECT_EQ(entries[Group::kData], 18);
   }
   {
     [[maybe_unused]] auto& [start, fade, stable, total, batch, lr] = schedule;
@@ -310,6 +311,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"scale", "0"},
     {"scale", "4.1"},
     {"turns", "1"},
+    {"normalise", "1"},
     {"jitter", "1"},
     {"tile-overlap", "1"},
     {"search-share", "1.1"},

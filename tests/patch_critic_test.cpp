@@ -92,6 +92,17 @@ TEST(PatchCritic, ALossOfKnownValue) {
 
 // ---- surfaces -------------------------------------------------------------------------------------------------------
 
+TEST(Surface, NormalisedAndBack) {
+  const Brightness b{0.25f, 0.1f};
+  std::vector<float> pixels = {-0.15f, -0.9f, 0.25f, 0.35f, 1.0f};
+  normalise(b, pixels);
+  const std::vector<float> expected = {-1, -1, 0, 0.25f, 1};
+  for (std::size_t i = 0; i < pixels.size(); ++i) EXPECT_NEAR(pixels[i], expected[i], 1e-6);
+  from_normalised(b, pixels);
+  const std::vector<float> back = {-0.15f, -0.15f, 0.25f, 0.35f, 0.65f};
+  for (std::size_t i = 0; i < pixels.size(); ++i) EXPECT_NEAR(pixels[i], back[i], 1e-6);
+}
+
 TEST(Surface, BrightnessOfKnownPixels) {
   std::vector<float> ramp(1001);
   for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<float>(i) / 1000;

@@ -18,6 +18,7 @@
 #include "tests/gradcheck.h"
 #include "tests/temp_dir.h"
 #include "tests/test_device.h"
+#include "training/training_crops.h"
 
 namespace pgad::test {
 namespace {
@@ -97,6 +98,9 @@ TEST(Preprocessing, TilesAreKeptInItsText) {
   p.scale = 0.1;
   EXPECT_EQ(preprocessing_to_string(p), "64x64x1 tiles scale 0.1 upright");
   EXPECT_EQ(preprocessing_from_string(preprocessing_to_string(p)), p);
+  p.normalise = true;
+  EXPECT_EQ(preprocessing_to_string(p), "64x64x1 tiles scale 0.1 normalised upright");
+  EXPECT_EQ(preprocessing_from_string(preprocessing_to_string(p)), p);
   EXPECT_THROW(preprocessing_from_string("64x64x1 tiles scale 0 upright"), Error);
   EXPECT_THROW(preprocessing_from_string("64x64x1 tiles scale 9 upright"), Error);
   const Image image{10, 21, 3, noise(10 * 21 * 3, 1)};
@@ -154,6 +158,38 @@ TEST_F(TiledFolder, CropsHoldTheDefectAndAreNewEachTime) {
     places.insert({top, left});
   }
   EXPECT_GT(places.size(), 30u);
+}
+
+// Training sees the same of a surface whatever the light.
+TEST_F(TiledFolder, NormalisedCropsDoNotDependOnBrightness) {
+  const std::vector<float> values = noise(40 * 52, 1);
+  std::vector<Sample> samples;
+  for (const float contrast : {1.0f, 0.4f}) {
+    Image image{40, 52, 1, {}};
+    for (const float v : values) image.pixels.push_back(0.5f + 0.25f * contrast * v);
+    const std::string name = str("light", contrast, ".png");
+    write_png(dir_ / name, image);
+    samples.push_back({name, dir_ / name, -1, "good", false, ""});
+  }
+  p_.channels = 1;
+  for (const bool normalised : {false, true}) {
+    p_.normalise = normalised;
+    TrainingImages images(samples, ImageSource(), p_);
+    std::vector<float> a(16 * 16), b(16 * 16);
+    for (const long index : {0L, 1L}) {
+      std::vector<float>& out = index == 0 ? a : b;
+      fetch_images(images, {}, std::span(&index, 1), 1, 5, 16, out.data());
+    }
+    double change = 0, size = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      change += std::abs(a[i] - b[i]);
+      size += std::abs(a[i]);
+    }
+    if (normalised)
+      EXPECT_LT(change, 0.05 * size);  // 8-bit values
+    else
+      EXPECT_GT(change, 0.3 * size);
+  }
 }
 
 // What does not fit into memory is decoded again, and is the same.
@@ -355,6 +391,44 @@ TEST(TiledScores, AbandonedImagesLeaveNothing) {
   while (!queue.empty()) queue.step([&](std::int64_t id, const ImageResult&) { done += id == 2; });
   EXPECT_EQ(done, 1);
   EXPECT_THROW(queue.add(3, 16, 16, noise(255, 2)), Error);
+}
+
+// With normalised pixels a darker picture of the same surface is the same to the networks; reconstructions come back in
+// the image's own units.
+TEST(TiledScores, DoNotDependOnBrightnessWhereNormalised) {
+  TiledModel m;
+  const auto score = [&](std::vector<float> pixels) {
+    ImageQueue queue(m.exec, m.model, m.model.config.scoring, 4);
+    queue.add(1, 16, 16, std::move(pixels));
+    ImageResult result;
+    while (!queue.empty()) queue.step([&](std::int64_t, ImageResult r) { result = std::move(r); });
+    return result;
+  };
+  const std::vector<float> bright = noise(16 * 16, 3);
+  std::vector<float> dark = bright;
+  for (float& v : dark) v = 0.2f * v - 0.25f;
+  for (const bool normalised : {false, true}) {
+    m.model.preprocessing.normalise = normalised;
+    const ImageResult a = score(bright), b = score(dark);
+    EXPECT_EQ(a.query, bright);
+    EXPECT_EQ(b.query, dark);
+    // The term without a search: searches of queries that differ in their last bits begin elsewhere.
+    const double change = std::abs(a.terms[kCritic] - b.terms[kCritic]);
+    if (!normalised) {
+      EXPECT_GT(change, 1e-3);
+      continue;
+    }
+    EXPECT_LT(change, 1e-4);
+    const Brightness brightness = brightness_of(dark, 1);
+    int compared = 0;
+    for (std::size_t i = 0; i < dark.size(); ++i) {
+      if (std::abs(b.reconstruction[i]) > 0.999f) continue;  // clamped
+      const float difference = std::abs(dark[i] - b.reconstruction[i]) / (kNetworkRange * brightness.spread);
+      EXPECT_NEAR(difference, b.residual_map[i], 1e-3);
+      ++compared;
+    }
+    EXPECT_GT(compared, 100);
+  }
 }
 
 // The path of a GPU's memory and kernels.

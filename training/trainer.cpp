@@ -17,6 +17,7 @@
 #include "images/atomic_file.h"
 #include "images/defects.h"
 #include "images/pictures.h"
+#include "images/surface.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
 #include "training/sliced_wasserstein.h"
@@ -194,17 +195,20 @@ void Trainer::fetch_abnormal(std::int64_t first, std::span<float> out) {
     const std::int64_t place = first + i;
     Rng rng(seed, stream_of(kDrawnDefect, place));
     Crop image;
+    Brightness brightness;
     if (abnormal_->size() > 0 && place % 2 == 0) {
       image = crop(*abnormal_, kAbnormalOrder, kAbnormalCrop, place / 2);
+      brightness = image.brightness;
     } else {
       image = crop(*normal_, kDrawnOrder, kAbnormalCrop, place);
-      const Brightness brightness = image.brightness;
+      brightness = image.brightness;
       Crop other = crop(*normal_, kForeignOrder, kForeignCrop, place + normal_->size() / 2);
       SurfaceCrop drawn = surface_of(std::move(image), channels);
       draw_synthetic_defect(surface_of(std::move(other), channels), rng, drawn);
       from_units_of(brightness, drawn.pixels);
       image.pixels = std::move(drawn.pixels);
     }
+    if (preprocessing_.normalise) normalise(brightness, image.pixels);
     shrink_square(image.pixels, full, side, channels, out.data() + static_cast<std::size_t>(i) * floats);
   }
 }

@@ -24,7 +24,8 @@ void fetch_images(TrainingImages& images, const DataConfig& config, std::span<co
   const int full = images.preprocessing().resolution, channels = images.channels();
   std::vector<Rng> generators;
   for (std::size_t i = 0; i < indices.size(); ++i) generators.emplace_back(seed, stream + i);
-  for (const Crop& crop : images.crops(indices, generators, {config.mirror, config.turns, config.jitter, 0})) {
+  for (Crop& crop : images.crops(indices, generators, {config.mirror, config.turns, config.jitter, 0})) {
+    if (images.preprocessing().normalise) normalise(crop.brightness, crop.pixels);
     shrink_square(crop.pixels, full, side, channels, out);
     out += std::ptrdiff_t{side} * side * channels;
   }
