@@ -499,9 +499,11 @@ void print_networks(const Model& m) {
             << "minibatch stddev  " << m.stddev << "\n"
             << "encoder           "
             << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n";
-  if (m.patch_critic)
-    std::cout << "patch critic      " << count(m.patch_critic->parameters()) << " parameters, cells of "
-              << m.patch_critic->cell() << "x" << m.patch_critic->cell() << " pixels\n";
+  if (!m.patch_critics.empty()) {
+    const PatchCritic& critic = *m.patch_critics[0];
+    std::cout << "patch critics     " << m.patch_critics.size() << " of " << count(critic.parameters())
+              << " parameters, cells of " << critic.cell() << "x" << critic.cell() << " pixels\n";
+  }
   if (m.preprocessing.tiles)
     std::cout << "tiles             an image's terms are the mean of its " << m.top_tiles << " largest tiles'\n";
 }

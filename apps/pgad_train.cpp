@@ -18,6 +18,7 @@
 #include "model/config_io.h"
 #include "model/make_exec.h"
 #include "model/tuning_file.h"
+#include "report/generator_figures.h"
 #include "training/encoder_trainer.h"
 #include "training/estimate.h"
 #include "training/patch_critic_trainer.h"
@@ -141,7 +142,7 @@ int dry_run(const Config& config) {
   return 0;
 }
 
-// Takes over the encoder and the patch critic that an earlier call trained for this very model before it was
+// Takes over the encoder and the patch critics that an earlier call trained for this very model before it was
 // interrupted.
 void take_finished(Exec& exec, const std::string& path, Model& model) {
   try {
@@ -150,7 +151,7 @@ void take_finished(Exec& exec, const std::string& path, Model& model) {
         config_to_json(earlier.config) != config_to_json(model.config))
       return;
     if (model.config.encoder.train) model.encoder = std::move(earlier.encoder);
-    if (model.config.patch_critic.train) model.patch_critic = std::move(earlier.patch_critic);
+    if (model.config.patch_critic.train) model.patch_critics = std::move(earlier.patch_critics);
   } catch (const DeviceError&) {
     throw;
   } catch (const Error&) {  // no such file, or another program's
@@ -330,21 +331,19 @@ void add_encoder(Model& model, TrainingImages& images, const Config& config, Exe
   progress.say("encoder trained");
 }
 
-void add_patch_critic(Model& model, const Trainer& trainer, const Config& config, Exec& exec, const std::string& path,
-                      Progress& progress) {
-  CriticCrops crops(trainer.normal_images(), trainer.abnormal_images(), config.data, config.patch_critic,
-                    config.data.synthetic_abnormal, config.run.seed);
+void add_patch_critics(Model& model, const Trainer& trainer, const Config& config, Exec& exec, const std::string& path,
+                       Progress& progress) {
   if (trainer.abnormal_images().size() == 0)
-    progress.say("note: no known defects: the patch critic learns from synthetic ones alone");
-  train_patch_critic(exec, model, crops, config.run.seed, [&](const NetworkProgress& c) {
+    progress.say("note: no known defects: the patch critics learn from synthetic ones alone");
+  train_patch_critics(exec, model, trainer.normal_images(), trainer.abnormal_images(), [&](const NetworkProgress& c) {
     if (stop_requested) throw Interrupted();
     progress.update(str(
-        "patch critic: ", static_cast<double>(c.images) / 1000, " of ", static_cast<double>(c.total_images) / 1000,
+        "patch critics: ", static_cast<double>(c.images) / 1000, " of ", static_cast<double>(c.total_images) / 1000,
         " kimg, loss ", c.loss, ", ", std::llround(c.images_per_second), " crops/s",
         time_left_text(static_cast<double>(c.total_images - c.images) / c.images_per_second), ", then calibration"));
   });
   save_model(path, model);
-  progress.say("patch critic trained");
+  progress.say(str("patch critics trained: ", model.patch_critics.size()));
 }
 
 // Encoder, patch critic and calibration; the model is saved after each. False: interrupted.
@@ -355,10 +354,10 @@ bool complete_model(Model& model, const Trainer& trainer, const Dataset& data, c
       progress.say("encoder: taken from " + path);
     else if (config.encoder.train)
       add_encoder(model, trainer.normal_images(), config, exec, path, progress);
-    if (model.patch_critic)
-      progress.say("patch critic: taken from " + path);
+    if (!model.patch_critics.empty())
+      progress.say("patch critics: taken from " + path);
     else if (config.patch_critic.train && model.preprocessing.tiles)
-      add_patch_critic(model, trainer, config, exec, path, progress);
+      add_patch_critics(model, trainer, config, exec, path, progress);
     else if (config.patch_critic.train)
       progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
     calibrate(exec, model, data, [&](const CalibrationProgress& p) {
@@ -389,6 +388,14 @@ void report_calibration(const Calibration& calibration, double rate, const std::
                    " (95 % interval ", t.low, " to ", t.high, ", ", t.count, " held-out normals)"));
 }
 
+// A plot of how the generator came nearer to real images, and what speaks against it.
+void report_generator(const Config& config, Progress& progress) {
+  const std::vector<GeneratorFigures> figures = read_generator_figures(file_in(config, "log.jsonl"));
+  if (figures.size() >= 2) plot_distances(file_in(config, "distances.png"), figures);
+  for (const std::string& warning : generator_warnings(figures, config.network.resolution))
+    progress.say("WARNING: " + warning);
+}
+
 int train(const GivenOptions& given, const std::string& config_file) {
   const Config wanted = resolve_config(given, config_file);
   if (wanted.run.out.empty()) throw UsageError("--out: expected the directory to write to");
@@ -415,6 +422,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   const std::string path = file_in(config, "model.safetensors");
   Model model = save_trained(trainer, reason, config, exec, path, progress);
   if (reason == StopReason::kInterrupted) return 0;
+  report_generator(config, progress);
   if (!complete_model(model, trainer, data, config, exec, path, progress)) return 0;
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;

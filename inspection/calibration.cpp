@@ -280,8 +280,8 @@ std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std:
     if (!item->error.empty()) continue;
     const TileGrid grid(item->rows, item->columns, p.resolution, tile_stride(p.resolution, model.config.scoring));
     const std::vector<float> map =
-        judge_patches(exec, *model.patch_critic, item->pixels, item->rows, item->columns, p.channels)
-            .map(item->rows, item->columns, model.patch_critic->cell());
+        judge_patches(exec, model.patch_critics, item->pixels, item->rows, item->columns, p.channels)
+            .map(item->rows, item->columns, model.patch_critics[0]->cell());
     const std::vector<float> tiles = tile_logits(grid, map);
     logits.insert(logits.end(), tiles.begin(), tiles.end());
   }
@@ -353,7 +353,7 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
 
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
-  if (model.patch_critic) model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  if (!model.patch_critics.empty()) model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;
   MapMoments moments(tiles), critic_moments(/*tiles=*/true);
@@ -381,7 +381,7 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
   };
   collect(normal, c.normal_terms, normal_tiles, true, 0);
   collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, false, normal.size());
-  if (model.patch_critic) {
+  if (!model.patch_critics.empty()) {
     score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image) {
       for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
       abnormal_tiles.push_back(image.tile_terms);

@@ -73,12 +73,12 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
   images_.push_back(
       std::make_unique<Image>(id, rows, columns, std::move(pixels), p.resolution, tile_stride(p.resolution, scoring_)));
   Image& image = *images_.back();
-  if (model_.patch_critic) {
+  if (!model_.patch_critics.empty()) {
     const PatchJudgement judgement =
-        judge_patches(exec_, *model_.patch_critic, image.pixels, rows, columns, p.channels);
+        judge_patches(exec_, model_.patch_critics, image.pixels, rows, columns, p.channels);
     image.result.terms[kPatchCritic] = judgement.peak;
     image.result.terms[kPatchArea] = judgement.area;
-    image.result.critic_map = judgement.map(rows, columns, model_.patch_critic->cell());
+    image.result.critic_map = judgement.map(rows, columns, model_.patch_critics[0]->cell());
     choose_searched(image);
   }
   if (p.normalise) image.brightness = brightness_of(image.pixels, p.channels);

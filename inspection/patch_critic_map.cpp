@@ -32,9 +32,12 @@ std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
   return map;
 }
 
-PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<const float> pixels, int height,
-                             int width, int channels) {
+PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
+                             std::span<const float> pixels, int height, int width, int channels) {
+  PGAD_CHECK(!critics.empty());
+  const PatchCritic& critic = *critics[0];
   const int cell = critic.cell(), grain = critic.granularity();
+  const float share = 1 / static_cast<float>(critics.size());
   const auto up = [](int value, int to) { return (value + to - 1) / to * to; };
   const Brightness brightness = brightness_of(pixels, channels);
   PatchJudgement judgement;
@@ -71,14 +74,17 @@ PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<co
         }
       // Each window on its own, as a crop in training: an image's border has the same surroundings there and here.
       const std::vector<float> input = critic_input(window, y.length, x.length, channels, brightness);
-      const Var logits = critic.forward(Var(exec, exec.from<float>(input, {1, y.length, x.length, channels + 1})));
-      const std::vector<float> values = exec.read<float>(logits.value());
-      for (int row = y.first; row < y.end; ++row)
-        for (int column = x.first; column < x.end; ++column)
-          judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
-                           static_cast<std::size_t>(column)] =
-              values[static_cast<std::size_t>(row - y.start / cell) * static_cast<std::size_t>(x.length / cell) +
-                     static_cast<std::size_t>(column - x.start / cell)];
+      const Var seen(exec, exec.from<float>(input, {1, y.length, x.length, channels + 1}));
+      for (const auto& member : critics) {
+        const std::vector<float> values = exec.read<float>(member->forward(seen).value());
+        for (int row = y.first; row < y.end; ++row)
+          for (int column = x.first; column < x.end; ++column)
+            judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
+                             static_cast<std::size_t>(column)] +=
+                share *
+                values[static_cast<std::size_t>(row - y.start / cell) * static_cast<std::size_t>(x.length / cell) +
+                       static_cast<std::size_t>(column - x.start / cell)];
+      }
     }
   judgement.peak = mean_of_share(judgement.logits, kPeakCells);
   judgement.area = mean_of_share(judgement.logits, kAreaCells);

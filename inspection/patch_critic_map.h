@@ -16,10 +16,10 @@ struct PatchJudgement {
   std::vector<float> map(int height, int width, int cell) const;
 };
 
-// pixels [height, width, channels] in [-1,1]. Large images are judged in windows that overlap by what a logit may
-// depend on, so that these do not show; memory does not grow with the image beyond its own. The same bits for any
-// number of threads.
-PatchJudgement judge_patches(Exec& exec, const PatchCritic& critic, std::span<const float> pixels, int height,
-                             int width, int channels);
+// pixels [height, width, channels] in [-1,1]; critics: alike, one at least, their logits are averaged. Large images are
+// judged in windows that overlap by what a logit may depend on, so that these do not show; memory does not grow with
+// the image beyond its own. The same bits for any number of threads.
+PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
+                             std::span<const float> pixels, int height, int width, int channels);
 
 }  // namespace pgad

@@ -12,16 +12,17 @@ constexpr double kHeadGain = 0.1;  // first logits near 0
 
 }  // namespace
 
-PatchCritic::PatchCritic(Exec& exec, const PatchCriticConfig& c, int channels, Seed seed, DType dtype)
+PatchCritic::PatchCritic(Exec& exec, const PatchCriticConfig& c, int channels, Seed seed, int member, DType dtype)
     : cell_(c.cell), granularity_(1 << (c.levels - 1)), channels_(channels), cell_level_(level_of(c.cell)) {
   if (!std::has_single_bit(static_cast<unsigned>(c.cell)) || cell_level_ >= c.levels)
     throw UsageError(
         str("--patch-critic-cell: ", c.cell, ", expected a power of two below 2^patch-critic-levels, ", 1 << c.levels));
   const auto maps = [&](int level) { return std::min(c.maps << level, c.most_maps); };
+  const std::string prefix = member == 0 ? "p." : str("p", member, ".");
   std::vector<Parameter> all;
   const auto conv = [&](std::vector<EqualizedConv>& to, const std::string& name, int in, int out, int k, double gain,
                         double slope) {
-    to.emplace_back(exec, dtype, "p." + name, in, out, k, gain, slope);
+    to.emplace_back(exec, dtype, prefix + name, in, out, k, gain, slope);
     all.push_back(to.back().weight);
     all.push_back(to.back().bias);
   };

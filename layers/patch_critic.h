@@ -11,8 +11,10 @@ namespace pgad {
 
 class PatchCritic final : public Network {
  public:
-  // channels: of the input. Throws UsageError unless the cell is a power of two below 2^levels.
-  PatchCritic(Exec& exec, const PatchCriticConfig& config, int channels, Seed seed, DType dtype = DType::kF32);
+  // channels: of the input; member: from 0, names its parameters. Throws UsageError unless the cell is a power of two
+  // below 2^levels.
+  PatchCritic(Exec& exec, const PatchCriticConfig& config, int channels, Seed seed, int member = 0,
+              DType dtype = DType::kF32);
 
   // x [n,h,w,channels], h and w multiples of granularity() -> logits [n, h / cell, w / cell, 1], larger is more
   // abnormal.

@@ -2,15 +2,18 @@
 
 namespace pgad {
 
-// The patch critic and its training.
+// The patch critics, alike but for what they are drawn and trained from, and their training. An image's logits are the
+// mean of theirs.
 struct PatchCriticConfig {
   bool train = false;
-  double kimg = 200;   // thousands of crops
+  double kimg = 200;   // thousands of crops, for each
   double lr = 0.02;    // after a short rise; falls to nearly 0
   int maps = 16;       // at the image's size; twice as many at each halving, no more than most_maps
   int most_maps = 64;
   int levels = 5;  // sizes that it looks at, each half the one before
   int cell = 4;    // side of the squares that it judges, pixels; a power of two below 2^levels
+  int members = 2;     // critics; where there are known defects, every second one never sees a synthetic defect
+  bool paste = true;   // known defects are cut out and pasted on normal surface
 };
 
 }  // namespace pgad

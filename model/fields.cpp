@@ -430,6 +430,10 @@ std::vector<Field> make_fields() {
       field(
           kPatchCritic, "patch-critic-cell", PGAD_MEMBER(patch_critic.cell), "a power of two in [1, 128]",
           [](int v) { return power_of_two_in(v, 1, 128); }, "side of the cells that it judges, pixels"),
+      field(kPatchCritic, "patch-critic-members", PGAD_MEMBER(patch_critic.members), "a whole number in [1, 16]",
+            int_in<1, 16>, "critics whose logits are averaged; every second one learns from no synthetic defects"),
+      field(kPatchCritic, "paste-defects", PGAD_MEMBER(patch_critic.paste), "true or false", kAnything,
+            "known defects are cut out by their masks and pasted on normal surface for it"),
 
       with_short_name(
           with_unset(field(

@@ -170,9 +170,10 @@ void save_model(const std::string& path, const Model& model) {
   ParameterViews tensors;
   for (const Parameter& p : model.g->parameters()) tensors.add(p.name, p, p.var.value());
   for (const Parameter& p : model.d->parameters()) tensors.add(p.name, p, p.var.value());
-  if (model.patch_critic) {
-    metadata["patch_critic"] = "1";
-    for (const Parameter& p : model.patch_critic->parameters()) tensors.add(p.name, p, p.var.value());
+  if (!model.patch_critics.empty()) {
+    metadata["patch_critic"] = std::to_string(model.patch_critics.size());
+    for (const auto& critic : model.patch_critics)
+      for (const Parameter& p : critic->parameters()) tensors.add(p.name, p, p.var.value());
     if (!model.tile_quantiles.empty())
       tensors.add("tile_quantiles", {static_cast<std::int64_t>(model.tile_quantiles.size())}, model.tile_quantiles);
   }
@@ -254,9 +255,15 @@ Model load_model(Exec& exec, const std::string& path) {
   }
   if (file.metadata.count("patch_critic") > 0) {
     if (!model.preprocessing.tiles) throw Error(str(path, ": a patch critic, but no tiles"));
-    auto critic = std::make_shared<PatchCritic>(exec, model.config.patch_critic, network.channels + 1, std::nullopt);
-    for (const Parameter& p : critic->parameters()) read_parameter(file, p.name, p, p.var.value());
-    model.patch_critic = std::move(critic);
+    const std::int64_t members = metadata_integer(file, "patch_critic");
+    if (members < 1 || members > 16)
+      throw Error(str(path, ": metadata 'patch_critic': ", members, ", expected 1 to 16"));
+    for (int member = 0; member < members; ++member) {
+      auto critic =
+          std::make_shared<PatchCritic>(exec, model.config.patch_critic, network.channels + 1, std::nullopt, member);
+      for (const Parameter& p : critic->parameters()) read_parameter(file, p.name, p, p.var.value());
+      model.patch_critics.push_back(std::move(critic));
+    }
     if (const auto found = file.tensors.find("tile_quantiles"); found != file.tensors.end()) {
       if (found->second.shape.size() != 1 || found->second.shape[0] < 2)
         throw Error(str(path, ": tensor 'tile_quantiles': expected shape [2 or more]"));

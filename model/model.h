@@ -68,8 +68,8 @@ struct Model {
   std::optional<Calibration> calibration;
   std::shared_ptr<const Generator> g;  // the moving average
   std::shared_ptr<const Discriminator> d;
-  std::shared_ptr<const Encoder> encoder;           // or null
-  std::shared_ptr<const PatchCritic> patch_critic;  // or null; with tiles only
+  std::shared_ptr<const Encoder> encoder;                         // or null
+  std::vector<std::shared_ptr<const PatchCritic>> patch_critics;  // with tiles only
 
   int side() const { return 1 << level; }
   Stage stage(Exec& exec) const { return make_stage(exec, level, alpha); }

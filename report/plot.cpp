@@ -335,6 +335,37 @@ void plot_roc(const std::string& path, const std::string& title, std::span<const
   write_file_atomically(path, canvas.png());
 }
 
+void plot_lines(const std::string& path, const std::string& title, const std::string& x_title,
+                const std::string& y_title, std::span<const LineSeries> series) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Axes axes{92, 48, 780, 480, kInfinity, -kInfinity, 0, 0};
+  for (const LineSeries& s : series)
+    for (const LineSeries::Point& p : s.points) {
+      check_no_nan(s.name, std::array{p.x, p.y});
+      axes.x_low = std::min(axes.x_low, p.x);
+      axes.x_high = std::max(axes.x_high, p.x);
+      axes.y_high = std::max(axes.y_high, 1.05 * p.y);
+    }
+  if (!(axes.x_high > axes.x_low)) throw Error("plot: fewer than two places on the x axis");
+  if (!(axes.y_high > 0)) axes.y_high = 1;
+  const int width = 1000, height = 560;
+  Canvas canvas(width, height);
+  gdFontPtr font = gdFontGetLarge();
+  canvas.text(axes.left, 16, fitted(title, width - axes.left, gdFontGetGiant()), gdFontGetGiant());
+  draw_axes(canvas, axes, x_title, y_title, "%.4g");
+  for (size_t i = 0; i < series.size(); ++i) {
+    const Color color = kPalette[i % std::size(kPalette)];
+    const double dash = i % 3 == 0 ? 0 : i % 3 == 1 ? 9 : 4, legend = axes.right + 24;
+    std::vector<Point> points;
+    for (const LineSeries::Point& p : series[i].points) points.push_back({axes.x(p.x), axes.y(p.y)});
+    canvas.polyline(points, color, 2.4, dash);
+    const double y = axes.top + 28 + 22.0 * static_cast<double>(i);
+    canvas.line(legend, y + font->h / 2.0, legend + 40, y + font->h / 2.0, color, 2.4, dash);
+    canvas.text(legend + 50, y, fitted(series[i].name, width - legend - 54, font), font);
+  }
+  write_file_atomically(path, canvas.png());
+}
+
 void plot_histograms(const std::string& path, const std::string& title, std::span<const ScoreHistogram> scores) {
   if (scores.empty()) throw Error("plot: no scores");
   constexpr double kPanelWidth = 520, kPanelHeight = 330, kHeader = 66;

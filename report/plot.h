@@ -22,6 +22,18 @@ struct RocSeries {
 void plot_roc(const std::string& path, const std::string& title, std::span<const RocSeries> series, int width = 1000,
               int height = 760);
 
+struct LineSeries {
+  std::string name;
+  struct Point {
+    double x, y;
+  };
+  std::vector<Point> points;  // in the order of x
+};
+
+// All lines over one another, y from 0, the legend beside them.
+void plot_lines(const std::string& path, const std::string& title, const std::string& x_title,
+                const std::string& y_title, std::span<const LineSeries> series);
+
 struct ScoreHistogram {
   std::string name;
   std::vector<double> normal, anomalous;  // scores; infinite ones are left out and counted below the panel

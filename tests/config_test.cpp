@@ -157,8 +157,8 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kEncoder], 4);
   }
   {
-    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell] = patch_critic;
-    EXPECT_EQ(entries[Group::kPatchCritic], 7);
+    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, members, paste] = patch_critic;
+    EXPECT_EQ(entries[Group::kPatchCritic], 9);
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
@@ -322,6 +322,9 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"patch-critic-maps", "0"},
     {"patch-critic-most-maps", "0"},
     {"patch-critic-levels", "9"},
+    {"patch-critic-members", "0"},
+    {"patch-critic-members", "17"},
+    {"paste-defects", "1"},
     {"patch-critic-cell", "3"},
     {"start-resolution", "2"},
     {"start-resolution", "12"},

@@ -52,7 +52,7 @@ TEST(PatchCritic, JudgesCellsOfImagesOfAnyShape) {
 // The gradient of the whole loss in some parameters of each layer, in double against central differences.
 TEST(PatchCritic, ItsLossHasTheRightGradient) {
   Exec exec;
-  const PatchCritic critic(exec, small_critic(), 2, 1, DType::kF64);
+  const PatchCritic critic(exec, small_critic(), 2, 1, 0, DType::kF64);
   const auto doubles = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
   const Var x(exec, exec.from<double>(doubles(normal_noise(8 * 8 * 2, 2)), {1, 8, 8, 2}));
   std::vector<double> targets(16), weights(16);
@@ -270,6 +270,7 @@ class ToySurfaces : public ::testing::Test {
     c.most_maps = 16;
     c.levels = 3;
     c.cell = 4;
+    c.members = 1;
   }
   TempDir dir_;
   std::vector<Sample> normal_, abnormal_;
@@ -314,15 +315,14 @@ TEST_F(ToySurfaces, CropsAreWhatTheySay) {
 TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   Exec exec(Device{}, 2);
   TrainingImages normal(normal_, ImageSource(), p_), abnormal(abnormal_, ImageSource(), p_);
-  CriticCrops crops(normal, abnormal, {}, model_.config.patch_critic, false, 1);
   std::int64_t shown = 0;
-  train_patch_critic(exec, model_, crops, 1, [&](const NetworkProgress& p) { shown = p.images; });
+  train_patch_critics(exec, model_, normal, abnormal, [&](const NetworkProgress& p) { shown = p.images; });
   EXPECT_GT(shown, 2500);
   std::vector<double> logits;
   std::vector<std::uint8_t> labels;
   for (long i = 0; i < abnormal.size(); ++i) {
     const Crop image = abnormal.whole(i);
-    const PatchJudgement j = judge_patches(exec, *model_.patch_critic, image.pixels, 48, 48, 1);
+    const PatchJudgement j = judge_patches(exec, model_.patch_critics, image.pixels, 48, 48, 1);
     const std::vector<float> map = j.map(48, 48, 4);
     for (std::size_t k = 0; k < map.size(); ++k) {
       logits.push_back(map[k]);
@@ -333,16 +333,34 @@ TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   // Normal images, of which it saw crops, have lower peaks than each of the others.
   double highest = -1e9, lowest = 1e9;
   for (long i = 0; i < normal.size(); ++i)
-    highest = std::max(highest, judge_patches(exec, *model_.patch_critic, normal.whole(i).pixels, 48, 48, 1).peak);
+    highest = std::max(highest, judge_patches(exec, model_.patch_critics, normal.whole(i).pixels, 48, 48, 1).peak);
   for (long i = 0; i < abnormal.size(); ++i)
-    lowest = std::min(lowest, judge_patches(exec, *model_.patch_critic, abnormal.whole(i).pixels, 48, 48, 1).peak);
+    lowest = std::min(lowest, judge_patches(exec, model_.patch_critics, abnormal.whole(i).pixels, 48, 48, 1).peak);
   EXPECT_LT(highest, lowest);
 
   Model again = model_;
   again.config.patch_critic.kimg = model_.config.patch_critic.kimg = 0.2;
-  train_patch_critic(exec, model_, crops, 1);
-  train_patch_critic(exec, again, crops, 1);
-  EXPECT_TRUE(std::ranges::equal(model_.patch_critic->flat().span<float>(), again.patch_critic->flat().span<float>()));
+  train_patch_critics(exec, model_, normal, abnormal);
+  train_patch_critics(exec, again, normal, abnormal);
+  const auto same = [](const PatchCritic& a, const PatchCritic& b) {
+    return std::ranges::equal(a.flat().span<float>(), b.flat().span<float>());
+  };
+  EXPECT_TRUE(same(*model_.patch_critics[0], *again.patch_critics[0]));
+
+  // Of several the first is the same; an image's logits are their mean.
+  model_.config.patch_critic.members = 2;
+  std::int64_t of = 0;
+  train_patch_critics(exec, model_, normal, abnormal, [&](const NetworkProgress& p) { of = p.total_images; });
+  EXPECT_EQ(of, 400);
+  ASSERT_EQ(model_.patch_critics.size(), 2u);
+  EXPECT_TRUE(same(*model_.patch_critics[0], *again.patch_critics[0]));
+  EXPECT_FALSE(same(*model_.patch_critics[0], *model_.patch_critics[1]));
+  const std::vector<float> pixels = abnormal.whole(0).pixels;
+  const std::span<const std::shared_ptr<const PatchCritic>> both = model_.patch_critics;
+  const std::vector<float> mean = judge_patches(exec, both, pixels, 48, 48, 1).logits,
+                           a = judge_patches(exec, both.first(1), pixels, 48, 48, 1).logits,
+                           b = judge_patches(exec, both.last(1), pixels, 48, 48, 1).logits;
+  for (std::size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(mean[i], (a[i] + b[i]) / 2, 1e-5 * (1 + std::abs(mean[i])));
 }
 
 TEST_F(ToySurfaces, AnImpossibleRateIsSaid) {
@@ -350,9 +368,8 @@ TEST_F(ToySurfaces, AnImpossibleRateIsSaid) {
   TrainingImages normal(normal_, ImageSource(), p_), none({}, ImageSource(), p_);
   model_.config.patch_critic.lr = std::numeric_limits<double>::infinity();
   model_.config.optimizer.max_skipped_steps = 2;
-  CriticCrops crops(normal, none, {}, model_.config.patch_critic, false, 1);
   try {
-    train_patch_critic(exec, model_, crops, 1);
+    train_patch_critics(exec, model_, normal, none);
     ADD_FAILURE() << "nothing thrown";
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("--patch-critic-lr"), std::string::npos) << e.what();

@@ -182,12 +182,12 @@ TEST(Programs, SurfacesInTiles) {
                           "--threads",
                           "1"};
   const Words there = {"--out", dir / "run"};
-  ASSERT_TRUE(ended(train(training + there), 0, {"patch critic trained", "AUROC on held-out images", "patch_critic"}));
+  ASSERT_TRUE(ended(train(training + there), 0, {"patch critics trained: 2", "AUROC on held-out images", "patch_critic"}));
   EXPECT_TRUE(ended(infer({"info", "--model", model}), 0,
-                    {"16x16x1 tiles scale 1 upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
+                    {"16x16x1 tiles scale 1 normalised upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
   // What is finished is taken over.
   ASSERT_TRUE(
-      ended(train(training + there + Words{"--resume"}), 0, {"patch critic: taken from", "encoder: taken from"}));
+      ended(train(training + there + Words{"--resume"}), 0, {"patch critics: taken from", "encoder: taken from"}));
   const auto r = infer({"evaluate", "--model", model, "--data", dir / "data", "--threads", "1", "--maps",
                         "--search-share", "0.5", "--out", dir / "out"});
   ASSERT_TRUE(ended(r, 0, {"9 images scored"}));

@@ -273,7 +273,7 @@ struct TiledModel {
     model.g = make_generator(exec, n, 1);
     model.d = make_discriminator(exec, n, 2);
     model.config.patch_critic = {true, 1, 0.01, 4, 8, 3, 4};
-    model.patch_critic = std::make_shared<PatchCritic>(exec, model.config.patch_critic, channels + 1, 3);
+    model.patch_critics = {std::make_shared<PatchCritic>(exec, model.config.patch_critic, channels + 1, 3)};
     model.config.scoring.steps = 3;
     model.config.scoring.gamma = 0.5;
   }
@@ -329,7 +329,7 @@ TEST(TiledScores, AreMadeOfTheTiles) {
   const ImageResult tile = m.score({{16, 16}}, 4, 0.5).at(0);
   TiledModel whole;
   whole.model.preprocessing.tiles = false;
-  whole.model.patch_critic = nullptr;
+  whole.model.patch_critics.clear();
   const ImageResult image = whole.score({{16, 16}}, 4, 0.5).at(0);
   for (int t = 0; t < kSearchTerms; ++t)
     EXPECT_EQ(static_cast<float>(tile.terms[t]), static_cast<float>(image.terms[t]));
@@ -474,7 +474,7 @@ TEST(PatchCriticMap, WindowsDoNotShow) {
   TiledModel m;
   const int height = 70, width = 1100;  // three windows wide
   const std::vector<float> image = noise(static_cast<std::size_t>(height * width), 5);
-  const PatchJudgement whole = judge_patches(m.exec, *m.model.patch_critic, image, height, width, 1);
+  const PatchJudgement whole = judge_patches(m.exec, m.model.patch_critics, image, height, width, 1);
   EXPECT_EQ(whole.rows, 18);
   EXPECT_EQ(whole.columns, 275);
   // The middle, far from the borders of the second image's own, is the same whatever lies beyond reach. The brightness
@@ -484,13 +484,13 @@ TEST(PatchCriticMap, WindowsDoNotShow) {
     for (int x = 0; x < 2 * width; ++x)
       twice[static_cast<std::size_t>(y * 2 * width + x)] =
           image[static_cast<std::size_t>(y * width + (x < width ? x : 2 * width - 1 - x))];
-  const PatchJudgement longer = judge_patches(m.exec, *m.model.patch_critic, twice, height, 2 * width, 1);
+  const PatchJudgement longer = judge_patches(m.exec, m.model.patch_critics, twice, height, 2 * width, 1);
   for (int row = 0; row < whole.rows; ++row)
     for (int column = 0; column < 240; ++column)
       EXPECT_NEAR(whole.logits[static_cast<std::size_t>(row * whole.columns + column)],
                   longer.logits[static_cast<std::size_t>(row * longer.columns + column)], 2e-3)
           << row << " " << column;
-  const std::vector<float> map = whole.map(height, width, m.model.patch_critic->cell());
+  const std::vector<float> map = whole.map(height, width, m.model.patch_critics[0]->cell());
   EXPECT_EQ(map.size(), image.size());
 }
 
@@ -529,11 +529,12 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   c.critic_map_spread = 1.5;
   fit_combined(c);
   m.model.calibration = c;
+  m.model.patch_critics.push_back(std::make_shared<PatchCritic>(m.exec, m.model.config.patch_critic, 2, 4, 1));
   save_model(dir / "m.safetensors", m.model);
   const Model back = load_model(m.exec, dir / "m.safetensors");
   EXPECT_EQ(back.preprocessing, m.model.preprocessing);
   EXPECT_EQ(back.top_tiles, 3);
-  ASSERT_TRUE(back.calibration && back.patch_critic);
+  ASSERT_TRUE(back.calibration && back.patch_critics.size() == 2);
   EXPECT_FALSE(back.calibration->has(kPatchArea));
   EXPECT_TRUE(back.calibration->has(kPatchCritic));
   EXPECT_EQ(back.calibration->drawn, 2u);
@@ -546,8 +547,9 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   EXPECT_EQ(combined_score(*back.calibration, terms), combined_score(c, terms));
   const HistoryScope off(false);
   const Var x(m.exec, m.exec.from<float>(noise(16 * 16 * 2, 1), {1, 16, 16, 2}));
-  EXPECT_EQ(m.exec.read<float>(back.patch_critic->forward(x).value()),
-            m.exec.read<float>(m.model.patch_critic->forward(x).value()));
+  for (const int i : {0, 1})
+    EXPECT_EQ(m.exec.read<float>(back.patch_critics[i]->forward(x).value()),
+              m.exec.read<float>(m.model.patch_critics[i]->forward(x).value()));
 }
 
 }  // namespace

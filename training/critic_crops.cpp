@@ -37,7 +37,7 @@ CriticCrops::CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const
       foreign_order_(seed, kForeignPasses),
       abnormal_order_(seed, kAbnormalPasses) {
   PGAD_CHECK(normal.preprocessing().tiles && side() % config.cell == 0, "cells of ", config.cell, " in ", side());
-  for (long i = 0; i < abnormal.size(); ++i) {
+  for (long i = 0; config.paste && i < abnormal.size(); ++i) {
     const Crop image = abnormal.whole(i);
     if (std::ranges::all_of(image.mask, [](std::uint8_t m) { return m != 0; })) continue;  // no surface around it
     std::vector<float> pixels = image.pixels;
@@ -51,8 +51,8 @@ CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
   if (place % 2 == 0) return Kind::kNormal;
   if (abnormal_.size() == 0) return Kind::kSynthetic;
   const double u = rng.uniform() * (kKnownShare + kPastedShare + (synthetic_ ? kSyntheticShare : 0));
-  if (u < kKnownShare) return Kind::kKnown;
-  return u < kKnownShare + kPastedShare ? (cuts_.empty() ? Kind::kKnown : Kind::kPasted) : Kind::kSynthetic;
+  if (u >= kKnownShare + kPastedShare) return Kind::kSynthetic;
+  return u < kKnownShare || cuts_.empty() ? Kind::kKnown : Kind::kPasted;
 }
 
 SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {

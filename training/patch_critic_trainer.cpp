@@ -13,9 +13,10 @@ namespace pgad {
 namespace {
 
 constexpr std::int64_t kCriticBatch = 32;
-constexpr int kProgressEvery = 10;                   // steps
-constexpr double kRise = 50;                         // steps in which the learning rate rises
-constexpr double kConstantUntil = 0.3, kEnd = 0.03;  // then it falls like a cosine, to this share
+constexpr std::uint64_t kMemberSeeds = 0x9e3779b97f4a7c15;  // between members: far from a user's other seeds
+constexpr int kProgressEvery = 10;                          // steps
+constexpr double kRise = 50;                                // steps in which the learning rate rises
+constexpr double kConstantUntil = 0.3, kEnd = 0.03;         // then it falls like a cosine, to this share
 
 double rate_at(std::int64_t step, double progress) {
   const double fallen = std::max(0.0, (progress - kConstantUntil) / (1 - kConstantUntil));
@@ -52,12 +53,20 @@ AdamStep::Result PatchCriticStep::run(double lr) {
   return adam_.run(lr, [this] { step(); });
 }
 
-void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint64_t seed,
-                        const std::function<void(const NetworkProgress&)>& on_progress) {
+namespace {
+
+// Of what has been trained before this one: done, of all.
+struct Part {
+  std::int64_t before, all;
+};
+
+std::shared_ptr<const PatchCritic> train_member(Exec& exec, const Config& config, CriticCrops& crops, int member,
+                                                std::uint64_t seed, Part part,
+                                                const std::function<void(const NetworkProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
-  const PatchCriticConfig& config = model.config.patch_critic;
-  const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min(kCriticBatch, total);
-  auto critic = std::make_shared<PatchCritic>(exec, config, crops.channels(), seed);
+  const PatchCriticConfig& own = config.patch_critic;
+  const std::int64_t total = std::llround(own.kimg * 1000), batch = std::min(kCriticBatch, total);
+  auto critic = std::make_shared<PatchCritic>(exec, own, crops.channels(), seed, member);
   PatchCriticStep step(exec, *critic, batch, crops.side());
 
   struct Batch {
@@ -75,7 +84,7 @@ void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint6
   std::future<Batch> next = std::async(std::launch::async, make, 0);
   const auto begin = Clock::now();
   double recent = 0;  // loss
-  SkippedSteps steps("the patch critic", "--patch-critic-lr", model.config.optimizer.max_skipped_steps);
+  SkippedSteps steps("the patch critic", "--patch-critic-lr", config.optimizer.max_skipped_steps);
   for (std::int64_t done = 0, number = 0; done < total; done += batch, ++number) {
     const Batch b = next.get();
     if (done + batch < total) next = std::async(std::launch::async, make, done + batch);
@@ -83,15 +92,32 @@ void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint6
     std::ranges::copy(b.targets, step.targets().begin());
     std::ranges::copy(b.weights, step.weights().begin());
     const double progress = static_cast<double>(done) / static_cast<double>(total);
-    const AdamStep::Result r = step.run(config.lr * rate_at(number, progress));
+    const AdamStep::Result r = step.run(own.lr * rate_at(number, progress));
     steps.add(r.skipped, done + batch, done + batch >= total);
     if (!r.skipped) recent = steps.taken() == 1 ? r.loss : 0.98 * recent + 0.02 * r.loss;
     if (on_progress && number % kProgressEvery == 0) {
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-      on_progress({done + batch, total, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});
+      on_progress(
+          {part.before + done + batch, part.all, recent, static_cast<double>(done + batch) / std::max(1e-9, seconds)});
     }
   }
-  model.patch_critic = std::move(critic);
+  return critic;
+}
+
+}  // namespace
+
+void train_patch_critics(Exec& exec, Model& model, TrainingImages& normal, TrainingImages& abnormal,
+                         const std::function<void(const NetworkProgress&)>& on_progress) {
+  const Config& config = model.config;
+  const std::int64_t each = std::llround(config.patch_critic.kimg * 1000), members = config.patch_critic.members;
+  std::vector<std::shared_ptr<const PatchCritic>> critics;
+  for (int member = 0; member < members; ++member) {
+    const std::uint64_t seed = config.run.seed + static_cast<std::uint64_t>(member) * kMemberSeeds;
+    CriticCrops crops(normal, abnormal, config.data, config.patch_critic,
+                      config.data.synthetic_abnormal && member % 2 == 0, seed);
+    critics.push_back(train_member(exec, config, crops, member, seed, {member * each, members * each}, on_progress));
+  }
+  model.patch_critics = std::move(critics);
 }
 
 }  // namespace pgad

@@ -36,10 +36,12 @@ class PatchCriticStep {
   Mirror inputs_, targets_, weights_;
 };
 
-// Sets model.patch_critic: drawn by `seed`, trained by Adam on `crops` as model.config.patch_critic says. The result
-// depends on these alone, so that an interrupted run repeats it. on_progress is called now and then and may throw to
-// stop. Throws Error if it diverges.
-void train_patch_critic(Exec& exec, Model& model, CriticCrops& crops, std::uint64_t seed,
-                        const std::function<void(const NetworkProgress&)>& on_progress = {});
+// Sets model.patch_critics, one after the other drawn and trained by Adam as model.config says (patch_critic, data, the
+// run's seed). Those with an odd number see no synthetic defects where there are known ones: these critics alarm less
+// on good surface that looks a little odd, the others know more kinds of defects. The result depends on config and
+// images alone, so that an interrupted run repeats it. on_progress is called now and then and may throw to stop.
+// Throws Error if it diverges.
+void train_patch_critics(Exec& exec, Model& model, TrainingImages& normal, TrainingImages& abnormal,
+                         const std::function<void(const NetworkProgress&)>& on_progress = {});
 
 }  // namespace pgad

@@ -63,6 +63,20 @@ void draw_latents(Exec& exec, LatentDistribution distribution, std::uint64_t see
                              out.data<float>()});
 }
 
+// Root mean square, over images and their values, of the deviation from the images' mean.
+double deviation_of_images(const std::vector<float>& images, std::int64_t floats) {
+  const auto each = static_cast<std::size_t>(floats), count = images.size() / each;
+  double sum = 0;
+  for (std::size_t i = 0; i < each; ++i) {
+    double mean = 0, square = 0;
+    for (std::size_t n = 0; n < count; ++n) mean += images[n * each + i];
+    mean /= static_cast<double>(count);
+    for (std::size_t n = 0; n < count; ++n) square += (images[n * each + i] - mean) * (images[n * each + i] - mean);
+    sum += square;
+  }
+  return std::sqrt(sum / static_cast<double>(images.size()));
+}
+
 std::int64_t thousands(double kimg) { return static_cast<std::int64_t>(std::llround(kimg * 1000)); }
 
 // Something that is done every so many images, and at the end.
@@ -250,7 +264,7 @@ void Trainer::open_log() {
 }
 
 void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second,
-                  const std::vector<double>& distances) {
+                  const Comparison& comparison) {
   const auto number = [](double v) {
     return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
   };
@@ -274,7 +288,10 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
                                  {"images_per_second", images_per_second},
                                  {"tensor_mb", static_cast<double>(exec_.memory().reserved_bytes) / 1e6},
                                  {"peak_rss_mb", peak_megabytes()}};
-  if (!distances.empty()) line["swd"] = distances;
+  if (!comparison.distances.empty()) {
+    line["swd"] = comparison.distances;
+    line["diversity"] = number(comparison.diversity);
+  }
   const std::string text = line.dump() + "\n";
   ensure_directory(config_.run.out);  // it may have been removed
   std::ofstream file((std::filesystem::path(config_.run.out) / "log.jsonl").string(), std::ios::app | std::ios::binary);
@@ -297,8 +314,8 @@ void Trainer::save_samples(const Phase& phase) {
       picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
 }
 
-// Of what the averaged generator draws from real images, at the phase's size; always the same latents and images.
-std::vector<double> Trainer::sliced_wasserstein_distances(const Phase& phase) {
+// At the phase's size; always the same latents and images.
+Trainer::Comparison Trainer::compare_with_real(const Phase& phase) {
   const int side = 1 << phase.level, channels = config_.network.channels;
   const std::int64_t floats = std::int64_t{side} * side * channels,
                      count = std::clamp<std::int64_t>(kDistanceValues / floats, 8, kDistanceImages);
@@ -326,8 +343,10 @@ std::vector<double> Trainer::sliced_wasserstein_distances(const Phase& phase) {
                  stream_of(kSampleLatents, 1 + first / kBatch), z);
     append(drawn, networks_.g_ema->forward(Var(exec_, z), stage));
   }
-  return sliced_wasserstein(exec_, real, drawn, static_cast<std::int64_t>(real.size()) / floats, side, channels,
-                            config);
+  const double deviation = deviation_of_images(real, floats);
+  return {
+      sliced_wasserstein(exec_, real, drawn, static_cast<std::int64_t>(real.size()) / floats, side, channels, config),
+      deviation > 0 ? deviation_of_images(drawn, floats) / deviation : 1};
 }
 
 void Trainer::save_checkpoint() {
@@ -456,7 +475,7 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
     recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
     const bool last = state_.images >= total_images(), sampled = samples.due(state_.images, last),
                logged = line.due(state_.images, last || sampled);
-    if (logged) log(phase, result, recent_speed, sampled ? sliced_wasserstein_distances(phase) : std::vector<double>());
+    if (logged) log(phase, result, recent_speed, sampled ? compare_with_real(phase) : Comparison());
     if (sampled) save_samples(phase);
     if (checkpoints.due(state_.images, /*last=*/false)) save_checkpoint();  // the last one is run()'s
 

@@ -56,12 +56,15 @@ class Trainer {
   void fetch(TrainingImages& images, std::uint64_t order, std::uint64_t crops, std::int64_t first,
              std::span<float> out);
   void mirror(std::span<float> images, std::uint64_t stream, std::int64_t first) const;
-  // distances: empty where they were not measured.
-  void log(const Phase& phase, const TrainStepResult& result, double images_per_second,
-           const std::vector<double>& distances);
+  // What the averaged generator draws beside real images.
+  struct Comparison {
+    std::vector<double> distances;  // sliced Wasserstein; empty where they were not measured
+    double diversity = 0;           // deviation of the images of one kind from their mean, drawn over real
+  };
+  void log(const Phase& phase, const TrainStepResult& result, double images_per_second, const Comparison& comparison);
   void open_log();
   void save_samples(const Phase& phase);
-  std::vector<double> sliced_wasserstein_distances(const Phase& phase);
+  Comparison compare_with_real(const Phase& phase);
   void save_checkpoint();
   void enter(const Phase& phase);
   TrainStepResult take_step(const Phase& phase);
