@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iomanip>
+#include <set>
 
 #include "apps/options.h"
 #include "apps/profile.h"
@@ -36,6 +37,14 @@ bool may_change_on_resume(const Field& field) {
          field.name == "data";
 }
 
+// Fields that the networks of a finished model, and what they see, do not depend on.
+bool may_change_beside_networks(const Field& field) {
+  static const std::set<std::string_view> kOfTheData = {
+      "data", "calibration-fraction", "calibration-images", "mirror", "turns", "jitter", "synthetic-abnormal"};
+  return field.group == Group::kRun || field.group == Group::kPatchCritic || field.group == Group::kScoring ||
+         (field.group == Group::kData && kOfTheData.contains(field.name));
+}
+
 // The newest checkpoint whose configuration can be read; the trainer looks at the rest. Empty if there is none.
 std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints) {
   for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it) {
@@ -49,12 +58,10 @@ std::string newest_intact(const std::map<std::int64_t, std::string>& checkpoints
   return "";
 }
 
-// The configuration to go on with: the run's own, with those options of today that may change. Throws UsageError for
-// an option that differs from the run's and may not.
-Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, GivenOptions given,
-                      const std::string& config_file) {
-  Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
-  if (stored.data.tiles == Tiles::kAuto) stored.data.tiles = Tiles::kOff;  // of a version without
+// A stored configuration with those options of today that may change. Throws UsageError for an option that differs and
+// may not; `whose` tells whose it is, and `why` why it may not.
+Config changed_config(const Config& stored, GivenOptions given, const std::string& config_file,
+                      bool (*may_change)(const Field&), const std::string& whose, const std::string& why) {
   Config wanted;
   if (!config_file.empty()) {
     wanted = resolve_config(given, config_file);
@@ -65,10 +72,18 @@ Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, Gi
   if (wanted.network.channels == 0) wanted.network.channels = stored.network.channels;  // as they were chosen then
   if (wanted.data.tiles == Tiles::kAuto) wanted.data.tiles = stored.data.tiles;
   for (const Field& field : all_fields())
-    if (!may_change_on_resume(field) && field.get(wanted) != field.get(stored))
-      throw UsageError(str("--", field.name, " is ", field.get(wanted).dump(), ", but the run in ", wanted.run.out,
-                           " was started with ", field.get(stored).dump(), ": it cannot change with --resume"));
+    if (!may_change(field) && field.get(wanted) != field.get(stored))
+      throw UsageError(str("--", field.name, " is ", field.get(wanted).dump(), ", but ", whose, " with ",
+                           field.get(stored).dump(), ": it cannot change with ", why));
   return wanted;
+}
+
+Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, const GivenOptions& given,
+                      const std::string& config_file, const std::string& out) {
+  Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
+  if (stored.data.tiles == Tiles::kAuto) stored.data.tiles = Tiles::kOff;  // of a version without
+  return changed_config(stored, given, config_file, may_change_on_resume, str("the run in ", out, " was started"),
+                        "--resume");
 }
 
 // Checkpoints do not hold where the images lie; the run's config.json does.
@@ -180,7 +195,7 @@ RunStart find_start(const Config& config, const GivenOptions& given, const std::
   RunStart start{config, {}, !intact.empty()};
   if (start.resume) {
     start.origin = checkpoint_origin(intact);
-    start.config = resumed_config(start.origin, intact, given, config_file);
+    start.config = resumed_config(start.origin, intact, given, config_file, out);
   }
   if (config.run.resume && !checkpoints.empty() && !start.resume)
     throw Error(str("none of the ", checkpoints.size(), " checkpoints in ", out, "/checkpoints can be read"));
@@ -251,9 +266,9 @@ void note_short_schedule(const Config& config, Progress& progress) {
 }
 
 // What trains, and what is left out. Throws Error if too much cannot be read.
-void report_images(const Trainer& trainer, const Dataset& data, const std::vector<BadImage>& bad_held_out,
-                   const Config& config, const Exec& exec, Progress& progress) {
-  const TrainingImages &normal = trainer.normal_images(), &abnormal = trainer.abnormal_images();
+void report_images(const TrainingImages& normal, const TrainingImages& abnormal, const Dataset& data,
+                   const std::vector<BadImage>& bad_held_out, const Config& config, const Exec& exec,
+                   Progress& progress) {
   std::vector<BadImage> bad = normal.bad();
   bad.insert(bad.end(), abnormal.bad().begin(), abnormal.bad().end());
   const std::size_t good = static_cast<std::size_t>(normal.size() + abnormal.size()) + data.calibration_normal.size() +
@@ -331,11 +346,10 @@ void add_encoder(Model& model, TrainingImages& images, const Config& config, Exe
   progress.say("encoder trained");
 }
 
-void add_patch_critics(Model& model, const Trainer& trainer, const Config& config, Exec& exec, const std::string& path,
-                       Progress& progress) {
-  if (trainer.abnormal_images().size() == 0)
-    progress.say("note: no known defects: the patch critics learn from synthetic ones alone");
-  train_patch_critics(exec, model, trainer.normal_images(), trainer.abnormal_images(), [&](const NetworkProgress& c) {
+void add_patch_critics(Model& model, TrainingImages& normal, TrainingImages& abnormal, Exec& exec,
+                       const std::string& path, Progress& progress) {
+  if (abnormal.size() == 0) progress.say("note: no known defects: the patch critics learn from synthetic ones alone");
+  train_patch_critics(exec, model, normal, abnormal, [&](const NetworkProgress& c) {
     if (stop_requested) throw Interrupted();
     progress.update(str(
         "patch critics: ", static_cast<double>(c.images) / 1000, " of ", static_cast<double>(c.total_images) / 1000,
@@ -347,17 +361,17 @@ void add_patch_critics(Model& model, const Trainer& trainer, const Config& confi
 }
 
 // Encoder, patch critic and calibration; the model is saved after each. False: interrupted.
-bool complete_model(Model& model, const Trainer& trainer, const Dataset& data, const Config& config, Exec& exec,
-                    const std::string& path, Progress& progress) {
+bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnormal, const Dataset& data,
+                    const Config& config, Exec& exec, const std::string& path, Progress& progress) {
   try {
     if (model.encoder)
-      progress.say("encoder: taken from " + path);
+      progress.say("encoder: taken from " + (config.run.from.empty() ? path : config.run.from));
     else if (config.encoder.train)
-      add_encoder(model, trainer.normal_images(), config, exec, path, progress);
+      add_encoder(model, normal, config, exec, path, progress);
     if (!model.patch_critics.empty())
       progress.say("patch critics: taken from " + path);
     else if (config.patch_critic.train && model.preprocessing.tiles)
-      add_patch_critics(model, trainer, config, exec, path, progress);
+      add_patch_critics(model, normal, abnormal, exec, path, progress);
     else if (config.patch_critic.train)
       progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
     calibrate(exec, model, data, [&](const CalibrationProgress& p) {
@@ -366,9 +380,12 @@ bool complete_model(Model& model, const Trainer& trainer, const Dataset& data, c
           str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
     });
   } catch (const Interrupted&) {
-    progress.say(
-        str("interrupted: ", path, " is saved, not calibrated; --resume ",
-            model.encoder || !config.encoder.train ? "calibrates it" : "trains its encoder and calibrates it"));
+    if (!config.run.from.empty())
+      progress.say("interrupted: nothing of it is kept; the same command begins again");
+    else
+      progress.say(
+          str("interrupted: ", path, " is saved, not calibrated; --resume ",
+              model.encoder || !config.encoder.train ? "calibrates it" : "trains its encoder and calibrates it"));
     return false;
   } catch (const Error& e) {
     throw Error(
@@ -396,6 +413,54 @@ void report_generator(const Config& config, Progress& progress) {
     progress.say("WARNING: " + warning);
 }
 
+// With --from: the networks of a finished model, patch critics and calibration anew. For defects that became known
+// after the long training.
+int train_critics(const Config& wanted, const GivenOptions& given, const std::string& config_file, Progress& progress) {
+  const std::string &from = wanted.run.from, path = file_in(wanted, "model.safetensors");
+  if (wanted.run.resume) throw UsageError("--resume has no meaning beside --from: nothing is kept of a run cut short");
+  if (std::filesystem::exists(path) || !list_checkpoints(wanted.run.out).empty())
+    throw UsageError(str("--out ", wanted.run.out, " already holds a run: choose another directory"));
+  Exec exec = make_exec(wanted.run);
+  load_tuning(exec, wanted.run.tuning);
+  Model model = load_model(exec, from);
+  RunStart start{
+      changed_config(model.config, given, config_file, may_change_beside_networks, str(from, " was trained"), "--from"),
+      {}};
+  const Config& config = start.config;
+  if (!config.patch_critic.train || !model.preprocessing.tiles)
+    throw UsageError(str("--from ", from, ": it works on ", model.preprocessing.tiles ? "tiles" : "whole images",
+                         " and --patch-critic is ", config.patch_critic.train ? "on" : "off",
+                         "; expected a model of tiles and --patch-critic, as there is nothing else to train"));
+  if (config.data.path.empty()) throw UsageError("--data: expected the directory with the images");
+  Dataset data = open_data(start, progress);
+  const Preprocessing p = data.preprocessing(config.network.resolution, config.network.channels, config.data);
+  if (p != model.preprocessing)
+    throw Error(str("the images of '", config.data.path, "' would be seen as ", preprocessing_to_string(p),
+                    ", those of ", from, " were ", preprocessing_to_string(model.preprocessing)));
+  // What the networks were trained on says nothing of new images.
+  const auto known = [&](const Sample& sample) { return model.split.trained(sample.name); };
+  const std::size_t trained =
+      std::erase_if(data.calibration_normal, known) + std::erase_if(data.calibration_abnormal, known);
+  if (trained > 0)
+    progress.say(
+        str("note: ", trained, " images are not used: they would be held out for calibration, but trained ", from));
+  const std::vector<BadImage> bad_held_out = check_held_out(data, start, exec.threads());
+  TrainingImagesOptions options;
+  options.threads = exec.threads();
+  TrainingImages normal(data.train_normal, data.source, p, options),
+      abnormal(data.train_abnormal, data.source, p, options);
+  report_images(normal, abnormal, data, bad_held_out, config, exec, progress);
+  write_file_atomically(file_in(config, "config.json"), config_to_json(config).dump(2) + "\n");
+  model.config = portable(config);
+  model.split = data.split;
+  model.patch_critics.clear();
+  model.calibration.reset();
+  stop_on_signals();
+  if (!complete_model(model, normal, abnormal, data, config, exec, path, progress)) return 0;
+  report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
+  return 0;
+}
+
 int train(const GivenOptions& given, const std::string& config_file) {
   const Config wanted = resolve_config(given, config_file);
   if (wanted.run.out.empty()) throw UsageError("--out: expected the directory to write to");
@@ -403,6 +468,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   const FolderLock lock(wanted.run.out);
   Progress progress;
   if (!lock.note().empty()) progress.say("note: " + lock.note());
+  if (!wanted.run.from.empty()) return train_critics(wanted, given, config_file, progress);
   RunStart start = find_start(wanted, given, config_file);
   const Config& config = start.config;
 
@@ -413,7 +479,7 @@ int train(const GivenOptions& given, const std::string& config_file) {
   note_short_schedule(config, progress);
   for (const char* folder : {"", "checkpoints", "samples"}) remove_stale_temporaries(file_in(config, folder));
   Trainer trainer(exec, config, data);
-  report_images(trainer, data, bad_held_out, config, exec, progress);
+  report_images(trainer.normal_images(), trainer.abnormal_images(), data, bad_held_out, config, exec, progress);
   write_file_atomically(file_in(config, "config.json"), config_to_json(config).dump(2) + "\n");
   if (start.resume) resume_training(trainer, config, progress);
 
@@ -423,7 +489,8 @@ int train(const GivenOptions& given, const std::string& config_file) {
   Model model = save_trained(trainer, reason, config, exec, path, progress);
   if (reason == StopReason::kInterrupted) return 0;
   report_generator(config, progress);
-  if (!complete_model(model, trainer, data, config, exec, path, progress)) return 0;
+  if (!complete_model(model, trainer.normal_images(), trainer.abnormal_images(), data, config, exec, path, progress))
+    return 0;
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
 }

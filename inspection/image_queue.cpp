@@ -76,7 +76,7 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
   if (!model_.patch_critics.empty()) {
     const PatchJudgement judgement =
         judge_patches(exec_, model_.patch_critics, image.pixels, rows, columns, p.channels);
-    image.result.terms[kPatchCritic] = judgement.peak;
+    image.result.terms[kPatchCritic] = judgement.odds;
     image.result.terms[kPatchArea] = judgement.area;
     image.result.critic_map = judgement.map(rows, columns, model_.patch_critics[0]->cell());
     choose_searched(image);

@@ -1,6 +1,7 @@
 #include "inspection/patch_critic_map.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "images/preprocess.h"
 #include "images/surface.h"
@@ -12,7 +13,15 @@ namespace {
 
 constexpr int kWindow = 512;  // side of what one window judges, pixels
 constexpr int kBeyond = 8;    // pixels of mirror image around the image, as in training
-constexpr double kPeakCells = 0.005, kAreaCells = 0.05;
+constexpr double kAreaCells = 0.05;
+
+// The largest value comes first, so that none overflows.
+double log_mean_exp(const std::vector<float>& values) {
+  const double most = *std::ranges::max_element(values);
+  double sum = 0;
+  for (const float v : values) sum += std::exp(v - most);
+  return most + std::log(sum / static_cast<double>(values.size()));
+}
 
 double mean_of_share(const std::vector<float>& values, double share) {
   const std::vector<double> all(values.begin(), values.end());
@@ -86,7 +95,7 @@ PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const P
                        static_cast<std::size_t>(column - x.start / cell)];
       }
     }
-  judgement.peak = mean_of_share(judgement.logits, kPeakCells);
+  judgement.odds = log_mean_exp(judgement.logits);
   judgement.area = mean_of_share(judgement.logits, kAreaCells);
   return judgement;
 }

@@ -69,6 +69,7 @@ struct ScoringConfig {
 struct RunConfig {
   std::string out;
   bool resume = false;
+  std::string from;  // a finished model, whose networks are taken; empty: they are trained
   std::uint64_t seed = 1;
   int threads = 0;                 // 0: one per core
   std::string device = "auto";     // auto | cpu | cuda | cuda:N; for tests cuda-emulated

@@ -482,6 +482,9 @@ std::vector<Field> make_fields() {
       field(kRun, "out", PGAD_MEMBER(run.out), "a path", kAnything, "folder of the run's files"),
       field(kRun, "resume", PGAD_MEMBER(run.resume), "true or false", kAnything,
             "go on from the newest checkpoint in the folder"),
+      field(kRun, "from", PGAD_MEMBER(run.from), "a path", kAnything,
+            "a finished model: its generator, discriminator and encoder are taken; only patch critics are trained, then "
+            "calibration"),
       field(kRun, "seed", PGAD_MEMBER(run.seed), "a whole number in [0, 2^64)", kAnything,
             "of weights, latents and the order of the images"),
       field(kRun, "threads", PGAD_MEMBER(run.threads), "a whole number in [0, 4096]", int_in<0, 4096>,

@@ -49,6 +49,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "reduction") return "sum";
   if (field.name == "fit") return "letterbox";
   if (field.name == "patch-critic-levels") return pick({6, 7, 8});
+  if (field.name == "patch-critic-members") return pick({1, 3, 16});
   if (field.name == "patch-critic-cell") return pick({2, 8, 16});
   if (field.name == "tile-overlap") return pick({0.25, 0.75});
   if (field.name == "tiles") return pick({"on", "off"});
@@ -166,9 +167,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kScoring], 15);
   }
   {
-    [[maybe_unused]] auto& [out, resume, seed, threads, device, precision, tuning, budget, checkpoint, keep, sample,
-                            unreadable] = run;
-    EXPECT_EQ(entries[Group::kRun], 12 + 1);  // and the preset
+    [[maybe_unused]] auto& [out, resume, from, seed, threads, device, precision, tuning, budget, checkpoint, keep,
+                            sample, unreadable] = run;
+    EXPECT_EQ(entries[Group::kRun], 13 + 1);  // and the preset
   }
 }
 
@@ -390,7 +391,8 @@ TEST(ConfigRange, BadValuesOnTheCommandLine) {
                        {"--" + name, value, "expected " + find_field(name).expected});
   }
   for (const Field& f : all_fields()) {
-    const bool anything_goes = f.name == "data" || f.name == "normal-class" || f.name == "out" || f.name == "tuning";
+    const bool anything_goes =
+        f.name == "data" || f.name == "normal-class" || f.name == "out" || f.name == "tuning" || f.name == "from";
     EXPECT_EQ(tested.contains(f.name), !anything_goes) << f.name;
   }
 }

@@ -12,9 +12,9 @@
 #include <random>
 
 #include "engine/check.h"
+#include "images/gaussian_blur.h"
 #include "images/image.h"
 #include "images/pictures.h"
-#include "images/gaussian_blur.h"
 
 namespace pgad {
 namespace {

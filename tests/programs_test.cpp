@@ -182,9 +182,11 @@ TEST(Programs, SurfacesInTiles) {
                           "--threads",
                           "1"};
   const Words there = {"--out", dir / "run"};
-  ASSERT_TRUE(ended(train(training + there), 0, {"patch critics trained: 2", "AUROC on held-out images", "patch_critic"}));
-  EXPECT_TRUE(ended(infer({"info", "--model", model}), 0,
-                    {"16x16x1 tiles scale 1 normalised upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
+  ASSERT_TRUE(
+      ended(train(training + there), 0, {"patch critics trained: 2", "AUROC on held-out images", "patch_critic"}));
+  EXPECT_TRUE(
+      ended(infer({"info", "--model", model}), 0,
+            {"16x16x1 tiles scale 1 normalised upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
   // What is finished is taken over.
   ASSERT_TRUE(
       ended(train(training + there + Words{"--resume"}), 0, {"patch critics: taken from", "encoder: taken from"}));
@@ -207,6 +209,29 @@ TEST(Programs, SurfacesInTiles) {
     }
     EXPECT_EQ(read_npy(base + ".calibrated.npy").shape, (std::vector<std::int64_t>{32, 48}));
   }
+  // The networks of a finished model, new patch critics: for defects that became known later.
+  const Words anew = {"--data", dir / "data", "--from", model, "--patch-critic-members", "1", "--threads", "1"};
+  ASSERT_TRUE(ended(train(anew + Words{"--out", dir / "later"}), 0,
+                    {"encoder: taken from " + model, "patch critics trained: 1", "saved"}));
+  const SafeTensorsFile a = read_safetensors(model), b = read_safetensors(dir / "later/model.safetensors");
+  for (const auto& [name, tensor] : a.tensors) {
+    if (name.starts_with("g.") || name.starts_with("d.") || name.starts_with("e.")) {
+      EXPECT_EQ(a.get(name, "F32", tensor.shape).elements<float>(), b.get(name, "F32", tensor.shape).elements<float>());
+    }
+  }
+  EXPECT_TRUE(b.tensors.contains("p.head.weight") && !b.tensors.contains("p1.head.weight"));
+  EXPECT_TRUE(ended(infer({"evaluate", "--model", dir / "later/model.safetensors", "--data", dir / "data", "--threads",
+                           "1", "--out", dir / "out2"}),
+                    0, {"9 images scored"}));
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
+  EXPECT_TRUE(
+      refused(train(anew + Words{"--out", dir / "x", "--resume"}), 2, {"--resume has no meaning beside --from"}));
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "1"}), 2,
+                      {"--gamma is 1.0, but " + model + " was trained with 0.5", "cannot change with --from"}));
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--scale", "2"}), 2, {"--scale", "--from"}));
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--no-patch-critic"}), 2, {"--from", "--patch-critic"}));
+  EXPECT_TRUE(refused(train({"--data", dir / "data", "--from", dir / "none", "--out", dir / "x"}), 1, {dir / "none"}));
+  EXPECT_FALSE(std::filesystem::exists(dir / "x/model.safetensors"));
   // Whole images by name, and a patch critic that has nothing to do there.
   EXPECT_TRUE(ended(train(training + Words{"--tiles", "off", "--out", dir / "whole"}), 0,
                     {"--patch-critic has no effect on whole images", "--synthetic-abnormal has no effect"}));
