@@ -19,14 +19,27 @@ AnomalyMap anomaly_map(const Model& model, const ImageResult& image, double sigm
   if (!model.calibration) return {image.residual_map, kResidualLow, kResidualHigh};
   const Calibration& c = *model.calibration;
   AnomalyMap map{calibrated_map(c, image.residual_map, image.rows, image.columns, sigma), kMapLow, kMapHigh};
-  if (image.critic_map.empty()) return map;
-  double residual = c.weight[kResidual] + c.weight[kPeak], critic = c.weight[kPatchCritic] + c.weight[kPatchArea];
-  const double both = residual + critic;
-  residual = both > 0 ? residual / both : 0.5;
-  critic = 1 - residual;
-  for (std::size_t i = 0; i < map.values.size(); ++i)
-    map.values[i] = static_cast<float>(residual * map.values[i] +
-                                       critic * (image.critic_map[i] - c.critic_map_mean) / c.critic_map_spread);
+  // Each map in units of its spread over normal surface, weighed as `combined` weighs the scores made of it.
+  struct Part {
+    const std::vector<float>* map;
+    double mean, spread, weight;
+  };
+  const Part others[] = {
+      {&image.feature_map, c.feature_map_mean, c.feature_map_spread, c.weight[kFeatureMaps]},
+      {&image.critic_map, c.critic_map_mean, c.critic_map_spread, c.weight[kPatchCritic] + c.weight[kPatchArea]}};
+  const double residual = c.weight[kResidual] + c.weight[kPeak];
+  int parts = 1;
+  double sum = residual;
+  for (const Part& part : others)
+    if (!part.map->empty()) {
+      ++parts;
+      sum += part.weight;
+    }
+  const auto share = [&](double weight) { return sum > 0 ? weight / sum : 1.0 / parts; };
+  for (float& v : map.values) v *= static_cast<float>(share(residual));
+  for (const Part& part : others)
+    for (std::size_t i = 0; i < part.map->size(); ++i)
+      map.values[i] += static_cast<float>(share(part.weight) * ((*part.map)[i] - part.mean) / part.spread);
   return map;
 }
 

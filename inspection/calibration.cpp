@@ -6,6 +6,8 @@
 
 #include "images/defects.h"
 #include "images/gaussian_blur.h"
+#include "images/surface.h"
+#include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
 
 namespace pgad {
@@ -14,7 +16,8 @@ namespace {
 // Terms that `combined` weighs, of those that the model has.
 std::vector<ScoreIndex> combined_terms(const Calibration& c) {
   std::vector<ScoreIndex> terms;
-  for (const ScoreIndex t : {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kPatchCritic, kPatchArea})
+  for (const ScoreIndex t :
+       {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kFeatureMaps, kPatchCritic, kPatchArea})
     if (c.has(t)) terms.push_back(t);
   return terms;
 }
@@ -33,6 +36,8 @@ double guessed_spread(double mean, double least, std::size_t n) {
 constexpr double kErrors = 2;
 
 constexpr std::size_t kMaxFolds = 50;  // of cross_fit
+
+constexpr std::int64_t kFeatureTiles = 8;  // of an image, whose features' moments are taken
 
 constexpr std::size_t kQuantiles = 1001;  // of the patch critic's logits in tiles
 
@@ -191,11 +196,11 @@ void MapMoments::store(Calibration& c) const {
     c.map_spread.push_back(static_cast<float>(std::sqrt(v + kVarianceFloor * average + guess * guess) + 1e-6));
 }
 
-void MapMoments::store_critic(Calibration& c) const {
+void MapMoments::store(double& mean, double& spread) const {
   if (count_ == 0) return;
   const double n = static_cast<double>(count_);
-  c.critic_map_mean = sum_[0] / n;
-  c.critic_map_spread = std::sqrt(std::max(0.0, square_[0] / n - c.critic_map_mean * c.critic_map_mean)) + 1e-6;
+  mean = sum_[0] / n;
+  spread = std::sqrt(std::max(0.0, square_[0] / n - mean * mean)) + 1e-6;
 }
 
 void fit_combined(Calibration& c, const LogisticOptions& options) {
@@ -252,7 +257,8 @@ void cross_fit(Calibration& c, const LogisticOptions& options) {
 
 double combined_score(const Calibration& c, const double terms[kTermCount]) {
   double s = c.bias;
-  for (const ScoreIndex t : {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kPatchCritic, kPatchArea})
+  for (const ScoreIndex t :
+       {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kFeatureMaps, kPatchCritic, kPatchArea})
     if (c.has(t)) s += c.weight[t] * (terms[t] - c.mean[t]) / c.spread[t];
   return s;
 }
@@ -290,6 +296,36 @@ std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std:
   for (std::size_t i = 0; i < kQuantiles && !logits.empty(); ++i)
     quantiles.push_back(logits[i * (logits.size() - 1) / (kQuantiles - 1)]);
   return quantiles;
+}
+
+// Of some tiles of each of these images.
+FeatureMoments moments_of_features(Exec& exec, const Model& model, const std::vector<Sample>& normal,
+                                   const ImageSource& source) {
+  const Preprocessing& p = model.preprocessing;
+  FeatureMomentsOf moments;
+  SearchQueue queue(exec, model, model.config.scoring, model.config.scoring.batch);
+  const auto step = [&] {
+    queue.step(
+        [&](std::int64_t, const SearchResult& tile) { moments.add(exec, model, tile.query, tile.reconstruction); });
+  };
+  std::vector<float> tile(static_cast<std::size_t>(p.resolution) * static_cast<std::size_t>(p.resolution) *
+                          static_cast<std::size_t>(p.channels));
+  Loader loader(normal, source, p, {exec.threads(), 2});
+  std::int64_t id = 0;
+  while (const auto item = loader.next()) {
+    if (!item->error.empty()) continue;
+    const TileGrid grid(item->rows, item->columns, p.resolution, tile_stride(p.resolution, model.config.scoring));
+    const Brightness brightness = brightness_of(item->pixels, p.channels);
+    const std::int64_t count = std::min<std::int64_t>(grid.size(), kFeatureTiles);
+    for (std::int64_t i = 0; i < count; ++i) {
+      grid.cut(item->pixels, p.channels, i * grid.size() / count, tile);
+      if (p.normalise) normalise(brightness, tile);
+      while (!queue.has_room()) step();
+      queue.add(++id, tile);
+    }
+  }
+  while (!queue.empty()) step();
+  return moments.finish();
 }
 
 // Each of these normal images with a synthetic defect drawn somewhere into it.
@@ -354,9 +390,10 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
   if (!model.patch_critics.empty()) model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  model.features = tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;
-  MapMoments moments(tiles), critic_moments(/*tiles=*/true);
+  MapMoments moments(tiles), critic_moments(/*tiles=*/true), feature_moments(/*tiles=*/true);
   using TileTerms = std::vector<std::vector<double>>;
   TileTerms normal_tiles, abnormal_tiles;
   const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, TileTerms& tile_terms,
@@ -371,6 +408,7 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
           if (!maps) return;
           moments.add(image.residual_map);
           critic_moments.add(image.critic_map);
+          feature_moments.add(image.feature_map);
         },
         [&](const ScoringProgress& p) {
           if (!on_progress) return;
@@ -399,7 +437,8 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
               static_cast<float>(mean_of_largest(term_of((*images)[i], t), model.top_tiles));
   }
   moments.store(c);
-  critic_moments.store_critic(c);
+  critic_moments.store(c.critic_map_mean, c.critic_map_spread);
+  feature_moments.store(c.feature_map_mean, c.feature_map_spread);
   fit_combined(c);
   model.calibration = std::move(c);
 }

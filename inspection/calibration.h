@@ -48,8 +48,8 @@ class MapMoments {
   explicit MapMoments(bool tiles) : tiles_(tiles) {}
   void add(std::span<const float> map);
   void store(Calibration& calibration) const;
-  // As those of the patch critic's logits; with tiles only.
-  void store_critic(Calibration& calibration) const;
+  // With tiles; both stay as they are where no map was added.
+  void store(double& mean, double& spread) const;
 
  private:
   bool tiles_;

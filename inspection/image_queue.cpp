@@ -7,6 +7,7 @@
 
 #include "images/gaussian_blur.h"
 #include "images/preprocess.h"
+#include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
 
 namespace pgad {
@@ -85,6 +86,7 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
   if (p.tiles) {
     image.residual.emplace(image.grid);
     if (pictures_) image.reconstruction.emplace(image.grid, p.channels);
+    if (!model_.features.empty()) image.features.emplace(image.grid);
   }
   hand_out();
 }
@@ -150,6 +152,9 @@ void ImageQueue::blend(Image& image, SearchResult tile) {
   // Networks that have not grown to their full size draw smaller tiles.
   const int small = model_.side(), side = image.grid.side(), channels = model_.preprocessing.channels;
   image.residual->add(number, resize(tile.residual_map, small, small, 1, side, side));
+  if (image.features)
+    image.features->add(
+        number, resize(feature_map(exec_, model_, tile.query, tile.reconstruction), small, small, 1, side, side));
   if (image.reconstruction)
     image.reconstruction->add(number, resize(tile.reconstruction, small, small, channels, side, side));
 }
@@ -168,6 +173,10 @@ ImageResult ImageQueue::finish(Image& image) {
   if (image.reconstruction) r.reconstruction = image.reconstruction->finish();
   r.query = std::move(image.pixels);
   if (model_.preprocessing.normalise) from_normalised(image.brightness, r.reconstruction);
+  if (image.features) {
+    r.feature_map = image.features->finish();
+    r.terms[kFeatureMaps] = peak_of(r.feature_map, r.rows, r.columns, scoring_.map_sigma);
+  }
   r.terms[kPeak] = peak_of(r.residual_map, r.rows, r.columns, scoring_.map_sigma);
   return std::move(r);
 }

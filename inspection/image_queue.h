@@ -27,6 +27,7 @@ struct ImageResult {
   std::vector<float> reconstruction;  // G(z) of the nearest z, the same; with tiles only if asked for
   std::vector<float>
       residual_map;  // |query - reconstruction| averaged over channels, [rows, columns]; in the networks' units
+  std::vector<float> feature_map;  // with tiles: where D sees a difference, [rows, columns]; empty if not known
   std::vector<float> critic_map;   // logits of the patch critic, [rows, columns]; empty without one
   std::vector<double> tile_terms;  // [tiles, kSearchTerms], with tiles
   bool finite() const;             // all terms that there are
@@ -74,7 +75,7 @@ class ImageQueue {
     TileGrid grid;
     std::int64_t begun = 0, blended = 0;         // tiles
     std::map<std::int64_t, SearchResult> early;  // tiles that were done before one in front of them
-    std::optional<TileBlend> residual, reconstruction;
+    std::optional<TileBlend> residual, reconstruction, features;
     Brightness brightness;     // where pixels are normalised
     std::vector<char> search;  // by tile, whether it is searched; empty: all are
     ImageResult result;

@@ -102,14 +102,17 @@ class Trunk {
     }
   }
 
-  Var operator()(const Var& image, const Stage& stage) const {
+  // seen: receives what there is at each size before it is halved.
+  Var operator()(const Var& image, const Stage& stage, std::vector<Var>* seen = nullptr) const {
     const int level = stage.level;
     PGAD_CHECK(level >= lowest_ && level - lowest_ < static_cast<int>(from_rgb_.size()), "level ", level);
     PGAD_CHECK(image.shape()[1] == (1 << level), "image ", image.shape(), " at level ", level);
     Var x = from_rgb(level)(image);
     for (int l = level; l >= 3; --l) {
       const Block& block = blocks_[static_cast<std::size_t>(l - 3)];
-      x = sum_pool2x(block.conv1(block.conv0(x)), 0.25);
+      x = block.conv1(block.conv0(x));
+      if (seen != nullptr) seen->push_back(x);
+      x = sum_pool2x(x, 0.25);
       if (l == level && stage.fading()) x = fade(from_rgb(level - 1)(sum_pool2x(image, 0.25)), x, stage.alpha);
     }
     return x;
@@ -171,6 +174,12 @@ class PgganDiscriminator final : public Discriminator {
     out.stddev = stddev.defined() ? stddev : minibatch_stddev(out.features, n / stddev_group_size(n));
     out.score = reshape(head_(append_map(out.features, out.stddev)), {n});
     return out;
+  }
+
+  std::vector<Var> feature_maps(const Var& image, const Stage& stage) const override {
+    std::vector<Var> maps;
+    trunk_(image, stage, &maps);
+    return maps;
   }
 
   std::vector<Parameter> active_parameters(int level, bool fading) const override {

@@ -22,6 +22,7 @@ std::string calibration_to_json(const Calibration& c) {
   for (int i = 0; i < kTermCount; ++i)
     if (c.has(static_cast<ScoreIndex>(i)))
       json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
+  if (c.has(kFeatureMaps)) json["feature_map"] = {{"mean", c.feature_map_mean}, {"spread", c.feature_map_spread}};
   if (c.has(kPatchCritic)) json["critic_map"] = {{"mean", c.critic_map_mean}, {"spread", c.critic_map_spread}};
   if (!c.notes.empty()) json["notes"] = c.notes;
   return json.dump();
@@ -42,6 +43,10 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
       c.mean[i] = term.at("mean").get<double>();
       c.spread[i] = term.at("spread").get<double>();
       c.weight[i] = term.at("weight").get<double>();
+    }
+    if (json.contains("feature_map")) {
+      c.feature_map_mean = json.at("feature_map").at("mean").get<double>();
+      c.feature_map_spread = json.at("feature_map").at("spread").get<double>();
     }
     if (json.contains("critic_map")) {
       c.critic_map_mean = json.at("critic_map").at("mean").get<double>();
@@ -177,6 +182,10 @@ void save_model(const std::string& path, const Model& model) {
     if (!model.tile_quantiles.empty())
       tensors.add("tile_quantiles", {static_cast<std::int64_t>(model.tile_quantiles.size())}, model.tile_quantiles);
   }
+  for (std::size_t l = 0; l < model.features.mean.size(); ++l)
+    for (const auto& [what, all] :
+         {std::pair("mean", &model.features.mean), std::pair("spread", &model.features.spread)})
+      tensors.add(str("features.", l, ".", what), {static_cast<std::int64_t>((*all)[l].size())}, (*all)[l]);
   if (model.encoder) {
     metadata["encoder"] = std::to_string(model.encoder->level());
     for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
@@ -269,6 +278,11 @@ Model load_model(Exec& exec, const std::string& path) {
         throw Error(str(path, ": tensor 'tile_quantiles': expected shape [2 or more]"));
       model.tile_quantiles = file.get("tile_quantiles", "F32", found->second.shape).elements<float>();
     }
+  }
+  for (std::size_t l = 0; file.tensors.contains(str("features.", l, ".mean")); ++l) {
+    const auto& shape = file.tensors.at(str("features.", l, ".mean")).shape;
+    model.features.mean.push_back(file.get(str("features.", l, ".mean"), "F32", shape).elements<float>());
+    model.features.spread.push_back(file.get(str("features.", l, ".spread"), "F32", shape).elements<float>());
   }
   if (file.metadata.count("calibration") > 0) {
     Calibration c;

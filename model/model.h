@@ -18,11 +18,23 @@ namespace pgad {
 
 // The scores of an image, in the order of every table and file.
 inline constexpr int kSearchTerms = 5;  // those the search of an image, or of a tile, yields
-inline constexpr int kTermCount = 8;    // and those of tiled images
-inline constexpr int kScoreCount = 9;   // and `combined`
-inline constexpr const char* kScoreNames[kScoreCount] = {
-    "residual", "feature", "latent_critic", "paper", "critic", "peak", "patch_critic", "patch_area", "combined"};
-enum ScoreIndex { kResidual, kFeature, kLatentCritic, kPaper, kCritic, kPeak, kPatchCritic, kPatchArea, kCombined };
+inline constexpr int kTermCount = 9;    // and those of tiled images
+inline constexpr int kScoreCount = 10;  // and `combined`
+inline constexpr const char* kScoreNames[kScoreCount] = {"residual",   "feature", "latent_critic", "paper",
+                                                         "critic",     "peak",    "feature_maps",  "patch_critic",
+                                                         "patch_area", "combined"};
+enum ScoreIndex {
+  kResidual,
+  kFeature,
+  kLatentCritic,
+  kPaper,
+  kCritic,
+  kPeak,
+  kFeatureMaps,
+  kPatchCritic,
+  kPatchArea,
+  kCombined
+};
 
 // Measured on images that were never trained on; see calibration.h for how.
 struct Calibration {
@@ -45,11 +57,19 @@ struct Calibration {
   std::vector<float> map_mean, map_spread;
   // Logits of the patch critic over the pixels of the held-out normals.
   double critic_map_mean = 0, critic_map_spread = 1;
+  // Of the feature map (inspection/feature_maps.h) over them.
+  double feature_map_mean = 0, feature_map_spread = 1;
 
   // Whether the score is one of the model's.
   bool has(ScoreIndex score) const { return score == kCombined || mean[score] == mean[score]; }
   std::size_t normals() const { return normal_terms.size() / kTermCount; }
   std::size_t abnormals() const { return abnormal_terms.size() / kTermCount; }
+};
+
+// Mean and spread of |f(x) - f(G(z))| by size of D, from the images' own down, and channel, over held-out normals.
+struct FeatureMoments {
+  std::vector<std::vector<float>> mean, spread;
+  bool empty() const { return mean.empty(); }
 };
 
 struct Model {
@@ -63,6 +83,7 @@ struct Model {
   // With tiles: quantiles, evenly spaced from 0 to 1, of the patch critic's largest logit in a tile of the held-out
   // normals. Empty: unknown, and all tiles are searched.
   std::vector<float> tile_quantiles;
+  FeatureMoments features;  // with tiles; empty: no feature maps
   std::int64_t images = 0;  // real images that trained it
   RememberedSplit split;    // which images of its data set trained and calibrated it; empty in older files
   std::optional<Calibration> calibration;

@@ -36,7 +36,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   };
   const auto real = [&] { return std::uniform_real_distribution<double>(1e-3, 0.999)(rng); };
   const auto integer = [&] { return std::uniform_int_distribution<int>(8, 900)(rng); };
-  if (field.name == "preset") return pick({"small", "tile64", "pggan"});
+  if (field.name == "preset") return pick({"small", "tile64", "tile128", "pggan"});
   if (field.name == "architecture") return "pggan";  // there is no other
   if (field.name == "resolution") return pick({128, 256, 512});
   if (field.name == "channels") return pick({1, 3, "auto"});
@@ -550,12 +550,12 @@ TEST(StrictJson, DuplicatesAtAnyDepth) {
 }
 
 TEST(Presets, AreValid) {
-  for (const char* name : {"tiny", "small", "tile64", "pggan"}) {
+  for (const char* name : {"tiny", "small", "tile64", "tile128", "pggan"}) {
     const Config c = preset(name);
     EXPECT_EQ(c.preset, name);
     EXPECT_NO_THROW(validate(c)) << name;
   }
-  expect_usage_error([] { preset("huge"); }, {"--preset", "huge", "tiny, small, tile64 or pggan"});
+  expect_usage_error([] { preset("huge"); }, {"--preset", "huge", "tiny, small, tile64, tile128 or pggan"});
 }
 
 TEST(Presets, PgganIsAsPublished) {

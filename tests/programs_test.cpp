@@ -201,7 +201,7 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(metrics.at("kinds").at("scratch").contains("pixel_auroc"));
   const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
   for (const auto& row : scores.at("images")) {
-    for (const char* name : {"peak", "patch_critic", "patch_area"}) EXPECT_TRUE(row.at(name).is_number()) << row;
+    for (const char* name : {"peak", "feature_maps", "patch_critic", "patch_area"}) EXPECT_TRUE(row.at(name).is_number()) << row;
     const std::string base = dir / ("out/maps/" + row.at("path").get<std::string>());
     for (const char* picture : {".heatmap.png", ".reconstruction.png"}) {
       const Image image = read_image(base + picture);
@@ -226,8 +226,8 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
   EXPECT_TRUE(
       refused(train(anew + Words{"--out", dir / "x", "--resume"}), 2, {"--resume has no meaning beside --from"}));
-  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "1"}), 2,
-                      {"--gamma is 1.0, but " + model + " was trained with 0.5", "cannot change with --from"}));
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "0.5"}), 2,
+                      {"--gamma is 0.5, but " + model + " was trained with 1.0", "cannot change with --from"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--scale", "2"}), 2, {"--scale", "--from"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--no-patch-critic"}), 2, {"--from", "--patch-critic"}));
   EXPECT_TRUE(refused(train({"--data", dir / "data", "--from", dir / "none", "--out", dir / "x"}), 1, {dir / "none"}));

@@ -13,6 +13,7 @@
 #include "images/survey.h"
 #include "inspection/anomaly_map.h"
 #include "inspection/calibration.h"
+#include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
 #include "inspection/scorer.h"
 #include "tests/gradcheck.h"
@@ -276,6 +277,10 @@ struct TiledModel {
     model.patch_critics = {std::make_shared<PatchCritic>(exec, model.config.patch_critic, channels + 1, 3)};
     model.config.scoring.steps = 3;
     model.config.scoring.gamma = 0.5;
+    const auto floats = static_cast<std::size_t>(16 * 16 * channels);
+    FeatureMomentsOf moments;
+    for (const unsigned seed : {1u, 2u}) moments.add(exec, model, noise(floats, seed), noise(floats, seed + 10));
+    model.features = moments.finish();
   }
   std::map<std::int64_t, ImageResult> score(const std::vector<std::pair<int, int>>& sizes, int slots, double overlap) {
     ScoringConfig scoring = model.config.scoring;
@@ -299,7 +304,7 @@ struct TiledModel {
 
 std::vector<float> bits(const ImageResult& r) {
   std::vector<float> all(r.terms, r.terms + kTermCount);
-  for (const auto* map : {&r.query, &r.reconstruction, &r.residual_map, &r.critic_map})
+  for (const auto* map : {&r.query, &r.reconstruction, &r.residual_map, &r.feature_map, &r.critic_map})
     all.insert(all.end(), map->begin(), map->end());
   return all;
 }
@@ -469,6 +474,37 @@ TEST(TiledScores, AreTheLibrarysToo) {
   EXPECT_EQ(r.map.size(), grey.size());
 }
 
+// What makes the moments lies at 0 and has a spread of 1, whatever the channels' own scales; a difference shows where
+// it is, at D's every size.
+TEST(FeatureMaps, AreStandardisedAndInTheirPlace) {
+  TiledModel m;
+  const auto pair = [](unsigned seed) { return std::pair(noise(256, seed), noise(256, seed + 100)); };
+  FeatureMomentsOf moments;
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    const auto [a, b] = pair(seed);
+    moments.add(m.exec, m.model, a, b);
+  }
+  m.model.features = moments.finish();
+  ASSERT_EQ(m.model.features.mean.size(), 2u);  // 16x16 and 8x8
+  double sum = 0;
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    const auto [a, b] = pair(seed);
+    for (const float v : feature_map(m.exec, m.model, a, b)) sum += v / (8 * 256);
+  }
+  EXPECT_NEAR(sum, 0, 0.02);
+  const std::vector<float> image = noise(256, 5);
+  std::vector<float> spot = image;
+  for (int y = 10; y < 13; ++y)
+    for (int x = 2; x < 5; ++x) spot[static_cast<std::size_t>(y * 16 + x)] += 3;
+  const std::vector<float> same = feature_map(m.exec, m.model, image, image),
+                           map = feature_map(m.exec, m.model, image, spot);
+  const auto largest = static_cast<int>(std::ranges::max_element(map) - map.begin());
+  EXPECT_NEAR(largest / 16, 11, 2);
+  EXPECT_NEAR(largest % 16, 3, 2);
+  EXPECT_NEAR(map[15], same[15], 1e-5);  // the far corner
+  EXPECT_LT(*std::ranges::max_element(same), 0);
+}
+
 // Windows of a large image judge as one pass over all of it does.
 TEST(PatchCriticMap, WindowsDoNotShow) {
   TiledModel m;
@@ -527,6 +563,7 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   c.map_spread = {0.5f};
   c.critic_map_mean = -2;
   c.critic_map_spread = 1.5;
+  c.feature_map_mean = 0.75;
   fit_combined(c);
   m.model.calibration = c;
   m.model.patch_critics.push_back(std::make_shared<PatchCritic>(m.exec, m.model.config.patch_critic, 2, 4, 1));
@@ -539,11 +576,14 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   EXPECT_TRUE(back.calibration->has(kPatchCritic));
   EXPECT_EQ(back.calibration->drawn, 2u);
   EXPECT_EQ(back.calibration->critic_map_spread, 1.5);
+  EXPECT_EQ(back.calibration->feature_map_mean, 0.75);
+  EXPECT_EQ(back.features.mean, m.model.features.mean);
+  EXPECT_EQ(back.features.spread, m.model.features.spread);
   ASSERT_EQ(back.calibration->normal_terms.size(), c.normal_terms.size());
   for (std::size_t i = 0; i < c.normal_terms.size(); ++i)
     EXPECT_TRUE(back.calibration->normal_terms[i] == c.normal_terms[i] ||
                 (std::isnan(back.calibration->normal_terms[i]) && std::isnan(c.normal_terms[i])));
-  const double terms[kTermCount] = {1, 2, 3, 4, 5, 6, 7, std::nan("")};
+  const double terms[kTermCount] = {1, 2, 3, 4, 5, 6, 7, 8, std::nan("")};
   EXPECT_EQ(combined_score(*back.calibration, terms), combined_score(c, terms));
   const HistoryScope off(false);
   const Var x(m.exec, m.exec.from<float>(noise(16 * 16 * 2, 1), {1, 16, 16, 2}));
