@@ -151,8 +151,14 @@ int dry_run(const Config& config) {
   // No device is used, so a GPU's needs can be asked about where there is none.
   const bool gpu = config.run.device.starts_with("cuda");
   const Device device = gpu ? Device{DeviceType::kCuda} : parse_device(config.run.device);
-  std::cout << estimate_table(estimate_training(config, device))
-            << (device.type == DeviceType::kCuda ? "CUDA itself takes some 500 MB more on the GPU.\n"
+  std::cout << estimate_table(estimate_training(config, device));
+  if (config.patch_critic.train && config.data.tiles != Tiles::kOff) {
+    const PatchCriticEstimate e = estimate_patch_critics(config, device);
+    std::cout << "patch critics, with tiles: " << config.patch_critic.members << " of " << e.step.parameters
+              << " parameters, " << e.steps << " steps of " << e.step.batch << " crops in all, " << e.step.flops / 1e9
+              << " GFLOP each, " << e.step.bytes / 1e6 << " MB of tensors\n";
+  }
+  std::cout << (device.type == DeviceType::kCuda ? "CUDA itself takes some 500 MB more on the GPU.\n"
                                                  : "The program itself takes some 30 MB more.\n");
   return 0;
 }
@@ -380,12 +386,9 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
           str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
     });
   } catch (const Interrupted&) {
-    if (!config.run.from.empty())
-      progress.say("interrupted: nothing of it is kept; the same command begins again");
-    else
-      progress.say(
-          str("interrupted: ", path, " is saved, not calibrated; --resume ",
-              model.encoder || !config.encoder.train ? "calibrates it" : "trains its encoder and calibrates it"));
+    const bool untrained = config.encoder.train && !model.encoder;
+    progress.say(str("interrupted: ", path, " is saved, not calibrated; --resume ",
+                     untrained ? "trains its encoder and calibrates it" : "calibrates it"));
     return false;
   } catch (const Error& e) {
     throw Error(
@@ -417,9 +420,9 @@ void report_generator(const Config& config, Progress& progress) {
 // after the long training.
 int train_critics(const Config& wanted, const GivenOptions& given, const std::string& config_file, Progress& progress) {
   const std::string &from = wanted.run.from, path = file_in(wanted, "model.safetensors");
-  if (wanted.run.resume) throw UsageError("--resume has no meaning beside --from: nothing is kept of a run cut short");
-  if (std::filesystem::exists(path) || !list_checkpoints(wanted.run.out).empty())
-    throw UsageError(str("--out ", wanted.run.out, " already holds a run: choose another directory"));
+  if (!list_checkpoints(wanted.run.out).empty() || (std::filesystem::exists(path) && !wanted.run.resume))
+    throw UsageError(str("--out ", wanted.run.out, " already holds a run: choose another directory",
+                         list_checkpoints(wanted.run.out).empty() ? ", or --resume to go on with it" : ""));
   Exec exec = make_exec(wanted.run);
   load_tuning(exec, wanted.run.tuning);
   Model model = load_model(exec, from);
@@ -455,6 +458,7 @@ int train_critics(const Config& wanted, const GivenOptions& given, const std::st
   model.split = data.split;
   model.patch_critics.clear();
   model.calibration.reset();
+  if (wanted.run.resume) take_finished(exec, path, model);
   stop_on_signals();
   if (!complete_model(model, normal, abnormal, data, config, exec, path, progress)) return 0;
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);

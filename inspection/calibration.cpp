@@ -276,6 +276,17 @@ Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
 
 namespace {
 
+std::vector<float> border_odds_of(Exec& exec, const Model& model, const std::vector<Sample>& normal,
+                                  const ImageSource& source) {
+  const Preprocessing& p = model.preprocessing;
+  BorderOdds odds;
+  Loader loader(normal, source, p, {exec.threads(), 2});
+  while (const auto item = loader.next())
+    if (item->error.empty())
+      odds.add(judge_patches(exec, model.patch_critics, {}, item->pixels, item->rows, item->columns, p.channels));
+  return odds.finish();
+}
+
 // Of the patch critic's largest logit in each tile of these images.
 std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std::vector<Sample>& normal,
                                       const ImageSource& source) {
@@ -286,7 +297,7 @@ std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std:
     if (!item->error.empty()) continue;
     const TileGrid grid(item->rows, item->columns, p.resolution, tile_stride(p.resolution, model.config.scoring));
     const std::vector<float> map =
-        judge_patches(exec, model.patch_critics, item->pixels, item->rows, item->columns, p.channels)
+        judge_patches(exec, model.patch_critics, model.border_odds, item->pixels, item->rows, item->columns, p.channels)
             .map(item->rows, item->columns, model.patch_critics[0]->cell());
     const std::vector<float> tiles = tile_logits(grid, map);
     logits.insert(logits.end(), tiles.begin(), tiles.end());
@@ -389,7 +400,10 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
 
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
-  if (!model.patch_critics.empty()) model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  if (!model.patch_critics.empty()) {
+    model.border_odds = border_odds_of(exec, model, normal, data.source);
+    model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  }
   model.features = tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;

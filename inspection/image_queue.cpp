@@ -76,7 +76,7 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
   Image& image = *images_.back();
   if (!model_.patch_critics.empty()) {
     const PatchJudgement judgement =
-        judge_patches(exec_, model_.patch_critics, image.pixels, rows, columns, p.channels);
+        judge_patches(exec_, model_.patch_critics, model_.border_odds, image.pixels, rows, columns, p.channels);
     image.result.terms[kPatchCritic] = judgement.odds;
     image.result.terms[kPatchArea] = judgement.area;
     image.result.critic_map = judgement.map(rows, columns, model_.patch_critics[0]->cell());

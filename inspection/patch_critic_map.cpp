@@ -15,6 +15,12 @@ constexpr int kWindow = 512;  // side of what one window judges, pixels
 constexpr int kBeyond = 8;    // pixels of mirror image around the image, as in training
 constexpr double kAreaCells = 0.05;
 
+constexpr int kBorderCells = 6;
+
+int cells_from_border(const PatchJudgement& j, int row, int column) {
+  return std::min({row, column, j.rows - 1 - row, j.columns - 1 - column});
+}
+
 // The largest value comes first, so that none overflows.
 double log_mean_exp(const std::vector<float>& values) {
   const double most = *std::ranges::max_element(values);
@@ -30,6 +36,29 @@ double mean_of_share(const std::vector<float>& values, double share) {
 
 }  // namespace
 
+void BorderOdds::add(const PatchJudgement& normal) {
+  odds_.resize(kBorderCells + 1);
+  cells_.resize(kBorderCells + 1);
+  for (int row = 0; row < normal.rows; ++row)
+    for (int column = 0; column < normal.columns; ++column) {
+      const auto at = static_cast<std::size_t>(std::min(kBorderCells, cells_from_border(normal, row, column)));
+      odds_[at] +=
+          std::exp(static_cast<double>(normal.logits[static_cast<std::size_t>(row * normal.columns + column)]));
+      ++cells_[at];
+    }
+}
+
+std::vector<float> BorderOdds::finish() const {
+  std::vector<float> ratios;
+  for (int at = 0; at < kBorderCells && !cells_.empty(); ++at) {
+    const auto i = static_cast<std::size_t>(at);
+    const bool known = cells_[i] > 0 && cells_.back() > 0;
+    const double ratio = known ? std::log(odds_[i] / cells_[i]) - std::log(odds_.back() / cells_.back()) : 0;
+    ratios.push_back(static_cast<float>(std::max(0.0, ratio)));
+  }
+  return ratios;
+}
+
 std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
   const std::vector<float> large = resize(logits, rows, columns, 1, rows * cell, columns * cell);
   std::vector<float> map;
@@ -42,7 +71,8 @@ std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
 }
 
 PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
-                             std::span<const float> pixels, int height, int width, int channels) {
+                             std::span<const float> border_odds, std::span<const float> pixels, int height, int width,
+                             int channels) {
   PGAD_CHECK(!critics.empty());
   const PatchCritic& critic = *critics[0];
   const int cell = critic.cell(), grain = critic.granularity();
@@ -95,6 +125,11 @@ PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const P
                        static_cast<std::size_t>(column - x.start / cell)];
       }
     }
+  for (int row = 0; row < judgement.rows; ++row)
+    for (int column = 0; column < judgement.columns; ++column)
+      if (const auto at = static_cast<std::size_t>(cells_from_border(judgement, row, column)); at < border_odds.size())
+        judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
+                         static_cast<std::size_t>(column)] -= border_odds[at];
   judgement.odds = log_mean_exp(judgement.logits);
   judgement.area = mean_of_share(judgement.logits, kAreaCells);
   return judgement;

@@ -17,10 +17,25 @@ struct PatchJudgement {
   std::vector<float> map(int height, int width, int cell) const;
 };
 
-// pixels [height, width, channels] in [-1,1]; critics: alike, one at least, their logits are averaged. Large images are
+// Cells near an image's border look odd to the critics, on normal images too: their surroundings are made up. What the
+// odds there are beside those of the inside, over normal images, is subtracted from their logits.
+class BorderOdds {
+ public:
+  void add(const PatchJudgement& normal);
+  // By the distance from the border, in cells: log of the ratio of the mean odds, or 0 if they are lower. Empty if
+  // nothing was added.
+  std::vector<float> finish() const;
+
+ private:
+  std::vector<double> odds_, cells_;  // by distance, the inside last
+};
+
+// pixels [height, width, channels] in [-1,1]; critics: alike, one at least, their logits are averaged; border_odds: of
+// BorderOdds::finish(), may be empty. Large images are
 // judged in windows that overlap by what a logit may depend on, so that these do not show; memory does not grow with
 // the image beyond its own. The same bits for any number of threads.
 PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
-                             std::span<const float> pixels, int height, int width, int channels);
+                             std::span<const float> border_odds, std::span<const float> pixels, int height, int width,
+                             int channels);
 
 }  // namespace pgad

@@ -179,6 +179,8 @@ void save_model(const std::string& path, const Model& model) {
     metadata["patch_critic"] = std::to_string(model.patch_critics.size());
     for (const auto& critic : model.patch_critics)
       for (const Parameter& p : critic->parameters()) tensors.add(p.name, p, p.var.value());
+    if (!model.border_odds.empty())
+      tensors.add("border_odds", {static_cast<std::int64_t>(model.border_odds.size())}, model.border_odds);
     if (!model.tile_quantiles.empty())
       tensors.add("tile_quantiles", {static_cast<std::int64_t>(model.tile_quantiles.size())}, model.tile_quantiles);
   }
@@ -273,6 +275,8 @@ Model load_model(Exec& exec, const std::string& path) {
       for (const Parameter& p : critic->parameters()) read_parameter(file, p.name, p, p.var.value());
       model.patch_critics.push_back(std::move(critic));
     }
+    if (const auto found = file.tensors.find("border_odds"); found != file.tensors.end())
+      model.border_odds = file.get("border_odds", "F32", found->second.shape).elements<float>();
     if (const auto found = file.tensors.find("tile_quantiles"); found != file.tensors.end()) {
       if (found->second.shape.size() != 1 || found->second.shape[0] < 2)
         throw Error(str(path, ": tensor 'tile_quantiles': expected shape [2 or more]"));

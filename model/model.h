@@ -83,6 +83,9 @@ struct Model {
   // With tiles: quantiles, evenly spaced from 0 to 1, of the patch critic's largest logit in a tile of the held-out
   // normals. Empty: unknown, and all tiles are searched.
   std::vector<float> tile_quantiles;
+  // With patch critics: what is subtracted from the logits of cells so many cells away from the image's border, the
+  // outermost first; none is negative. Empty: nothing.
+  std::vector<float> border_odds;
   FeatureMoments features;  // with tiles; empty: no feature maps
   std::int64_t images = 0;  // real images that trained it
   RememberedSplit split;    // which images of its data set trained and calibrated it; empty in older files

@@ -322,7 +322,7 @@ TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   std::vector<std::uint8_t> labels;
   for (long i = 0; i < abnormal.size(); ++i) {
     const Crop image = abnormal.whole(i);
-    const PatchJudgement j = judge_patches(exec, model_.patch_critics, image.pixels, 48, 48, 1);
+    const PatchJudgement j = judge_patches(exec, model_.patch_critics, {}, image.pixels, 48, 48, 1);
     const std::vector<float> map = j.map(48, 48, 4);
     for (std::size_t k = 0; k < map.size(); ++k) {
       logits.push_back(map[k]);
@@ -333,9 +333,9 @@ TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   // Normal images, of which it saw crops, have lower peaks than each of the others.
   double highest = -1e9, lowest = 1e9;
   for (long i = 0; i < normal.size(); ++i)
-    highest = std::max(highest, judge_patches(exec, model_.patch_critics, normal.whole(i).pixels, 48, 48, 1).odds);
+    highest = std::max(highest, judge_patches(exec, model_.patch_critics, {}, normal.whole(i).pixels, 48, 48, 1).odds);
   for (long i = 0; i < abnormal.size(); ++i)
-    lowest = std::min(lowest, judge_patches(exec, model_.patch_critics, abnormal.whole(i).pixels, 48, 48, 1).odds);
+    lowest = std::min(lowest, judge_patches(exec, model_.patch_critics, {}, abnormal.whole(i).pixels, 48, 48, 1).odds);
   EXPECT_LT(highest, lowest);
 
   Model again = model_;
@@ -357,12 +357,12 @@ TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   EXPECT_FALSE(same(*model_.patch_critics[0], *model_.patch_critics[1]));
   const std::vector<float> pixels = abnormal.whole(0).pixels;
   const std::span<const std::shared_ptr<const PatchCritic>> both = model_.patch_critics;
-  const std::vector<float> mean = judge_patches(exec, both, pixels, 48, 48, 1).logits,
-                           a = judge_patches(exec, both.first(1), pixels, 48, 48, 1).logits,
-                           b = judge_patches(exec, both.last(1), pixels, 48, 48, 1).logits;
+  const std::vector<float> mean = judge_patches(exec, both, {}, pixels, 48, 48, 1).logits,
+                           a = judge_patches(exec, both.first(1), {}, pixels, 48, 48, 1).logits,
+                           b = judge_patches(exec, both.last(1), {}, pixels, 48, 48, 1).logits;
   double odds = 0;
   for (const float logit : a) odds += std::exp(static_cast<double>(logit)) / static_cast<double>(a.size());
-  EXPECT_NEAR(judge_patches(exec, both.first(1), pixels, 48, 48, 1).odds, std::log(odds), 1e-6);
+  EXPECT_NEAR(judge_patches(exec, both.first(1), {}, pixels, 48, 48, 1).odds, std::log(odds), 1e-6);
   for (std::size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(mean[i], (a[i] + b[i]) / 2, 1e-5 * (1 + std::abs(mean[i])));
 }
 

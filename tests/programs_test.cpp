@@ -201,7 +201,8 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(metrics.at("kinds").at("scratch").contains("pixel_auroc"));
   const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
   for (const auto& row : scores.at("images")) {
-    for (const char* name : {"peak", "feature_maps", "patch_critic", "patch_area"}) EXPECT_TRUE(row.at(name).is_number()) << row;
+    for (const char* name : {"peak", "feature_maps", "patch_critic", "patch_area"})
+      EXPECT_TRUE(row.at(name).is_number()) << row;
     const std::string base = dir / ("out/maps/" + row.at("path").get<std::string>());
     for (const char* picture : {".heatmap.png", ".reconstruction.png"}) {
       const Image image = read_image(base + picture);
@@ -224,8 +225,7 @@ TEST(Programs, SurfacesInTiles) {
                            "1", "--out", dir / "out2"}),
                     0, {"9 images scored"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
-  EXPECT_TRUE(
-      refused(train(anew + Words{"--out", dir / "x", "--resume"}), 2, {"--resume has no meaning beside --from"}));
+  EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "later", "--resume"}), 0, {"patch critics: taken from", "saved"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "0.5"}), 2,
                       {"--gamma is 0.5, but " + model + " was trained with 1.0", "cannot change with --from"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--scale", "2"}), 2, {"--scale", "--from"}));
@@ -279,6 +279,9 @@ TEST(Devices, DryRunNeedsNeitherDeviceNorData) {
   for (const char* device : {"cpu", "cuda"}) {
     const ProcessResult r = train({"--dry-run", "--preset", "pggan", "--device", device});
     EXPECT_TRUE(ended(r, 0, {"side", "GFLOP/step", "1024"})) << device;
+    EXPECT_TRUE(ended(train({"--dry-run", "--preset", "tile64", "--device", device}), 0,
+                      {"patch critics, with tiles: 2 of ", "12500 steps of 32 crops"}))
+        << device;
   }
 }
 

@@ -474,6 +474,33 @@ TEST(TiledScores, AreTheLibrarysToo) {
   EXPECT_EQ(r.map.size(), grey.size());
 }
 
+// What the borders of normal images are odder by is subtracted there, and only there.
+TEST(PatchCriticMap, BordersAreMeasuredByNormalImages) {
+  TiledModel m;
+  BorderOdds odds;
+  PatchJudgement normal{20, 16, std::vector<float>(20 * 16, -2.f), 0, 0};
+  for (int column = 0; column < 16; ++column) normal.logits[static_cast<std::size_t>(column)] = 1;  // the uppermost row
+  for (int row = 1; row < 19; ++row) normal.logits[static_cast<std::size_t>(row * 16 + 1)] = -4;    // less odd
+  EXPECT_TRUE(odds.finish().empty());
+  odds.add(normal);
+  const std::vector<float> ratios = odds.finish();
+  ASSERT_EQ(ratios.size(), 6u);
+  const double border = (16 * std::exp(1.0) + 52 * std::exp(-2.0)) / 68;  // 68 cells lie at the border
+  EXPECT_NEAR(ratios[0], std::log(border) + 2, 1e-5);
+  for (std::size_t i = 1; i < 6; ++i) EXPECT_NEAR(ratios[i], 0, 1e-12) << i;
+  EXPECT_GE(*std::ranges::min_element(ratios), 0);
+  const std::vector<float> image = noise(40 * 60, 1), one = {0.5f, 0.25f};
+  const PatchJudgement before = judge_patches(m.exec, m.model.patch_critics, {}, image, 40, 60, 1),
+                       after = judge_patches(m.exec, m.model.patch_critics, one, image, 40, 60, 1);
+  for (int row = 0; row < 10; ++row)
+    for (int column = 0; column < 15; ++column) {
+      const auto at = static_cast<std::size_t>(row * 15 + column);
+      const int from = std::min({row, column, 9 - row, 14 - column});
+      EXPECT_FLOAT_EQ(before.logits[at] - after.logits[at], from == 0 ? 0.5f : from == 1 ? 0.25f : 0.f);
+    }
+  EXPECT_LT(after.odds, before.odds);
+}
+
 // What makes the moments lies at 0 and has a spread of 1, whatever the channels' own scales; a difference shows where
 // it is, at D's every size.
 TEST(FeatureMaps, AreStandardisedAndInTheirPlace) {
@@ -510,7 +537,7 @@ TEST(PatchCriticMap, WindowsDoNotShow) {
   TiledModel m;
   const int height = 70, width = 1100;  // three windows wide
   const std::vector<float> image = noise(static_cast<std::size_t>(height * width), 5);
-  const PatchJudgement whole = judge_patches(m.exec, m.model.patch_critics, image, height, width, 1);
+  const PatchJudgement whole = judge_patches(m.exec, m.model.patch_critics, {}, image, height, width, 1);
   EXPECT_EQ(whole.rows, 18);
   EXPECT_EQ(whole.columns, 275);
   // The middle, far from the borders of the second image's own, is the same whatever lies beyond reach. The brightness
@@ -520,7 +547,7 @@ TEST(PatchCriticMap, WindowsDoNotShow) {
     for (int x = 0; x < 2 * width; ++x)
       twice[static_cast<std::size_t>(y * 2 * width + x)] =
           image[static_cast<std::size_t>(y * width + (x < width ? x : 2 * width - 1 - x))];
-  const PatchJudgement longer = judge_patches(m.exec, m.model.patch_critics, twice, height, 2 * width, 1);
+  const PatchJudgement longer = judge_patches(m.exec, m.model.patch_critics, {}, twice, height, 2 * width, 1);
   for (int row = 0; row < whole.rows; ++row)
     for (int column = 0; column < 240; ++column)
       EXPECT_NEAR(whole.logits[static_cast<std::size_t>(row * whole.columns + column)],
@@ -564,6 +591,7 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   c.critic_map_mean = -2;
   c.critic_map_spread = 1.5;
   c.feature_map_mean = 0.75;
+  m.model.border_odds = {0.5f, 0};
   fit_combined(c);
   m.model.calibration = c;
   m.model.patch_critics.push_back(std::make_shared<PatchCritic>(m.exec, m.model.config.patch_critic, 2, 4, 1));
@@ -577,6 +605,7 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   EXPECT_EQ(back.calibration->drawn, 2u);
   EXPECT_EQ(back.calibration->critic_map_spread, 1.5);
   EXPECT_EQ(back.calibration->feature_map_mean, 0.75);
+  EXPECT_EQ(back.border_odds, m.model.border_odds);
   EXPECT_EQ(back.features.mean, m.model.features.mean);
   EXPECT_EQ(back.features.spread, m.model.features.spread);
   ASSERT_EQ(back.calibration->normal_terms.size(), c.normal_terms.size());

@@ -1,7 +1,9 @@
 #include "training/estimate.h"
 
+#include <cmath>
 #include <cstdio>
 
+#include "training/patch_critic_trainer.h"
 #include "training/schedule.h"
 #include "training/train_step.h"
 
@@ -30,6 +32,20 @@ std::vector<StepEstimate> estimate_training(const Config& config, Device device)
                          static_cast<double>(exec.memory().reserved_bytes)});
   }
   return estimates;
+}
+
+PatchCriticEstimate estimate_patch_critics(const Config& config, Device device) {
+  device.dry = true;
+  Exec exec(device, config.run.threads);
+  const PatchCritic critic(exec, config.patch_critic, config.network.channels + 1, config.run.seed);
+  PatchCriticStep step(exec, critic, kCriticBatch, config.network.resolution);
+  step.run(config.patch_critic.lr);
+  double flops = 0;
+  for (const RecordedCall& call : step.graph().calls()) flops += call.cost.flops;
+  return {{config.network.resolution, false, static_cast<int>(kCriticBatch),
+           static_cast<double>(critic.flat().shape().numel()), flops, static_cast<double>(step.graph().calls().size()),
+           static_cast<double>(exec.memory().reserved_bytes)},
+          config.patch_critic.members * std::ceil(config.patch_critic.kimg * 1000 / kCriticBatch)};
 }
 
 std::string estimate_table(const std::vector<StepEstimate>& estimates) {

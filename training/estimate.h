@@ -23,5 +23,11 @@ struct StepEstimate {
 // memory counts.
 std::vector<StepEstimate> estimate_training(const Config& config, Device device);
 std::string estimate_table(const std::vector<StepEstimate>& estimates);
+// A step of a patch critic, and how many of them there will be. config.network.channels must be decided.
+struct PatchCriticEstimate {
+  StepEstimate step;
+  double steps;  // of all critics together
+};
+PatchCriticEstimate estimate_patch_critics(const Config& config, Device device);
 
 }  // namespace pgad

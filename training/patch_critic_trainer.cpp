@@ -12,7 +12,6 @@
 namespace pgad {
 namespace {
 
-constexpr std::int64_t kCriticBatch = 32;
 constexpr std::uint64_t kMemberSeeds = 0x9e3779b97f4a7c15;  // between members: far from a user's other seeds
 constexpr int kProgressEvery = 10;                          // steps
 constexpr double kRise = 50;                                // steps in which the learning rate rises

@@ -15,6 +15,8 @@ namespace pgad {
 // should add up to 1.
 Var patch_critic_loss(const Var& logits, const Var& targets, const Var& weights);
 
+inline constexpr std::int64_t kCriticBatch = 32;  // crops of a step
+
 // One step at a fixed batch size, recorded at its first run and replayed afterwards.
 class PatchCriticStep {
  public:
