@@ -1,5 +1,6 @@
 // Trains a model on a folder of images or IDX files.
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iomanip>
@@ -455,7 +456,11 @@ int train_critics(const Config& wanted, const GivenOptions& given, const std::st
   report_images(normal, abnormal, data, bad_held_out, config, exec, progress);
   write_file_atomically(file_in(config, "config.json"), config_to_json(config).dump(2) + "\n");
   model.config = portable(config);
+  // Both trainings' images are no test of it.
+  std::vector<std::uint64_t> all;
+  std::ranges::set_union(model.split.train, data.split.train, std::back_inserter(all));
   model.split = data.split;
+  model.split.train = std::move(all);
   model.patch_critics.clear();
   model.calibration.reset();
   if (wanted.run.resume) take_finished(exec, path, model);

@@ -224,8 +224,12 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(ended(infer({"evaluate", "--model", dir / "later/model.safetensors", "--data", dir / "data", "--threads",
                            "1", "--out", dir / "out2"}),
                     0, {"9 images scored"}));
+  // Of the normals that would be held out now those that trained the networks are not.
+  EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "other", "--calibration-fraction", ".5"}), 0,
+                    {"images are not used: they would be held out for calibration, but trained " + model}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
-  EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "later", "--resume"}), 0, {"patch critics: taken from", "saved"}));
+  EXPECT_TRUE(
+      ended(train(anew + Words{"--out", dir / "later", "--resume"}), 0, {"patch critics: taken from", "saved"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "0.5"}), 2,
                       {"--gamma is 0.5, but " + model + " was trained with 1.0", "cannot change with --from"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--scale", "2"}), 2, {"--scale", "--from"}));
