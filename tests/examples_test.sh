@@ -46,7 +46,7 @@ for program in "${programs[@]}"; do
     $1 != $3 {print "names differ: " $0; bad = 1}
     $1 == "decision" {if ($2 != $4) {print; bad = 1} next}
     sprintf("%.9g", $2) != sprintf("%.9g", $4) {print; bad = 1}
-    END {exit bad || NR != 10}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
+    END {exit bad || NR != 11}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
 done
 opencv=$tmp/examples/inspect_opencv
 if [ -x "$opencv" ]; then
