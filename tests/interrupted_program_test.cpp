@@ -204,7 +204,8 @@ TEST(Scoring, ResumesAfterBeingKilled) {
   ASSERT_TRUE(second.wait_until([&] { return lines_in(out + "/scores.csv.part") > first + 9; }));
   second.send(SIGKILL);
   second.wait();
-  EXPECT_GE(static_cast<long>(read_json(out + "/scores.json").at("images").size()), first - 1);
+  // Of the first one's images one may have come into scores.csv only when it was killed, and one was cut above.
+  EXPECT_GE(static_cast<long>(read_json(out + "/scores.json").at("images").size()), first - 2);
   expect_resumes_to_the_whole(out);
 }
 
