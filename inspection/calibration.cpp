@@ -13,11 +13,13 @@
 namespace pgad {
 namespace {
 
-// Terms that `combined` weighs, of those that the model has.
+// What `combined` weighs, of the terms that a model has: all but `paper`, a sum of others.
+constexpr ScoreIndex kWeighed[] = {kResidual, kFeature,     kLatentCritic, kCritic,
+                                   kPeak,     kFeatureMaps, kPatchCritic,  kPatchArea};
+
 std::vector<ScoreIndex> combined_terms(const Calibration& c) {
   std::vector<ScoreIndex> terms;
-  for (const ScoreIndex t :
-       {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kFeatureMaps, kPatchCritic, kPatchArea})
+  for (const ScoreIndex t : kWeighed)
     if (c.has(t)) terms.push_back(t);
   return terms;
 }
@@ -257,8 +259,7 @@ void cross_fit(Calibration& c, const LogisticOptions& options) {
 
 double combined_score(const Calibration& c, const double terms[kTermCount]) {
   double s = c.bias;
-  for (const ScoreIndex t :
-       {kResidual, kFeature, kLatentCritic, kCritic, kPeak, kFeatureMaps, kPatchCritic, kPatchArea})
+  for (const ScoreIndex t : kWeighed)
     if (c.has(t)) s += c.weight[t] * (terms[t] - c.mean[t]) / c.spread[t];
   return s;
 }
@@ -319,8 +320,7 @@ FeatureMoments moments_of_features(Exec& exec, const Model& model, const std::ve
     queue.step(
         [&](std::int64_t, const SearchResult& tile) { moments.add(exec, model, tile.query, tile.reconstruction); });
   };
-  std::vector<float> tile(static_cast<std::size_t>(p.resolution) * static_cast<std::size_t>(p.resolution) *
-                          static_cast<std::size_t>(p.channels));
+  std::vector<float> tile;
   Loader loader(normal, source, p, {exec.threads(), 2});
   std::int64_t id = 0;
   while (const auto item = loader.next()) {
@@ -329,8 +329,7 @@ FeatureMoments moments_of_features(Exec& exec, const Model& model, const std::ve
     const Brightness brightness = brightness_of(item->pixels, p.channels);
     const std::int64_t count = std::min<std::int64_t>(grid.size(), kFeatureTiles);
     for (std::int64_t i = 0; i < count; ++i) {
-      grid.cut(item->pixels, p.channels, i * grid.size() / count, tile);
-      if (p.normalise) normalise(brightness, tile);
+      cut_tile(p, grid, item->pixels, brightness, i * grid.size() / count, tile);
       while (!queue.has_room()) step();
       queue.add(++id, tile);
     }

@@ -48,11 +48,12 @@ void FeatureMomentsOf::add(Exec& exec, const Model& model, std::span<const float
     const auto maps = static_cast<std::size_t>(all[l].maps);
     sum_[l].resize(maps);
     square_[l].resize(maps);
-    for (std::size_t i = 0; i < all[l].values.size(); ++i) {
-      const double v = all[l].values[i];
-      sum_[l][i % maps] += v;
-      square_[l][i % maps] += v * v;
-    }
+    for (std::size_t i = 0; i < all[l].values.size(); i += maps)
+      for (std::size_t c = 0; c < maps; ++c) {
+        const double v = all[l].values[i + c];
+        sum_[l][c] += v;
+        square_[l][c] += v * v;
+      }
     count_[l] += std::int64_t{all[l].side} * all[l].side;
   }
 }
@@ -85,10 +86,13 @@ std::vector<float> feature_map(Exec& exec, const Model& model, std::span<const f
   std::vector<float> map(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
   for (std::size_t l = 0; l < all.size(); ++l) {
     const auto maps = static_cast<std::size_t>(all[l].maps);
-    std::vector<float> means(all[l].values.size() / maps);
-    for (std::size_t i = 0; i < all[l].values.size(); ++i)
-      means[i / maps] +=
-          (all[l].values[i] - m.mean[l][i % maps]) / m.spread[l][i % maps] / static_cast<float>(maps * all.size());
+    std::vector<float> means, share;  // of a channel's deviation in the mean over channels and sizes
+    for (const float spread : m.spread[l]) share.push_back(1 / (spread * static_cast<float>(maps * all.size())));
+    for (std::size_t i = 0; i < all[l].values.size(); i += maps) {
+      float sum = 0;
+      for (std::size_t c = 0; c < maps; ++c) sum += (all[l].values[i + c] - m.mean[l][c]) * share[c];
+      means.push_back(sum);
+    }
     const std::vector<float> large = resize(means, all[l].side, all[l].side, 1, side, side);
     for (std::size_t i = 0; i < map.size(); ++i) map[i] += large[i];
   }

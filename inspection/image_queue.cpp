@@ -50,6 +50,13 @@ std::vector<float> tile_logits(const TileGrid& grid, std::span<const float> crit
   return largest;
 }
 
+void cut_tile(const Preprocessing& p, const TileGrid& grid, std::span<const float> pixels, const Brightness& brightness,
+              std::int64_t tile, std::vector<float>& out) {
+  out.resize(numel(p.resolution, p.resolution) * static_cast<std::size_t>(p.channels));
+  grid.cut(pixels, p.channels, tile, out);
+  if (p.normalise) normalise(brightness, out);
+}
+
 double mean_of_largest(std::span<const double> values, int count) {
   std::vector<double> sorted(values.begin(), values.end());
   const auto n = std::min(sorted.size(), static_cast<std::size_t>(count));
@@ -102,13 +109,11 @@ void ImageQueue::choose_searched(Image& image) {
 
 void ImageQueue::hand_out() {
   const Preprocessing& p = model_.preprocessing;
-  tile_.resize(numel(p.resolution, p.resolution) * static_cast<std::size_t>(p.channels));
   for (const auto& image : images_) {
     while (image->begun < image->grid.size() && queue_.has_room()) {
       const std::int64_t tile = image->begun++;
       under_way_[++last_id_] = {image.get(), tile};
-      if (p.tiles) image->grid.cut(image->pixels, p.channels, tile, tile_);
-      if (p.normalise) normalise(image->brightness, tile_);
+      if (p.tiles) cut_tile(p, image->grid, image->pixels, image->brightness, tile, tile_);
       queue_.add(last_id_, p.tiles ? tile_ : image->pixels,
                  image->search.empty() || image->search[static_cast<std::size_t>(tile)]);
     }

@@ -38,6 +38,11 @@ struct ImageResult {
 std::vector<float> tile_logits(const TileGrid& grid, std::span<const float> critic_map);
 int tile_stride(int side, const ScoringConfig& scoring);
 
+// What the networks see of one tile of an image, [side, side, channels]; pixels: as preprocess() makes them,
+// brightness: theirs.
+void cut_tile(const Preprocessing& preprocessing, const TileGrid& grid, std::span<const float> pixels,
+              const Brightness& brightness, std::int64_t tile, std::vector<float>& out);
+
 // Mean of the `count` largest values, of all if there are fewer; there must be one.
 double mean_of_largest(std::span<const double> values, int count);
 

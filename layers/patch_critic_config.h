@@ -12,7 +12,7 @@ struct PatchCriticConfig {
   int most_maps = 64;
   int levels = 5;  // sizes that it looks at, each half the one before
   int cell = 4;    // side of the squares that it judges, pixels; a power of two below 2^levels
-  int members = 2;     // critics; where there are known defects, every second one never sees a synthetic defect
+  int members = 1;     // critics; where there are known defects, every second one never sees a synthetic defect
   bool paste = true;   // known defects are cut out and pasted on normal surface
 };
 

@@ -173,6 +173,8 @@ TEST(Programs, SurfacesInTiles) {
                           ".1",
                           "--patch-critic-kimg",
                           ".2",
+                          "--patch-critic-members",
+                          "2",
                           "--patch-critic-maps",
                           "4",
                           "--patch-critic-levels",
@@ -284,7 +286,7 @@ TEST(Devices, DryRunNeedsNeitherDeviceNorData) {
     const ProcessResult r = train({"--dry-run", "--preset", "pggan", "--device", device});
     EXPECT_TRUE(ended(r, 0, {"side", "GFLOP/step", "1024"})) << device;
     EXPECT_TRUE(ended(train({"--dry-run", "--preset", "tile64", "--device", device}), 0,
-                      {"patch critics, with tiles: 2 of ", "12500 steps of 32 crops"}))
+                      {"patch critics, with tiles: 1 of ", "6250 steps of 32 crops"}))
         << device;
   }
 }
