@@ -315,10 +315,12 @@ FeatureMoments moments_of_features(Exec& exec, const Model& model, const std::ve
                                    const ImageSource& source) {
   const Preprocessing& p = model.preprocessing;
   FeatureMomentsOf moments;
+  FeatureComparison features(exec, model);
   SearchQueue queue(exec, model, model.config.scoring, model.config.scoring.batch);
   const auto step = [&] {
-    queue.step(
-        [&](std::int64_t, const SearchResult& tile) { moments.add(exec, model, tile.query, tile.reconstruction); });
+    std::vector<SearchResult> ended;
+    queue.step([&](std::int64_t, SearchResult tile) { ended.push_back(std::move(tile)); });
+    for (const auto& tile : features.differences(ended)) moments.add(tile);
   };
   std::vector<float> tile;
   Loader loader(normal, source, p, {exec.threads(), 2});

@@ -6,25 +6,45 @@
 #include <span>
 #include <vector>
 
+#include "engine/prepared_weights.h"
+#include "inspection/search_queue.h"
 #include "model/model.h"
 
 namespace pgad {
 
+// |f_l(x) - f_l(G(z))| of one tile at one of D's sizes, [side, side, maps].
+struct FeatureDifferences {
+  int side = 0, maps = 0;
+  std::vector<float> values;
+};
+
+// D on tiles and their reconstructions. Each tile's values have the same bits in any company. One thread at a time, the
+// Exec's; D must not change while this exists.
+class FeatureComparison {
+ public:
+  FeatureComparison(Exec& exec, const Model& model) : exec_(exec), model_(model) {}
+
+  // By tile, by size, the largest first. Of each tile the query and the reconstruction are looked at.
+  std::vector<std::vector<FeatureDifferences>> differences(std::span<const SearchResult> tiles);
+  // By tile: the mean over sizes and channels of the differences in units of model.features, which there must be,
+  // [s, s]; coarser sizes are enlarged bilinearly.
+  std::vector<std::vector<float>> maps(std::span<const SearchResult> tiles);
+
+ private:
+  Exec& exec_;
+  const Model& model_;
+  PreparedWeights prepared_{/*constant=*/true};
+};
+
 // Mean and spread of each channel's differences, over the places of tiles of held-out normals.
 class FeatureMomentsOf {
  public:
-  // query, reconstruction [s, s, channels], s = 2^level.
-  void add(Exec& exec, const Model& model, std::span<const float> query, std::span<const float> reconstruction);
+  void add(const std::vector<FeatureDifferences>& tile);
   FeatureMoments finish() const;  // empty if nothing was added
 
  private:
   std::vector<std::vector<double>> sum_, square_;  // by size, by channel
   std::vector<std::int64_t> count_;                // by size
 };
-
-// The mean over sizes and channels of the standardised differences, [s, s]; coarser sizes are enlarged bilinearly.
-// Needs model.features. The same bits whatever was computed before.
-std::vector<float> feature_map(Exec& exec, const Model& model, std::span<const float> query,
-                               std::span<const float> reconstruction);
 
 }  // namespace pgad

@@ -7,7 +7,6 @@
 
 #include "images/gaussian_blur.h"
 #include "images/preprocess.h"
-#include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
 
 namespace pgad {
@@ -70,7 +69,7 @@ ImageQueue::Image::Image(std::int64_t number, int rows, int columns, std::vector
 }
 
 ImageQueue::ImageQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots, bool pictures)
-    : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures), queue_(exec, model, scoring, slots) {}
+    : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures), queue_(exec, model, scoring, slots), features_(exec, model) {}
 
 void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> pixels) {
   const Preprocessing& p = model_.preprocessing;
@@ -121,14 +120,22 @@ void ImageQueue::hand_out() {
 }
 
 void ImageQueue::step(const std::function<void(std::int64_t, ImageResult)>& done) {
+  std::vector<std::int64_t> ids;
+  std::vector<SearchResult> ended;
   queue_.step([&](std::int64_t id, SearchResult found) {
-    const auto [image, tile] = under_way_.extract(id).mapped();
-    image->early.emplace(tile, std::move(found));
+    ids.push_back(id);
+    ended.push_back(std::move(found));
+  });
+  std::vector<std::vector<float>> maps(ended.size());
+  if (!model_.features.empty()) maps = features_.maps(ended);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto [image, tile] = under_way_.extract(ids[i]).mapped();
+    image->early.emplace(tile, TileResult{std::move(ended[i]), std::move(maps[i])});
     // In the order of the tiles: sums of floats depend on it.
     for (auto at = image->early.begin(); at != image->early.end() && at->first == image->blended;
          at = image->early.erase(at))
       blend(*image, std::move(at->second));
-  });
+  }
   for (auto at = images_.begin(); at != images_.end();) {
     if ((*at)->blended < (*at)->grid.size()) {
       ++at;
@@ -141,7 +148,8 @@ void ImageQueue::step(const std::function<void(std::int64_t, ImageResult)>& done
   hand_out();
 }
 
-void ImageQueue::blend(Image& image, SearchResult tile) {
+void ImageQueue::blend(Image& image, TileResult result) {
+  SearchResult& tile = result.found;
   const std::int64_t number = image.blended++;
   ImageResult& r = image.result;
   r.steps += tile.steps;
@@ -158,8 +166,7 @@ void ImageQueue::blend(Image& image, SearchResult tile) {
   const int small = model_.side(), side = image.grid.side(), channels = model_.preprocessing.channels;
   image.residual->add(number, resize(tile.residual_map, small, small, 1, side, side));
   if (image.features)
-    image.features->add(
-        number, resize(feature_map(exec_, model_, tile.query, tile.reconstruction), small, small, 1, side, side));
+    image.features->add(number, resize(result.feature_map, small, small, 1, side, side));
   if (image.reconstruction)
     image.reconstruction->add(number, resize(tile.reconstruction, small, small, channels, side, side));
 }
@@ -214,7 +221,7 @@ void ImageQueue::progress(const std::function<void(std::int64_t, double, int)>& 
   for (const auto& image : images_) {
     auto [tiles, taken] = searched[image->id];
     tiles += static_cast<double>(image->blended) + static_cast<double>(image->early.size());
-    for (const auto& [tile, result] : image->early) taken += result.steps;
+    for (const auto& [tile, result] : image->early) taken += result.found.steps;
     see(image->id, tiles / static_cast<double>(image->grid.size()), image->result.steps + taken);
   }
 }

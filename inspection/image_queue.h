@@ -12,6 +12,7 @@
 
 #include "images/surface.h"
 #include "images/tiles.h"
+#include "inspection/feature_maps.h"
 #include "inspection/search_queue.h"
 #include "model/model.h"
 
@@ -73,13 +74,17 @@ class ImageQueue {
   LatentSearch& search() { return queue_.search(); }
 
  private:
+  struct TileResult {
+    SearchResult found;
+    std::vector<float> feature_map;  // [s, s]; empty where the model has none
+  };
   struct Image {
     Image(std::int64_t id, int rows, int columns, std::vector<float> pixels, int side, int stride);
     std::int64_t id;
     std::vector<float> pixels;
     TileGrid grid;
     std::int64_t begun = 0, blended = 0;         // tiles
-    std::map<std::int64_t, SearchResult> early;  // tiles that were done before one in front of them
+    std::map<std::int64_t, TileResult> early;  // tiles that were done before one in front of them
     std::optional<TileBlend> residual, reconstruction, features;
     Brightness brightness;     // where pixels are normalised
     std::vector<char> search;  // by tile, whether it is searched; empty: all are
@@ -89,7 +94,7 @@ class ImageQueue {
   void hand_out();
   // Tiles that the patch critic is sure of are not searched.
   void choose_searched(Image& image);
-  void blend(Image& image, SearchResult tile);
+  void blend(Image& image, TileResult tile);
   ImageResult finish(Image& image);
 
   Exec& exec_;
@@ -97,6 +102,7 @@ class ImageQueue {
   const ScoringConfig scoring_;
   const bool pictures_;
   SearchQueue queue_;
+  FeatureComparison features_;
   std::deque<std::unique_ptr<Image>> images_;
   std::map<std::int64_t, std::pair<Image*, std::int64_t>> under_way_;  // by the search's id: the image and its tile
   std::int64_t last_id_ = 0;

@@ -257,6 +257,13 @@ TEST(ChooseTiles, LargeImagesOfSurfaces) {
 
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
+SearchResult pair_of(std::vector<float> query, std::vector<float> reconstruction) {
+  SearchResult tile;
+  tile.query = std::move(query);
+  tile.reconstruction = std::move(reconstruction);
+  return tile;
+}
+
 struct TiledModel {
   Exec exec;
   Model model;
@@ -279,7 +286,9 @@ struct TiledModel {
     model.config.scoring.gamma = 0.5;
     const auto floats = static_cast<std::size_t>(16 * 16 * channels);
     FeatureMomentsOf moments;
-    for (const unsigned seed : {1u, 2u}) moments.add(exec, model, noise(floats, seed), noise(floats, seed + 10));
+    const SearchResult pairs[] = {pair_of(noise(floats, 1), noise(floats, 11)),
+                                  pair_of(noise(floats, 2), noise(floats, 12))};
+    for (const auto& tile : FeatureComparison(exec, model).differences(pairs)) moments.add(tile);
     model.features = moments.finish();
   }
   std::map<std::int64_t, ImageResult> score(const std::vector<std::pair<int, int>>& sizes, int slots, double overlap) {
@@ -505,26 +514,26 @@ TEST(PatchCriticMap, BordersAreMeasuredByNormalImages) {
 // it is, at D's every size.
 TEST(FeatureMaps, AreStandardisedAndInTheirPlace) {
   TiledModel m;
-  const auto pair = [](unsigned seed) { return std::pair(noise(256, seed), noise(256, seed + 100)); };
+  std::vector<SearchResult> pairs;
+  for (unsigned seed = 0; seed < 8; ++seed) pairs.push_back(pair_of(noise(256, seed), noise(256, seed + 100)));
+  FeatureComparison features(m.exec, m.model);
   FeatureMomentsOf moments;
-  for (unsigned seed = 0; seed < 8; ++seed) {
-    const auto [a, b] = pair(seed);
-    moments.add(m.exec, m.model, a, b);
-  }
+  for (const auto& tile : features.differences(pairs)) moments.add(tile);
   m.model.features = moments.finish();
   ASSERT_EQ(m.model.features.mean.size(), 2u);  // 16x16 and 8x8
+  const std::vector<std::vector<float>> maps = features.maps(pairs);
   double sum = 0;
-  for (unsigned seed = 0; seed < 8; ++seed) {
-    const auto [a, b] = pair(seed);
-    for (const float v : feature_map(m.exec, m.model, a, b)) sum += v / (8 * 256);
-  }
+  for (const auto& map : maps)
+    for (const float v : map) sum += v / (8 * 256);
   EXPECT_NEAR(sum, 0, 0.02);
+  EXPECT_EQ(features.maps(std::span(pairs).subspan(3, 1))[0], maps[3]);  // whatever its company
   const std::vector<float> image = noise(256, 5);
   std::vector<float> spot = image;
   for (int y = 10; y < 13; ++y)
     for (int x = 2; x < 5; ++x) spot[static_cast<std::size_t>(y * 16 + x)] += 3;
-  const std::vector<float> same = feature_map(m.exec, m.model, image, image),
-                           map = feature_map(m.exec, m.model, image, spot);
+  const SearchResult two[] = {pair_of(image, image), pair_of(image, spot)};
+  const std::vector<std::vector<float>> both = features.maps(two);
+  const std::vector<float>&same = both[0], &map = both[1];
   const auto largest = static_cast<int>(std::ranges::max_element(map) - map.begin());
   EXPECT_NEAR(largest / 16, 11, 2);
   EXPECT_NEAR(largest % 16, 3, 2);
