@@ -381,11 +381,15 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
       add_patch_critics(model, normal, abnormal, exec, path, progress);
     else if (config.patch_critic.train)
       progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
-    calibrate(exec, model, data, [&](const CalibrationProgress& p) {
+    const std::optional<Cascade> cascade = calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
       progress.update(
           str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
     });
+    if (cascade)
+      progress.say(str("cascade: ", 100 * cascade->share, " % of normal surface's tiles are searched; of ",
+                       cascade->detections, " held-out abnormal images that searching all tiles detects, ",
+                       cascade->lost, " are lost"));
   } catch (const Interrupted&) {
     const bool untrained = config.encoder.train && !model.encoder;
     progress.say(str("interrupted: ", path, " is saved, not calibrated; --resume ",

@@ -357,7 +357,8 @@ void TrainingImages::fetch(std::span<const long> indices, int side, float* out) 
 std::vector<Crop> TrainingImages::crops(std::span<const long> indices, std::span<Rng> generators,
                                         const Augmentation& augmentation) {
   PGAD_CHECK(preprocessing_.tiles && generators.size() == indices.size(), preprocessing_to_string(preprocessing_));
-  const int side = preprocessing_.resolution, channels = preprocessing_.channels, margin = augmentation.margin;
+  const int side = augmentation.side > 0 ? augmentation.side : preprocessing_.resolution,
+            channels = preprocessing_.channels, margin = augmentation.margin;
   const auto length = static_cast<std::size_t>(side), c = static_cast<std::size_t>(channels);
   const std::array<float, 256>& table = dequantised();
   std::vector<std::uint8_t> bytes(length * length * c);

@@ -80,6 +80,7 @@ struct Augmentation {
   bool mirror = false;  // left and right swapped, every other time
   bool turns = false;   // by a quarter, a half or three quarters
   double jitter = 0;    // brightness moves and contrast changes by up to this share of the whole range, in [0, 1)
+  int side = 0;         // of the crops, pixels; 0: the resolution
   int margin = 0;       // crops may reach so many pixels beyond the image, into its mirror image, and then lie at its
                         // borders more often than elsewhere
 };

@@ -43,6 +43,8 @@ constexpr std::int64_t kFeatureTiles = 8;  // of an image, whose features' momen
 
 constexpr std::size_t kQuantiles = 1001;  // of the patch critic's logits in tiles
 
+constexpr double kShares[] = {0, 0.02, 0.05, 0.1, 0.2, 0.5};  // of tiles searched, that the cascade is tried with
+
 constexpr std::uint64_t kDrawnStream = 0x647261776e000000;  // of random numbers, for defects that are drawn
 
 // Pixels that never vary would make any deviation infinite: this share of the average variance is added to each.
@@ -387,25 +389,14 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
   }
 }
 
-}  // namespace
-
-void calibrate(Exec& exec, Model& model, const Dataset& data,
-               const std::function<void(const CalibrationProgress&)>& on_progress) {
+// Raw terms of the held-out images at the model's scoring options, and the fit to them; sets model.calibration and
+// top_tiles. Needs all else that calibrate() sets.
+void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
+                      const std::function<void(const CalibrationProgress&)>& on_progress) {
   const auto& normal = data.calibration_normal;
-  if (normal.empty())
-    throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
   const std::size_t all = normal.size() + data.calibration_abnormal.size();
-  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
-    if (on_progress) on_progress({0, all, std::nullopt});
-  });
-
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
-  if (!model.patch_critics.empty()) {
-    model.border_odds = border_odds_of(exec, model, normal, data.source);
-    model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
-  }
-  model.features = tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
   Calibration c;
   MapMoments moments(tiles), critic_moments(/*tiles=*/true), feature_moments(/*tiles=*/true);
@@ -456,6 +447,64 @@ void calibrate(Exec& exec, Model& model, const Dataset& data,
   feature_moments.store(c.feature_map_mean, c.feature_map_spread);
   fit_combined(c);
   model.calibration = std::move(c);
+}
+
+// Of the held-out abnormals, which lie above the threshold.
+std::vector<char> detections(const Model& model) {
+  const Calibration& c = *model.calibration;
+  const double threshold = threshold_of(c, kCombined, model.config.scoring.false_reject_rate).value;
+  std::vector<char> above;
+  for (std::size_t i = 0; i < c.abnormals(); ++i)
+    above.push_back(combined_score(c, &c.abnormal_terms[i * kTermCount]) > threshold);
+  return above;
+}
+
+}  // namespace
+
+std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
+                                 const std::function<void(const CalibrationProgress&)>& on_progress) {
+  const auto& normal = data.calibration_normal;
+  if (normal.empty())
+    throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
+  const std::size_t all = normal.size() + data.calibration_abnormal.size();
+  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
+    if (on_progress) on_progress({0, all, std::nullopt});
+  });
+  if (!model.patch_critics.empty()) {
+    model.border_odds = border_odds_of(exec, model, normal, data.source);
+    model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  }
+  model.features =
+      model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
+  const double may_lose = model.config.patch_critic.cascade_loss;
+  if (model.patch_critics.empty() || may_lose <= 0) {
+    calibrate_scores(exec, model, data, on_progress);
+    return std::nullopt;
+  }
+  double& share = model.config.scoring.search_share;
+  share = 1;
+  calibrate_scores(exec, model, data, on_progress);
+  const std::vector<char> found = detections(model);
+  Cascade cascade{1, std::ranges::count(found, 1), 0};
+  if (cascade.detections == 0) return cascade;
+  const std::optional<Calibration> of_all = model.calibration;
+  const int tiles_of_all = model.top_tiles;
+  for (const double smaller : kShares) {
+    share = smaller;
+    calibrate_scores(exec, model, data, on_progress);
+    const std::vector<char> now = detections(model);
+    std::ptrdiff_t lost = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) lost += found[i] != 0 && now[i] == 0;
+    if (static_cast<double>(lost) <= may_lose * static_cast<double>(cascade.detections)) {
+      cascade.share = smaller;
+      cascade.lost = lost;
+      return cascade;
+    }
+  }
+  share = 1;
+  model.calibration = of_all;
+  model.top_tiles = tiles_of_all;
+  return cascade;
 }
 
 int choose_top_tiles(const std::vector<std::vector<double>>& normals, const std::vector<std::vector<double>>& abnormals,

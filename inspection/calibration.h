@@ -18,11 +18,19 @@ struct CalibrationProgress {
   std::optional<double> seconds_left;  // empty before the first step
 };
 
+// What calibration has chosen where config.patch_critic.cascade_loss > 0.
+struct Cascade {
+  double share;               // of normal tiles that are searched, the model's search_share from now on
+  std::ptrdiff_t detections;  // held-out abnormals above the threshold when all tiles are searched
+  std::ptrdiff_t lost;        // of them, those below the threshold with this share
+};
+
 // Scores the held-out images of `data`, and with a patch critic also the normal ones with a synthetic defect drawn into
 // each, so that there are abnormals to weigh the scores by where few or none are known; sets model.normal_critic and
-// model.calibration. on_progress may throw to stop. Throws Error if no held-out normal can be read.
-void calibrate(Exec& exec, Model& model, const Dataset& data,
-               const std::function<void(const CalibrationProgress&)>& on_progress = {});
+// model.calibration. With cascade_loss > 0 this is repeated with rising shares of searched tiles, each with its own fit
+// and threshold, until no more of the abnormals found by searching all are lost than that. on_progress may throw to stop. Throws Error if no held-out normal can be read.
+std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
+                                 const std::function<void(const CalibrationProgress&)>& on_progress = {});
 
 // Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
 // regularised logistic fit (weights not negative), else equally, also where the fit leaves no weight at all. Spreads of

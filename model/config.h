@@ -93,6 +93,9 @@ struct Config {
   PatchCriticConfig patch_critic;
   ScoringConfig scoring;
   RunConfig run;
+
+  // Side of the crops that patch critics learn from, pixels.
+  int critic_crop() const { return patch_critic.crop > 0 ? patch_critic.crop : network.resolution; }
 };
 
 }  // namespace pgad

@@ -244,9 +244,9 @@ void validate(const Config& config) {
   if (critic.cell >= 1 << critic.levels)
     refuse("--patch-critic-cell", value("patch-critic-cell"),
            str("below 2^patch-critic-levels = ", 1 << critic.levels));
-  if (critic.train && resolution < 1 << (critic.levels - 1))
-    refuse("--patch-critic-levels", value("patch-critic-levels"),
-           str("2^(levels - 1) no larger than the resolution, ", resolution));
+  if (const int grain = 1 << (critic.levels - 1); critic.train && config.critic_crop() % grain != 0)
+    refuse("--patch-critic-crop", value("patch-critic-crop"),
+           str("a multiple of 2^(patch-critic-levels - 1) = ", grain, "; 0 is the resolution, ", resolution));
   if (config.schedule.batch.begin()->first > start)
     refuse("--batch", value("batch"), str("an entry for the start resolution ", start, " or a smaller one"));
   if (config.schedule.lr.begin()->first > start)

@@ -430,8 +430,17 @@ std::vector<Field> make_fields() {
       field(
           kPatchCritic, "patch-critic-cell", PGAD_MEMBER(patch_critic.cell), "a power of two in [1, 128]",
           [](int v) { return power_of_two_in(v, 1, 128); }, "side of the cells that it judges, pixels"),
+      field(
+          kPatchCritic, "patch-critic-crop", PGAD_MEMBER(patch_critic.crop), "0 or a whole number in [8, 1024]",
+          [](int v) { return v == 0 || (v >= 8 && v <= 1024); },
+          "side of the crops that it learns from, pixels; 0: the network's"),
       field(kPatchCritic, "patch-critic-members", PGAD_MEMBER(patch_critic.members), "a whole number in [1, 16]",
             int_in<1, 16>, "critics whose logits are averaged; every second one learns from no synthetic defects"),
+      field(
+          kPatchCritic, "cascade-loss", PGAD_MEMBER(patch_critic.cascade_loss), "a number in [0, 1)",
+          [](double v) { return v >= 0 && v < 1; },
+          "calibration chooses the smallest search-share that loses no larger a share of the held-out abnormal images "
+          "which searching all tiles detects; 0: search-share as given"),
       field(kPatchCritic, "paste-defects", PGAD_MEMBER(patch_critic.paste), "true or false", kAnything,
             "known defects are cut out by their masks and pasted on normal surface for it"),
 

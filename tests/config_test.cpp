@@ -51,6 +51,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   if (field.name == "patch-critic-levels") return pick({6, 7, 8});
   if (field.name == "patch-critic-members") return pick({1, 3, 16});
   if (field.name == "patch-critic-cell") return pick({2, 8, 16});
+  if (field.name == "patch-critic-crop") return pick({128, 256});
   if (field.name == "tile-overlap") return pick({0.25, 0.75});
   if (field.name == "tiles") return pick({"on", "off"});
   if (field.name == "start") return "random";
@@ -158,8 +159,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kEncoder], 4);
   }
   {
-    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, members, paste] = patch_critic;
-    EXPECT_EQ(entries[Group::kPatchCritic], 9);
+    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, crop, members, loss,
+                            paste] = patch_critic;
+    EXPECT_EQ(entries[Group::kPatchCritic], 11);
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
@@ -321,6 +323,8 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"patch-critic-kimg", "0"},
     {"patch-critic-lr", "0"},
     {"patch-critic-maps", "0"},
+    {"patch-critic-crop", "7"},
+    {"cascade-loss", "1"},
     {"patch-critic-most-maps", "0"},
     {"patch-critic-levels", "9"},
     {"patch-critic-members", "0"},

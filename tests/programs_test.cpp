@@ -229,6 +229,14 @@ TEST(Programs, SurfacesInTiles) {
   // Of the normals that would be held out now those that trained the networks are not.
   EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "other", "--calibration-fraction", ".5"}), 0,
                     {"images are not used: they would be held out for calibration, but trained " + model}));
+  EXPECT_TRUE(ended(
+      train(anew + Words{"--out", dir / "cascade", "--cascade-loss", "0.99", "--patch-critic-crop", "32"}), 0,
+      {"cascade: 0 % of normal surface's tiles are searched", "saved"}));
+  EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "careful", "--cascade-loss", "0.001"}), 0, {", 0 are lost"}));
+  EXPECT_NE(infer({"info", "--model", dir / "cascade/model.safetensors"}).out.find("\"search-share\": 0.0"),
+            std::string::npos);
+  EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--patch-critic-crop", "31"}), 2,
+                      {"--patch-critic-crop: value 31", "a multiple of 2^(patch-critic-levels - 1) = 4"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
   EXPECT_TRUE(
       ended(train(anew + Words{"--out", dir / "later", "--resume"}), 0, {"patch critics: taken from", "saved"}));

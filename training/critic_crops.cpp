@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/check.h"
+#include "images/tiles.h"
 
 namespace pgad {
 namespace {
@@ -17,11 +18,21 @@ constexpr int kMargin = 8;               // crops may reach so far beyond the im
 constexpr float kShare = 0.1f;           // of a cell's pixels that make it abnormal
 constexpr float kVisible = 0.25f;        // mean change, in spreads of the image, below which a drawn defect is in doubt
 constexpr float kAbnormalShare = 0.18f;  // of a crop's cells: the weight that its abnormal ones have together, within
-constexpr float kLeastWeight = 0.25f, kMostWeight = 4;  // each
+constexpr float kLeastWeight = 0.25f, kMostWeight = 4;  // each, the latter of 16x16 cells, more of more
+constexpr float kMostWeightCells = 256;
 constexpr float kBesideKnown = 0.3f;  // weight of unmarked cells in crops of known defects: masks are not exact
 // Of the abnormal crops, where there are known ones.
 constexpr double kKnownShare = 0.35, kPastedShare = 0.25, kSyntheticShare = 0.4;
 constexpr double kContrast = 0.15, kShift = 0.2;  // of the jitter
+
+// A part of a crop that has no mark yet.
+SurfaceCrop square_of(const SurfaceCrop& crop, int top, int left, int side) {
+  SurfaceCrop part{side, crop.channels, {}, {}};
+  part.mask.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  part.pixels.resize(part.mask.size() * static_cast<std::size_t>(crop.channels));
+  cut_square(std::span(crop.pixels), crop.side, crop.side, crop.channels, top, left, side, std::span(part.pixels));
+  return part;
+}
 
 }  // namespace
 
@@ -55,11 +66,32 @@ CriticCrops::Kind CriticCrops::kind_of(std::int64_t place, Rng& rng) const {
   return u < kKnownShare || cuts_.empty() ? Kind::kKnown : Kind::kPasted;
 }
 
+Augmentation CriticCrops::augmentation() const {
+  return {.mirror = data_.mirror, .turns = data_.turns, .side = side(), .margin = kMargin};
+}
+
 SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {
   const long index = (stream == kForeignPlaces ? foreign_order_ : normal_order_).at(normal_.size(), place);
-  const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
-  return surface_of(std::move(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation)[0]),
+  return surface_of(std::move(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation())[0]),
                     normal_.channels());
+}
+
+void CriticCrops::draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) const {
+  // Defects are drawn in proportion to their square: in those of larger crops they would all be large.
+  const int network = normal_.preprocessing().resolution, least = std::min(network, crop.side);
+  const auto extent = static_cast<int>(
+      std::lround(least * std::exp(rng.uniform() * std::log(static_cast<double>(crop.side) / least))));
+  if (extent >= crop.side) return draw_synthetic_defect(foreign, rng, crop);
+  const auto most = static_cast<std::uint32_t>(crop.side - extent + 1);
+  const int top = static_cast<int>(rng.below(most)), left = static_cast<int>(rng.below(most));
+  SurfaceCrop square = square_of(crop, top, left, extent);
+  draw_synthetic_defect(square_of(foreign, top, left, extent), rng, square);
+  const std::ptrdiff_t c = crop.channels, row = extent * c;
+  for (int y = 0; y < extent; ++y) {
+    const std::ptrdiff_t to = std::ptrdiff_t{top + y} * crop.side + left;
+    std::copy_n(square.pixels.begin() + y * row, row, crop.pixels.begin() + to * c);
+    std::copy_n(square.mask.begin() + std::ptrdiff_t{y} * extent, extent, crop.mask.begin() + to);
+  }
 }
 
 void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<float> targets,
@@ -82,8 +114,7 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
     SurfaceCrop crop;
     if (kind == Kind::kKnown) {
       const long index = abnormal_order_.at(abnormal_.size(), place / 2);
-      const Augmentation augmentation{data_.mirror, data_.turns, 0, kMargin};
-      crop = surface_of(std::move(abnormal_.crops(std::span(&index, 1), std::span(&where, 1), augmentation)[0]),
+      crop = surface_of(std::move(abnormal_.crops(std::span(&index, 1), std::span(&where, 1), augmentation())[0]),
                         abnormal_.channels());
       judge_cells(crop, nullptr, target, weight);
       for (std::size_t i = 0; i < cell_count; ++i)
@@ -95,7 +126,7 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
         paste_defect(cuts_[draw.below(static_cast<std::uint32_t>(cuts_.size()))], draw, crop);
       } else if (kind == Kind::kSynthetic) {
         Rng elsewhere(seed_, kForeignPlaces + static_cast<std::uint64_t>(place));
-        draw_synthetic_defect(normal_crop(place, elsewhere, kForeignPlaces), draw, crop);
+        draw_synthetic(normal_crop(place, elsewhere, kForeignPlaces), draw, crop);
       }
       judge_cells(crop, &before, target, weight);
     }
@@ -134,8 +165,9 @@ void CriticCrops::judge_cells(const SurfaceCrop& crop, const SurfaceCrop* before
       abnormal += targets[at] * weights[at];
     }
   if (abnormal == 0) return;
+  const auto cells = static_cast<float>(targets.size());
   const float each =
-      std::clamp(kAbnormalShare * static_cast<float>(targets.size()) / abnormal, kLeastWeight, kMostWeight);
+      std::clamp(kAbnormalShare * cells / abnormal, kLeastWeight, kMostWeight * std::max(1.f, cells / kMostWeightCells));
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (targets[i] > 0) weights[i] *= each;
 }

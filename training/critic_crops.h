@@ -20,7 +20,7 @@ class CriticCrops {
   CriticCrops(TrainingImages& normal, TrainingImages& abnormal, const DataConfig& data, const PatchCriticConfig& config,
               bool synthetic, std::uint64_t seed);
 
-  int side() const { return normal_.preprocessing().resolution; }
+  int side() const { return config_.crop > 0 ? config_.crop : normal_.preprocessing().resolution; }
   int channels() const { return normal_.channels() + 1; }  // of the inputs
   int cells() const { return side() / config_.cell; }      // to a side
 
@@ -33,7 +33,10 @@ class CriticCrops {
  private:
   enum class Kind { kNormal, kKnown, kPasted, kSynthetic };
   Kind kind_of(std::int64_t place, Rng& rng) const;
+  Augmentation augmentation() const;
   SurfaceCrop normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream);
+  // Within a square of the crop.
+  void draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) const;
   void judge_cells(const SurfaceCrop& crop, const SurfaceCrop* before, std::span<float> targets,
                    std::span<float> weights) const;
 

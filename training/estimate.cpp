@@ -38,11 +38,11 @@ PatchCriticEstimate estimate_patch_critics(const Config& config, Device device) 
   device.dry = true;
   Exec exec(device, config.run.threads);
   const PatchCritic critic(exec, config.patch_critic, config.network.channels + 1, config.run.seed);
-  PatchCriticStep step(exec, critic, kCriticBatch, config.network.resolution);
+  PatchCriticStep step(exec, critic, kCriticBatch, config.critic_crop());
   step.run(config.patch_critic.lr);
   double flops = 0;
   for (const RecordedCall& call : step.graph().calls()) flops += call.cost.flops;
-  return {{config.network.resolution, false, static_cast<int>(kCriticBatch),
+  return {{config.critic_crop(), false, static_cast<int>(kCriticBatch),
            static_cast<double>(critic.flat().shape().numel()), flops, static_cast<double>(step.graph().calls().size()),
            static_cast<double>(exec.memory().reserved_bytes)},
           config.patch_critic.members * std::ceil(config.patch_critic.kimg * 1000 / kCriticBatch)};

@@ -198,7 +198,7 @@ void Trainer::fetch_abnormal(std::int64_t first, std::span<float> out) {
   const int full = config_.network.resolution, channels = config_.network.channels, side = 1 << step_->shape().level;
   const std::uint64_t seed = config_.run.seed;
   const std::int64_t count = step_->shape().batch;
-  const Augmentation augmentation{config_.data.mirror, config_.data.turns, config_.data.jitter, 0};
+  const Augmentation augmentation{config_.data.mirror, config_.data.turns, config_.data.jitter};
   const auto crop = [&](TrainingImages& images, Stream order, Stream stream, std::int64_t place) {
     const long index = order_of(order).at(images.size(), place);
     Rng rng(seed, stream_of(stream, place));
