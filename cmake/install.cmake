@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 target_include_directories(pgad INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
-install(TARGETS pgad_train pgad_infer RUNTIME COMPONENT programs)
+install(TARGETS pgad_train pgad_infer pgad_data RUNTIME COMPONENT programs)
 install(TARGETS pgad EXPORT pgad LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(DIRECTORY include/pgad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(EXPORT pgad NAMESPACE pgad:: FILE pgadConfig.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pgad COMPONENT development)

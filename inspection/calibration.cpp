@@ -474,8 +474,7 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
     model.border_odds = border_odds_of(exec, model, normal, data.source);
     model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
   }
-  model.features =
-      model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
+  model.features = model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
   const double may_lose = model.config.patch_critic.cascade_loss;
   if (model.patch_critics.empty() || may_lose <= 0) {
     calibrate_scores(exec, model, data, on_progress);

@@ -28,7 +28,8 @@ struct Cascade {
 // Scores the held-out images of `data`, and with a patch critic also the normal ones with a synthetic defect drawn into
 // each, so that there are abnormals to weigh the scores by where few or none are known; sets model.normal_critic and
 // model.calibration. With cascade_loss > 0 this is repeated with rising shares of searched tiles, each with its own fit
-// and threshold, until no more of the abnormals found by searching all are lost than that. on_progress may throw to stop. Throws Error if no held-out normal can be read.
+// and threshold, until no more of the abnormals found by searching all are lost than that. on_progress may throw to
+// stop. Throws Error if no held-out normal can be read.
 std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
                                  const std::function<void(const CalibrationProgress&)>& on_progress = {});
 

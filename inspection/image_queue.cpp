@@ -69,7 +69,12 @@ ImageQueue::Image::Image(std::int64_t number, int rows, int columns, std::vector
 }
 
 ImageQueue::ImageQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots, bool pictures)
-    : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures), queue_(exec, model, scoring, slots), features_(exec, model) {}
+    : exec_(exec),
+      model_(model),
+      scoring_(scoring),
+      pictures_(pictures),
+      queue_(exec, model, scoring, slots),
+      features_(exec, model) {}
 
 void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> pixels) {
   const Preprocessing& p = model_.preprocessing;
@@ -165,8 +170,7 @@ void ImageQueue::blend(Image& image, TileResult result) {
   // Networks that have not grown to their full size draw smaller tiles.
   const int small = model_.side(), side = image.grid.side(), channels = model_.preprocessing.channels;
   image.residual->add(number, resize(tile.residual_map, small, small, 1, side, side));
-  if (image.features)
-    image.features->add(number, resize(result.feature_map, small, small, 1, side, side));
+  if (image.features) image.features->add(number, resize(result.feature_map, small, small, 1, side, side));
   if (image.reconstruction)
     image.reconstruction->add(number, resize(tile.reconstruction, small, small, channels, side, side));
 }

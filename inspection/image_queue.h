@@ -83,7 +83,7 @@ class ImageQueue {
     std::int64_t id;
     std::vector<float> pixels;
     TileGrid grid;
-    std::int64_t begun = 0, blended = 0;         // tiles
+    std::int64_t begun = 0, blended = 0;       // tiles
     std::map<std::int64_t, TileResult> early;  // tiles that were done before one in front of them
     std::optional<TileBlend> residual, reconstruction, features;
     Brightness brightness;     // where pixels are normalised

@@ -150,8 +150,8 @@ Config preset(const std::string& name) {
     c.schedule.lr = {{4, 0.001}};
   } else if (name == "tile64" || name == "tile128") {
     const bool large = name == "tile128";
-    // Surfaces, within half an hour or an hour on two cores; most of it is the patch critics'. They know of defects, the GAN does
-    // not: gamma is 1.
+    // Surfaces, within half an hour or an hour on two cores; most of it is the patch critics'. They know of defects,
+    // the GAN does not: gamma is 1.
     c.network.channels = 0;
     c.network.resolution = large ? 128 : 64;
     c.network.fmap_max = 32;

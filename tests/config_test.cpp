@@ -159,8 +159,7 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kEncoder], 4);
   }
   {
-    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, crop, members, loss,
-                            paste] = patch_critic;
+    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, crop, members, loss, paste] = patch_critic;
     EXPECT_EQ(entries[Group::kPatchCritic], 11);
   }
   {

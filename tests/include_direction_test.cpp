@@ -21,6 +21,7 @@ TEST(Includes, PointDown) {
       {"autograd", {"engine", "kernels", "autograd"}},
       {"layers", {"engine", "kernels", "autograd", "layers"}},
       {"images", {"engine", "images"}},
+      {"synthesis", {"engine", "images", "synthesis"}},
       {"model", {"engine", "kernels", "autograd", "layers", "images", "model"}},
       {"inspection", {"engine", "kernels", "autograd", "layers", "images", "model", "inspection"}},
       {"training", {"engine", "kernels", "autograd", "layers", "images", "model", "inspection", "training"}},

@@ -229,9 +229,9 @@ TEST(Programs, SurfacesInTiles) {
   // Of the normals that would be held out now those that trained the networks are not.
   EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "other", "--calibration-fraction", ".5"}), 0,
                     {"images are not used: they would be held out for calibration, but trained " + model}));
-  EXPECT_TRUE(ended(
-      train(anew + Words{"--out", dir / "cascade", "--cascade-loss", "0.99", "--patch-critic-crop", "32"}), 0,
-      {"cascade: 0 % of normal surface's tiles are searched", "saved"}));
+  EXPECT_TRUE(
+      ended(train(anew + Words{"--out", dir / "cascade", "--cascade-loss", "0.99", "--patch-critic-crop", "32"}), 0,
+            {"cascade: 0 % of normal surface's tiles are searched", "saved"}));
   EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "careful", "--cascade-loss", "0.001"}), 0, {", 0 are lost"}));
   EXPECT_NE(infer({"info", "--model", dir / "cascade/model.safetensors"}).out.find("\"search-share\": 0.0"),
             std::string::npos);

@@ -79,8 +79,8 @@ SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t
 void CriticCrops::draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) const {
   // Defects are drawn in proportion to their square: in those of larger crops they would all be large.
   const int network = normal_.preprocessing().resolution, least = std::min(network, crop.side);
-  const auto extent = static_cast<int>(
-      std::lround(least * std::exp(rng.uniform() * std::log(static_cast<double>(crop.side) / least))));
+  const auto extent =
+      static_cast<int>(std::lround(least * std::exp(rng.uniform() * std::log(static_cast<double>(crop.side) / least))));
   if (extent >= crop.side) return draw_synthetic_defect(foreign, rng, crop);
   const auto most = static_cast<std::uint32_t>(crop.side - extent + 1);
   const int top = static_cast<int>(rng.below(most)), left = static_cast<int>(rng.below(most));
@@ -166,8 +166,8 @@ void CriticCrops::judge_cells(const SurfaceCrop& crop, const SurfaceCrop* before
     }
   if (abnormal == 0) return;
   const auto cells = static_cast<float>(targets.size());
-  const float each =
-      std::clamp(kAbnormalShare * cells / abnormal, kLeastWeight, kMostWeight * std::max(1.f, cells / kMostWeightCells));
+  const float each = std::clamp(kAbnormalShare * cells / abnormal, kLeastWeight,
+                                kMostWeight * std::max(1.f, cells / kMostWeightCells));
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (targets[i] > 0) weights[i] *= each;
 }
