@@ -7,14 +7,14 @@ COPY scripts/setup.sh scripts/setup.sh
 RUN scripts/setup.sh
 COPY . .
 RUN cmake --preset release -DPGAD_TESTS=OFF -DPGAD_EMULATION=OFF -DPGAD_BENCH=OFF -DPGAD_CUDA=OFF \
- && cmake --build --preset release --target pgad_train pgad_infer \
- && strip build/release/apps/pgad_train build/release/apps/pgad_infer
+ && cmake --build --preset release --target pgad_train pgad_infer pgad_data \
+ && strip build/release/apps/pgad_train build/release/apps/pgad_infer build/release/apps/pgad_data
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends libgomp1 libgd3 libpng16-16 libjpeg62-turbo \
       libtiff6 libwebp7 libwebpdemux2 libexif12 zlib1g \
  && rm -rf /var/lib/apt/lists/*
-COPY --from=build /pgad/build/release/apps/pgad_train /pgad/build/release/apps/pgad_infer /usr/local/bin/
+COPY --from=build /pgad/build/release/apps/pgad_train /pgad/build/release/apps/pgad_infer /pgad/build/release/apps/pgad_data /usr/local/bin/
 WORKDIR /work
 CMD ["pgad_infer", "--help"]

@@ -15,7 +15,7 @@ configure_file(cmake/pgad.pc.in ${PROJECT_BINARY_DIR}/pgad.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/pgadConfigVersion.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pgad COMPONENT development)
 install(FILES ${PROJECT_BINARY_DIR}/pgad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
-install(FILES docs/man/pgad_train.1 docs/man/pgad_infer.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+install(FILES docs/man/pgad_train.1 docs/man/pgad_infer.1 docs/man/pgad_data.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
 
 # cpack: pgad, libpgad0 and libpgad-dev.
 set(CPACK_GENERATOR DEB)
