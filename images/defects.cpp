@@ -296,6 +296,16 @@ void draw_step(Rng& rng, SurfaceCrop& crop) {
 
 }  // namespace
 
+double variance(const SurfaceCrop& crop) {
+  double sum = 0, square = 0;
+  for (const float v : crop.pixels) {
+    sum += v;
+    square += static_cast<double>(v) * v;
+  }
+  const auto n = static_cast<double>(crop.pixels.size());
+  return square / n - sum / n * (sum / n);
+}
+
 std::vector<DefectCut> cut_defects(std::span<const float> pixels, std::span<const std::uint8_t> mask, int height,
                                    int width, int channels) {
   const auto w = static_cast<std::size_t>(width), h = static_cast<std::size_t>(height),

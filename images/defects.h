@@ -25,6 +25,12 @@ struct DefectCut {
   std::vector<float> mask;    // [height, width], 0 or 1
 };
 
+// Of the pixels: how much there is to see in a crop.
+double variance(const SurfaceCrop& crop);
+
+// On objects that lie on an even ground: of so many places the one that varies most gets the defect.
+inline constexpr int kPlaces = 8;
+
 // The connected regions of a mask, one by one, but for the smallest specks. Values as above.
 std::vector<DefectCut> cut_defects(std::span<const float> pixels, std::span<const std::uint8_t> mask, int height,
                                    int width, int channels);

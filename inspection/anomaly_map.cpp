@@ -15,31 +15,35 @@ constexpr int kPanelSide = 96;                             // pixels, at least
 
 }  // namespace
 
+std::array<std::vector<float>, kMapParts> standardised_maps(const Calibration& c, const ImageResult& image,
+                                                            double sigma) {
+  const auto standardised = [](std::vector<float> map, double mean, double spread) {
+    for (float& v : map) v = static_cast<float>((v - mean) / spread);
+    return map;
+  };
+  return {calibrated_map(c, image.residual_map, image.rows, image.columns, sigma),
+          standardised(image.feature_map, c.feature_map_mean, c.feature_map_spread),
+          standardised(image.critic_map, c.critic_map_mean, c.critic_map_spread)};
+}
+
 AnomalyMap anomaly_map(const Model& model, const ImageResult& image, double sigma) {
   if (!model.calibration) return {image.residual_map, kResidualLow, kResidualHigh};
   const Calibration& c = *model.calibration;
-  AnomalyMap map{calibrated_map(c, image.residual_map, image.rows, image.columns, sigma), kMapLow, kMapHigh};
-  // Each map in units of its spread over normal surface, weighed as `combined` weighs the scores made of it.
-  struct Part {
-    const std::vector<float>* map;
-    double mean, spread, weight;
-  };
-  const Part others[] = {
-      {&image.feature_map, c.feature_map_mean, c.feature_map_spread, c.weight[kFeatureMaps]},
-      {&image.critic_map, c.critic_map_mean, c.critic_map_spread, c.weight[kPatchCritic] + c.weight[kPatchArea]}};
-  const double residual = c.weight[kResidual] + c.weight[kPeak];
-  int parts = 1;
-  double sum = residual;
-  for (const Part& part : others)
-    if (!part.map->empty()) {
-      ++parts;
-      sum += part.weight;
+  const std::array<std::vector<float>, kMapParts> parts = standardised_maps(c, image, sigma);
+  std::array<double, kMapParts> weights = {c.weight[kResidual] + c.weight[kPeak], c.weight[kFeatureMaps],
+                                           c.weight[kPatchCritic] + c.weight[kPatchArea]};
+  if (!c.map_weights.empty()) std::ranges::copy(c.map_weights, weights.begin());
+  double sum = 0, count = 0;
+  for (std::size_t i = 0; i < kMapParts; ++i)
+    if (!parts[i].empty()) {
+      sum += weights[i];
+      ++count;
     }
-  const auto share = [&](double weight) { return sum > 0 ? weight / sum : 1.0 / parts; };
-  for (float& v : map.values) v *= static_cast<float>(share(residual));
-  for (const Part& part : others)
-    for (std::size_t i = 0; i < part.map->size(); ++i)
-      map.values[i] += static_cast<float>(share(part.weight) * ((*part.map)[i] - part.mean) / part.spread);
+  AnomalyMap map{std::vector<float>(parts[0].size()), kMapLow, kMapHigh};
+  for (std::size_t i = 0; i < kMapParts; ++i) {
+    const auto share = static_cast<float>(sum > 0 ? weights[i] / sum : 1 / count);
+    for (std::size_t k = 0; k < parts[i].size(); ++k) map.values[k] += share * parts[i][k];
+  }
   return map;
 }
 

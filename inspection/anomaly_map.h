@@ -1,6 +1,7 @@
 #pragma once
 // The map that a person looks at.
 
+#include <array>
 #include <vector>
 
 #include "inspection/scorer.h"
@@ -12,8 +13,13 @@ struct AnomalyMap {
   double low, high;           // where its colours begin and end
 };
 
-// The calibrated map, in standard deviations of normal images; the residual where the model has no calibration. With a
-// patch critic its calibrated logits and the calibrated residual, weighed as `combined` weighs the scores of either.
+// What the map is made of, each in standard deviations of normal surface, [rows, columns]: the residual, smoothed; with
+// tiles where D sees a difference; with patch critics their logits. Empty: the image has none.
+std::array<std::vector<float>, kMapParts> standardised_maps(const Calibration& calibration, const ImageResult& image,
+                                                            double sigma);
+
+// The mean of these, weighed as calibration has found best (Calibration::map_weights), else as `combined` weighs the
+// scores made of each; the residual as it is where the model has no calibration.
 // The colours' range is fixed, never that of the images at hand, so that pictures of different runs compare.
 AnomalyMap anomaly_map(const Model& model, const ImageResult& image, double sigma);
 

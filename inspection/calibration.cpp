@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "images/defects.h"
 #include "images/gaussian_blur.h"
 #include "images/surface.h"
+#include "inspection/anomaly_map.h"
 #include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
 
@@ -44,6 +46,9 @@ constexpr std::int64_t kFeatureTiles = 8;  // of an image, whose features' momen
 constexpr std::size_t kQuantiles = 1001;  // of the patch critic's logits in tiles
 
 constexpr double kShares[] = {0, 0.02, 0.05, 0.1, 0.2, 0.5};  // of tiles searched, that the cascade is tried with
+
+constexpr int kMapPixels = 500;                           // of each class and image, that map weights come from
+constexpr std::uint64_t kMapStream = 0x6d61707300000000;  // of random numbers, for these pixels
 
 constexpr std::uint64_t kDrawnStream = 0x647261776e000000;  // of random numbers, for defects that are drawn
 
@@ -342,39 +347,60 @@ FeatureMoments moments_of_features(Exec& exec, const Model& model, const std::ve
   return moments.finish();
 }
 
+// Where the drawn defect is, [rows, columns].
+using Mask = std::vector<std::uint8_t>;
+
 // Each of these normal images with a synthetic defect drawn somewhere into it.
 void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sample>& normal, const ImageSource& source,
-                         const std::function<void(const ImageResult&)>& sink) {
+                         const std::function<void(const ImageResult&, const Mask&)>& sink) {
   const Preprocessing& p = model.preprocessing;
   const int side = p.resolution, channels = p.channels;
   Loader loader(normal, source, p, {exec.threads(), 2});
   ImageQueue queue(exec, model, model.config.scoring, model.config.scoring.batch, /*pictures=*/false);
   SurfaceCrop foreign;
+  std::map<std::int64_t, Mask> masks;  // of images under way
   const auto draw_into = [&](Loader::Item& image) {
     Rng rng(model.config.scoring.seed, kDrawnStream + static_cast<std::uint64_t>(image.index));
     const Brightness brightness = brightness_of(image.pixels, channels);
     const auto start = [&](int length) {
       return static_cast<int>(rng.below(static_cast<std::uint32_t>(std::max(1, length - side + 1))));
     };
-    const int top = start(image.rows), left = start(image.columns);
-    SurfaceCrop crop{
-        side, channels, {}, std::vector<std::uint8_t>(static_cast<std::size_t>(side) * static_cast<std::size_t>(side))};
-    crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
-    cut_square(std::span<const float>(image.pixels), image.rows, image.columns, channels, top, left, side,
-               std::span(crop.pixels));
+    const auto square = [&](int top, int left) {
+      SurfaceCrop crop{side, channels, {}, {}};
+      crop.mask.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+      crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
+      cut_square(std::span<const float>(image.pixels), image.rows, image.columns, channels, top, left, side,
+                 std::span(crop.pixels));
+      return crop;
+    };
+    int top = start(image.rows), left = start(image.columns);
+    SurfaceCrop crop = square(top, left);
+    for (int i = 1; model.config.patch_critic.on_objects && i < kPlaces; ++i) {
+      const int y = start(image.rows), x = start(image.columns);
+      SurfaceCrop other = square(y, x);
+      if (variance(other) <= variance(crop)) continue;
+      crop = std::move(other);
+      top = y;
+      left = x;
+    }
     to_units_of(brightness, crop.pixels);
     const SurfaceCrop before = crop;
     draw_synthetic_defect(foreign.side > 0 ? foreign : before, rng, crop);
     foreign = before;
     from_units_of(brightness, crop.pixels);
+    Mask& mask = masks[image.index];
+    mask.resize(static_cast<std::size_t>(image.rows) * static_cast<std::size_t>(image.columns));
     for (int y = 0; y < side && top + y < image.rows; ++y)
-      for (int x = 0; x < side && left + x < image.columns; ++x)
-        for (int k = 0; k < channels; ++k)
-          image.pixels[static_cast<std::size_t>((std::int64_t{top + y} * image.columns + left + x) * channels + k)] =
-              crop.pixels[static_cast<std::size_t>((y * side + x) * channels + k)];
+      for (int x = 0; x < side && left + x < image.columns; ++x) {
+        const auto to = static_cast<std::size_t>(std::int64_t{top + y} * image.columns + left + x),
+                   from = static_cast<std::size_t>(y * side + x), c = static_cast<std::size_t>(channels);
+        mask[to] = crop.mask[from];
+        for (std::size_t k = 0; k < c; ++k) image.pixels[to * c + k] = crop.pixels[from * c + k];
+      }
   };
-  const auto done = [&](std::int64_t, const ImageResult& image) {
-    if (image.finite()) sink(image);
+  const auto done = [&](std::int64_t index, const ImageResult& image) {
+    const auto mask = masks.extract(index);
+    if (image.finite()) sink(image, mask.mapped());
   };
   bool more = true;
   while (more || !queue.empty()) {
@@ -388,6 +414,39 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
     queue.step(done);
   }
 }
+
+// By what weights the maps of an image tell the marked pixels from the others: a logistic fit to some of each.
+class MapFit {
+ public:
+  explicit MapFit(double sigma) : sigma_(sigma) {}
+  void add(const Calibration& c, const ImageResult& image, const Mask& mask) {
+    const auto maps = standardised_maps(c, image, sigma_);
+    Rng rng(images_++, kMapStream);
+    std::array<std::vector<std::size_t>, 2> places;
+    for (std::size_t i = 0; i < mask.size(); ++i) places[mask[i] != 0 ? 1 : 0].push_back(i);
+    for (const std::uint8_t label : {0, 1}) {
+      std::vector<std::size_t>& all = places[label];
+      for (int n = 0; n < kMapPixels && !all.empty(); ++n) {
+        const std::size_t at = all[rng.below(static_cast<std::uint32_t>(all.size()))];
+        for (const auto& map : maps) values_.push_back(map.empty() ? 0 : map[at]);
+        labels_.push_back(label);
+      }
+    }
+  }
+  // Empty where there is nothing to learn from, or no map tells anything.
+  std::vector<double> weights() const {
+    if (std::ranges::count(labels_, 1) == 0 || std::ranges::count(labels_, 0) == 0) return {};
+    std::vector<double> weights = fit_logistic(values_, labels_, kMapParts).weights;
+    if (std::ranges::all_of(weights, [](double w) { return w <= 0; })) weights.clear();
+    return weights;
+  }
+
+ private:
+  double sigma_;
+  std::uint64_t images_ = 0;
+  std::vector<double> values_;  // [pixels, kMapParts]
+  std::vector<std::uint8_t> labels_;
+};
 
 // Raw terms of the held-out images at the model's scoring options, and the fit to them; sets model.calibration and
 // top_tiles. Needs all else that calibrate() sets.
@@ -424,14 +483,20 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
         });
   };
   collect(normal, c.normal_terms, normal_tiles, true, 0);
+  moments.store(c);
+  critic_moments.store(c.critic_map_mean, c.critic_map_spread);
+  feature_moments.store(c.feature_map_mean, c.feature_map_spread);
   collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, false, normal.size());
   if (!model.patch_critics.empty()) {
-    score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image) {
+    MapFit fit(model.config.scoring.map_sigma);
+    score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image, const Mask& mask) {
+      fit.add(c, image, mask);
       for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
       abnormal_tiles.push_back(image.tile_terms);
       ++c.drawn;
       if (on_progress) on_progress({static_cast<double>(all), all, std::nullopt});
     });
+    c.map_weights = fit.weights();
   }
   if (tiles) {
     model.top_tiles = choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap);
@@ -442,9 +507,6 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
           (*terms)[i * kTermCount + static_cast<std::size_t>(t)] =
               static_cast<float>(mean_of_largest(term_of((*images)[i], t), model.top_tiles));
   }
-  moments.store(c);
-  critic_moments.store(c.critic_map_mean, c.critic_map_spread);
-  feature_moments.store(c.feature_map_mean, c.feature_map_spread);
   fit_combined(c);
   model.calibration = std::move(c);
 }

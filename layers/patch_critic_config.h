@@ -14,6 +14,7 @@ struct PatchCriticConfig {
   int cell = 4;     // side of the squares that it judges, pixels; a power of two below 2^levels
   int crop = 0;     // side of the crops that it learns from, pixels; a multiple of 2^(levels - 1); 0: the network's
   int members = 1;  // critics; where there are known defects, every second one never sees a synthetic defect
+  bool on_objects = false;  // drawn and pasted defects lie where the image varies: objects on an even ground
   double cascade_loss = 0;  // share of detections that not searching all tiles may cost; 0: search_share as given
   bool paste = true;        // known defects are cut out and pasted on normal surface
 };

@@ -436,6 +436,8 @@ std::vector<Field> make_fields() {
           "side of the crops that it learns from, pixels; 0: the network's"),
       field(kPatchCritic, "patch-critic-members", PGAD_MEMBER(patch_critic.members), "a whole number in [1, 16]",
             int_in<1, 16>, "critics whose logits are averaged; every second one learns from no synthetic defects"),
+      field(kPatchCritic, "defects-on-objects", PGAD_MEMBER(patch_critic.on_objects), "true or false", kAnything,
+            "drawn and pasted defects lie where the image varies most: for objects on an even ground"),
       field(
           kPatchCritic, "cascade-loss", PGAD_MEMBER(patch_critic.cascade_loss), "a number in [0, 1)",
           [](double v) { return v >= 0 && v < 1; },

@@ -24,6 +24,7 @@ std::string calibration_to_json(const Calibration& c) {
       json["terms"][kScoreNames[i]] = {{"mean", c.mean[i]}, {"spread", c.spread[i]}, {"weight", c.weight[i]}};
   if (c.has(kFeatureMaps)) json["feature_map"] = {{"mean", c.feature_map_mean}, {"spread", c.feature_map_spread}};
   if (c.has(kPatchCritic)) json["critic_map"] = {{"mean", c.critic_map_mean}, {"spread", c.critic_map_spread}};
+  if (!c.map_weights.empty()) json["map_weights"] = c.map_weights;
   if (!c.notes.empty()) json["notes"] = c.notes;
   return json.dump();
 }
@@ -52,6 +53,11 @@ void calibration_from_json(const std::string& text, const std::string& path, Cal
       c.critic_map_mean = json.at("critic_map").at("mean").get<double>();
       c.critic_map_spread = json.at("critic_map").at("spread").get<double>();
     }
+    c.map_weights = json.value("map_weights", c.map_weights);
+    if (!c.map_weights.empty() &&
+        (c.map_weights.size() != kMapParts ||
+         std::ranges::any_of(c.map_weights, [](double w) { return !(w >= 0 && std::isfinite(w)); })))
+      throw Error(str(path, ": metadata 'calibration': map_weights, expected ", kMapParts, " numbers >= 0"));
     c.notes = json.value("notes", c.notes);
   } catch (const nlohmann::json::exception& e) {
     throw Error(str(path, ": metadata 'calibration': ", e.what()));

@@ -23,6 +23,7 @@ inline constexpr int kScoreCount = 10;  // and `combined`
 inline constexpr const char* kScoreNames[kScoreCount] = {"residual",   "feature", "latent_critic", "paper",
                                                          "critic",     "peak",    "feature_maps",  "patch_critic",
                                                          "patch_area", "combined"};
+inline constexpr std::size_t kMapParts = 3;  // of an anomaly map: residual, feature map, patch critics' logits
 enum ScoreIndex {
   kResidual,
   kFeature,
@@ -59,6 +60,9 @@ struct Calibration {
   double critic_map_mean = 0, critic_map_spread = 1;
   // Of the feature map (inspection/feature_maps.h) over them.
   double feature_map_mean = 0, feature_map_spread = 1;
+  // What the anomaly map is made of, in the order of inspection/anomaly_map.h: none negative, not all 0. Empty: as
+  // `combined` weighs the scores made of each map.
+  std::vector<double> map_weights;
 
   // Whether the score is one of the model's.
   bool has(ScoreIndex score) const { return score == kCombined || mean[score] == mean[score]; }

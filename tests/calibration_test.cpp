@@ -305,6 +305,31 @@ TEST(Inseparable, ANoteWhereTheClassesAreTheSame) {
   EXPECT_NE(separation(c).find("critic 0.9"), std::string::npos) << separation(c);
 }
 
+// A map is the mean of its parts in their units of spread, by the weights that calibration has stored, else by those of
+// the scores made of each part.
+TEST(AnomalyMap, WeighsItsParts) {
+  Model model;
+  model.calibration.emplace();
+  Calibration& c = *model.calibration;
+  std::ranges::fill(c.weight, 0.0);
+  c.weight[kPeak] = 1;
+  c.weight[kPatchCritic] = c.weight[kPatchArea] = 1.5;
+  c.map_mean = {0.5f};
+  c.map_spread = {0.25f};
+  c.critic_map_mean = -3;
+  c.critic_map_spread = 2;
+  ImageResult image;
+  image.rows = image.columns = 2;
+  image.residual_map.assign(4, 1.f);  // 2 spreads
+  image.feature_map.assign(4, 7.f);   // 7
+  image.critic_map.assign(4, -1.f);   // 1
+  EXPECT_FLOAT_EQ(anomaly_map(model, image, 0).values[3], (1 * 2 + 3 * 1) / 4.f);
+  c.map_weights = {0, 1, 1};
+  EXPECT_FLOAT_EQ(anomaly_map(model, image, 0).values[3], (7 + 1) / 2.f);
+  image.feature_map.clear();
+  EXPECT_FLOAT_EQ(anomaly_map(model, image, 0).values[3], 1);
+}
+
 // ---- what the documentation says of maps
 // -----------------------------------------------------------------------------
 

@@ -159,8 +159,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kEncoder], 4);
   }
   {
-    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, crop, members, loss, paste] = patch_critic;
-    EXPECT_EQ(entries[Group::kPatchCritic], 11);
+    [[maybe_unused]] auto& [train, kimg, lr, maps, most_maps, levels, cell, crop, members, on_objects, loss, paste] =
+        patch_critic;
+    EXPECT_EQ(entries[Group::kPatchCritic], 12);
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
@@ -324,6 +325,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"patch-critic-maps", "0"},
     {"patch-critic-crop", "7"},
     {"cascade-loss", "1"},
+    {"defects-on-objects", "1"},
     {"patch-critic-most-maps", "0"},
     {"patch-critic-levels", "9"},
     {"patch-critic-members", "0"},

@@ -312,6 +312,55 @@ TEST_F(ToySurfaces, CropsAreWhatTheySay) {
   EXPECT_TRUE(std::equal(w.begin(), w.end(), weights.begin() + 20 * kCells));
 }
 
+// Crops larger than the networks' side hold defects of the size that smaller ones have.
+TEST_F(ToySurfaces, CropsHaveASideOfTheirOwn) {
+  TrainingImages normal(normal_, ImageSource(), p_), none({}, ImageSource(), p_);
+  PatchCriticConfig config = model_.config.patch_critic;
+  const auto marked = [&](int side) {
+    config.crop = side;
+    CriticCrops crops(normal, none, {}, config, true, 1);
+    EXPECT_EQ(crops.side(), side);
+    const auto cells = static_cast<std::size_t>(crops.cells() * crops.cells());
+    constexpr std::size_t kCount = 200;
+    std::vector<float> inputs(kCount * static_cast<std::size_t>(side * side * 2)), targets(kCount * cells),
+        weights(targets.size());
+    crops.fetch(0, inputs, targets, weights);
+    return static_cast<double>(std::ranges::count(targets, 1.f)) / kCount;
+  };
+  const double small = marked(32), large = marked(96);
+  EXPECT_GT(small, 1);
+  EXPECT_TRUE(large > small && large < 5 * small) << small << ", " << large;  // 9 if they grew with the crop
+}
+
+// On an even ground with an object on it, defects are drawn on the object.
+TEST_F(ToySurfaces, DefectsLieOnObjects) {
+  for (const Sample& sample : normal_) {
+    Image image = read_image(sample.path);
+    for (int y = 0; y < 48; ++y)
+      for (int x = 0; x < 32; ++x) image.pixels[static_cast<std::size_t>(y * 48 + x)] = 0.4f;
+    write_png(sample.path, image);
+  }
+  p_.resolution = 16;
+  TrainingImages normal(normal_, ImageSource(), p_), none({}, ImageSource(), p_);
+  PatchCriticConfig config = model_.config.patch_critic;
+  // Mean variance of the normal crops, which follow the defects.
+  const auto variance_of = [&](bool on_objects) {
+    config.on_objects = on_objects;
+    CriticCrops crops(normal, none, {}, config, true, 1);
+    constexpr std::size_t kCount = 100, kPixels = 16 * 16;
+    std::vector<float> inputs(kCount * kPixels * 2), targets(kCount * 16), weights(targets.size());
+    crops.fetch(0, inputs, targets, weights);
+    double sum = 0;
+    for (std::size_t n = 0; n < kCount; n += 2) {
+      SurfaceCrop crop{16, 1, {}, {}};
+      for (std::size_t i = 0; i < kPixels; ++i) crop.pixels.push_back(inputs[(n * kPixels + i) * 2]);
+      sum += variance(crop);
+    }
+    return sum;
+  };
+  EXPECT_GT(variance_of(true), 1.3 * variance_of(false));
+}
+
 TEST_F(ToySurfaces, LearnsToTellDefectsAndRepeatsItself) {
   Exec exec(Device{}, 2);
   TrainingImages normal(normal_, ImageSource(), p_), abnormal(abnormal_, ImageSource(), p_);

@@ -189,6 +189,7 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(
       ended(infer({"info", "--model", model}), 0,
             {"16x16x1 tiles scale 1 normalised upright", "cells of 4x4 pixels", "largest tiles'", "of them drawn"}));
+  EXPECT_NE(read_safetensors(model).metadata.at("calibration").find("map_weights"), std::string::npos);
   // What is finished is taken over.
   ASSERT_TRUE(
       ended(train(training + there + Words{"--resume"}), 0, {"patch critics: taken from", "encoder: taken from"}));

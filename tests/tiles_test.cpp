@@ -600,6 +600,7 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   c.critic_map_mean = -2;
   c.critic_map_spread = 1.5;
   c.feature_map_mean = 0.75;
+  c.map_weights = {0, 0.5, 1.5};
   m.model.border_odds = {0.5f, 0};
   fit_combined(c);
   m.model.calibration = c;
@@ -614,6 +615,7 @@ TEST(TiledModel, RoundTripsThroughItsFile) {
   EXPECT_EQ(back.calibration->drawn, 2u);
   EXPECT_EQ(back.calibration->critic_map_spread, 1.5);
   EXPECT_EQ(back.calibration->feature_map_mean, 0.75);
+  EXPECT_EQ(back.calibration->map_weights, c.map_weights);
   EXPECT_EQ(back.border_odds, m.model.border_odds);
   EXPECT_EQ(back.features.mean, m.model.features.mean);
   EXPECT_EQ(back.features.spread, m.model.features.spread);

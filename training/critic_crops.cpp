@@ -70,10 +70,14 @@ Augmentation CriticCrops::augmentation() const {
   return {.mirror = data_.mirror, .turns = data_.turns, .side = side(), .margin = kMargin};
 }
 
-SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream) {
+// Of so many crops of the image, the one whose pixels vary most.
+SurfaceCrop CriticCrops::normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream, int draws) {
   const long index = (stream == kForeignPlaces ? foreign_order_ : normal_order_).at(normal_.size(), place);
-  return surface_of(std::move(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation())[0]),
-                    normal_.channels());
+  std::vector<SurfaceCrop> crops;
+  for (int i = 0; i < draws; ++i)
+    crops.push_back(surface_of(std::move(normal_.crops(std::span(&index, 1), std::span(&rng, 1), augmentation())[0]),
+                               normal_.channels()));
+  return std::move(*std::ranges::max_element(crops, {}, variance));
 }
 
 void CriticCrops::draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) const {
@@ -83,8 +87,16 @@ void CriticCrops::draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCr
       static_cast<int>(std::lround(least * std::exp(rng.uniform() * std::log(static_cast<double>(crop.side) / least))));
   if (extent >= crop.side) return draw_synthetic_defect(foreign, rng, crop);
   const auto most = static_cast<std::uint32_t>(crop.side - extent + 1);
-  const int top = static_cast<int>(rng.below(most)), left = static_cast<int>(rng.below(most));
-  SurfaceCrop square = square_of(crop, top, left, extent);
+  int top = 0, left = 0;
+  SurfaceCrop square;
+  for (int i = 0; i < (config_.on_objects ? kPlaces : 1); ++i) {
+    const int y = static_cast<int>(rng.below(most)), x = static_cast<int>(rng.below(most));
+    SurfaceCrop other = square_of(crop, y, x, extent);
+    if (i > 0 && variance(other) <= variance(square)) continue;
+    square = std::move(other);
+    top = y;
+    left = x;
+  }
   draw_synthetic_defect(square_of(foreign, top, left, extent), rng, square);
   const std::ptrdiff_t c = crop.channels, row = extent * c;
   for (int y = 0; y < extent; ++y) {
@@ -120,7 +132,8 @@ void CriticCrops::fetch(std::int64_t first, std::span<float> inputs, std::span<f
       for (std::size_t i = 0; i < cell_count; ++i)
         if (target[i] == 0) weight[i] *= kBesideKnown;
     } else {
-      crop = normal_crop(place, where, kCropPlaces);
+      const bool busy = config_.on_objects && (kind != Kind::kNormal || draw.uniform() < 0.5);
+      crop = normal_crop(place, where, kCropPlaces, busy ? kPlaces : 1);
       const SurfaceCrop before = crop;
       if (kind == Kind::kPasted) {
         paste_defect(cuts_[draw.below(static_cast<std::uint32_t>(cuts_.size()))], draw, crop);

@@ -34,7 +34,7 @@ class CriticCrops {
   enum class Kind { kNormal, kKnown, kPasted, kSynthetic };
   Kind kind_of(std::int64_t place, Rng& rng) const;
   Augmentation augmentation() const;
-  SurfaceCrop normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream);
+  SurfaceCrop normal_crop(std::int64_t place, Rng& rng, std::uint64_t stream, int draws = 1);
   // Within a square of the crop.
   void draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCrop& crop) const;
   void judge_cells(const SurfaceCrop& crop, const SurfaceCrop* before, std::span<float> targets,
