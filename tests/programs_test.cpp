@@ -172,7 +172,7 @@ TEST(Programs, SurfacesInTiles) {
                           "--encoder-kimg",
                           ".1",
                           "--patch-critic-kimg",
-                          ".2",
+                          "2",
                           "--patch-critic-members",
                           "2",
                           "--patch-critic-maps",
