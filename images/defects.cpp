@@ -8,6 +8,7 @@
 
 #include "engine/check.h"
 #include "images/gaussian_blur.h"
+#include "images/tiles.h"
 
 namespace pgad {
 namespace {
@@ -304,6 +305,28 @@ double variance(const SurfaceCrop& crop) {
   }
   const auto n = static_cast<double>(crop.pixels.size());
   return square / n - sum / n * (sum / n);
+}
+
+SurfaceCrop square_of(std::span<const float> pixels, int height, int width, int channels, int top, int left, int side) {
+  SurfaceCrop crop{side, channels, {}, {}};
+  crop.mask.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
+  cut_square(pixels, height, width, channels, top, left, side, std::span(crop.pixels));
+  return crop;
+}
+
+PlacedSquare random_square(std::span<const float> pixels, int height, int width, int channels, int side, int places,
+                           Rng& rng) {
+  const auto start = [&](int length) {
+    return static_cast<int>(rng.below(static_cast<std::uint32_t>(std::max(1, length - side + 1))));
+  };
+  PlacedSquare best{};
+  for (int i = 0; i < places; ++i) {
+    const int top = start(height), left = start(width);
+    SurfaceCrop crop = square_of(pixels, height, width, channels, top, left, side);
+    if (i == 0 || variance(crop) > variance(best.crop)) best = {top, left, std::move(crop)};
+  }
+  return best;
 }
 
 std::vector<DefectCut> cut_defects(std::span<const float> pixels, std::span<const std::uint8_t> mask, int height,

@@ -25,11 +25,19 @@ struct DefectCut {
   std::vector<float> mask;    // [height, width], 0 or 1
 };
 
-// Of the pixels: how much there is to see in a crop.
-double variance(const SurfaceCrop& crop);
+// A square of an image, or of a crop, [height, width, channels], without a mark; what lies outside is the mirror image.
+SurfaceCrop square_of(std::span<const float> pixels, int height, int width, int channels, int top, int left, int side);
 
-// On objects that lie on an even ground: of so many places the one that varies most gets the defect.
-inline constexpr int kPlaces = 8;
+struct PlacedSquare {
+  int top, left;
+  SurfaceCrop crop;
+};
+// Of `places` squares somewhere in it the one that varies most. Several: on an object that lies on an even ground.
+PlacedSquare random_square(std::span<const float> pixels, int height, int width, int channels, int side, int places,
+                           Rng& rng);
+inline constexpr int kPlaces = 8;  // where objects are looked for
+
+double variance(const SurfaceCrop& crop);  // of its values
 
 // The connected regions of a mask, one by one, but for the smallest specks. Values as above.
 std::vector<DefectCut> cut_defects(std::span<const float> pixels, std::span<const std::uint8_t> mask, int height,

@@ -362,27 +362,8 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
   const auto draw_into = [&](Loader::Item& image) {
     Rng rng(model.config.scoring.seed, kDrawnStream + static_cast<std::uint64_t>(image.index));
     const Brightness brightness = brightness_of(image.pixels, channels);
-    const auto start = [&](int length) {
-      return static_cast<int>(rng.below(static_cast<std::uint32_t>(std::max(1, length - side + 1))));
-    };
-    const auto square = [&](int top, int left) {
-      SurfaceCrop crop{side, channels, {}, {}};
-      crop.mask.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
-      crop.pixels.resize(crop.mask.size() * static_cast<std::size_t>(channels));
-      cut_square(std::span<const float>(image.pixels), image.rows, image.columns, channels, top, left, side,
-                 std::span(crop.pixels));
-      return crop;
-    };
-    int top = start(image.rows), left = start(image.columns);
-    SurfaceCrop crop = square(top, left);
-    for (int i = 1; model.config.patch_critic.on_objects && i < kPlaces; ++i) {
-      const int y = start(image.rows), x = start(image.columns);
-      SurfaceCrop other = square(y, x);
-      if (variance(other) <= variance(crop)) continue;
-      crop = std::move(other);
-      top = y;
-      left = x;
-    }
+    auto [top, left, crop] = random_square(image.pixels, image.rows, image.columns, channels, side,
+                                           model.config.patch_critic.on_objects ? kPlaces : 1, rng);
     to_units_of(brightness, crop.pixels);
     const SurfaceCrop before = crop;
     draw_synthetic_defect(foreign.side > 0 ? foreign : before, rng, crop);

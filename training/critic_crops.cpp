@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/check.h"
-#include "images/tiles.h"
 
 namespace pgad {
 namespace {
@@ -24,15 +23,6 @@ constexpr float kBesideKnown = 0.3f;  // weight of unmarked cells in crops of kn
 // Of the abnormal crops, where there are known ones.
 constexpr double kKnownShare = 0.35, kPastedShare = 0.25, kSyntheticShare = 0.4;
 constexpr double kContrast = 0.15, kShift = 0.2;  // of the jitter
-
-// A part of a crop that has no mark yet.
-SurfaceCrop square_of(const SurfaceCrop& crop, int top, int left, int side) {
-  SurfaceCrop part{side, crop.channels, {}, {}};
-  part.mask.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
-  part.pixels.resize(part.mask.size() * static_cast<std::size_t>(crop.channels));
-  cut_square(std::span(crop.pixels), crop.side, crop.side, crop.channels, top, left, side, std::span(part.pixels));
-  return part;
-}
 
 }  // namespace
 
@@ -86,18 +76,9 @@ void CriticCrops::draw_synthetic(const SurfaceCrop& foreign, Rng& rng, SurfaceCr
   const auto extent =
       static_cast<int>(std::lround(least * std::exp(rng.uniform() * std::log(static_cast<double>(crop.side) / least))));
   if (extent >= crop.side) return draw_synthetic_defect(foreign, rng, crop);
-  const auto most = static_cast<std::uint32_t>(crop.side - extent + 1);
-  int top = 0, left = 0;
-  SurfaceCrop square;
-  for (int i = 0; i < (config_.on_objects ? kPlaces : 1); ++i) {
-    const int y = static_cast<int>(rng.below(most)), x = static_cast<int>(rng.below(most));
-    SurfaceCrop other = square_of(crop, y, x, extent);
-    if (i > 0 && variance(other) <= variance(square)) continue;
-    square = std::move(other);
-    top = y;
-    left = x;
-  }
-  draw_synthetic_defect(square_of(foreign, top, left, extent), rng, square);
+  auto [top, left, square] =
+      random_square(crop.pixels, crop.side, crop.side, crop.channels, extent, config_.on_objects ? kPlaces : 1, rng);
+  draw_synthetic_defect(square_of(foreign.pixels, crop.side, crop.side, crop.channels, top, left, extent), rng, square);
   const std::ptrdiff_t c = crop.channels, row = extent * c;
   for (int y = 0; y < extent; ++y) {
     const std::ptrdiff_t to = std::ptrdiff_t{top + y} * crop.side + left;
