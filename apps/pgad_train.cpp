@@ -383,8 +383,10 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
       progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
     const std::optional<Cascade> cascade = calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
-      progress.update(
-          str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
+      const std::string pass = config.patch_critic.cascade_loss > 0 && !model.patch_critics.empty()
+                                   ? str("calibrating with ", 100 * p.search_share, " % of the tiles searched: ")
+                                   : "calibrating: ";
+      progress.update(str(pass, static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
     });
     if (cascade)
       progress.say(str("cascade: ", 100 * cascade->share, " % of normal surface's tiles are searched; of ",

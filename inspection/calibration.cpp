@@ -429,12 +429,19 @@ class MapFit {
   std::vector<std::uint8_t> labels_;
 };
 
+// The held-out images, and with a patch critic the normal ones again, with defects drawn into them.
+std::size_t images_of_pass(const Model& model, const Dataset& data) {
+  const std::size_t normal = data.calibration_normal.size();
+  return normal + data.calibration_abnormal.size() + (model.patch_critics.empty() ? 0 : normal);
+}
+
 // Raw terms of the held-out images at the model's scoring options, and the fit to them; sets model.calibration and
 // top_tiles. Needs all else that calibrate() sets.
 void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
                       const std::function<void(const CalibrationProgress&)>& on_progress) {
   const auto& normal = data.calibration_normal;
-  const std::size_t all = normal.size() + data.calibration_abnormal.size();
+  const std::size_t all = images_of_pass(model, data);
+  const double share = model.config.scoring.search_share;
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
   Scorer scorer(exec, model, model.config.scoring, /*pictures=*/false);
@@ -460,7 +467,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
           if (!on_progress) return;
           std::optional<double> left = p.seconds_left;
           if (left) *left += *p.seconds_per_image * static_cast<double>(all - before - samples.size());
-          on_progress({static_cast<double>(before) + p.done, all, left});
+          on_progress({share, static_cast<double>(before) + p.done, all, left});
         });
   };
   collect(normal, c.normal_terms, normal_tiles, true, 0);
@@ -475,7 +482,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
       for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
       abnormal_tiles.push_back(image.tile_terms);
       ++c.drawn;
-      if (on_progress) on_progress({static_cast<double>(all), all, std::nullopt});
+      if (on_progress) on_progress({share, static_cast<double>(all - normal.size() + c.drawn), all, std::nullopt});
     });
     c.map_weights = fit.weights();
   }
@@ -509,9 +516,8 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   const auto& normal = data.calibration_normal;
   if (normal.empty())
     throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
-  const std::size_t all = normal.size() + data.calibration_abnormal.size();
   model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
-    if (on_progress) on_progress({0, all, std::nullopt});
+    if (on_progress) on_progress({model.config.scoring.search_share, 0, images_of_pass(model, data), std::nullopt});
   });
   if (!model.patch_critics.empty()) {
     model.border_odds = border_odds_of(exec, model, normal, data.source);

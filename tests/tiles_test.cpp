@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "images/loader.h"
@@ -388,6 +389,31 @@ TEST(TiledScores, TheCascadeSearchesWhereThePatchCriticIsUnsure) {
     EXPECT_EQ(some.steps, searched * 4 + (tiles - searched));
     EXPECT_LE(static_cast<double>(searched) / tiles, share + 0.05);  // fewer where neighbours share their largest
   }
+}
+
+// Each pass of the calibration goes through all images, those with drawn defects too, and says what it searches.
+TEST(TiledScores, CalibrationSaysWhichPassItIsIn) {
+  TiledModel m;
+  m.model.config.patch_critic.cascade_loss = 0.5;
+  const TempDir dir;
+  Dataset data;
+  for (const char* name : {"a.pgm", "b.pgm"}) {
+    std::string pixels(20 * 24, '\x50');
+    for (std::size_t i = 0; i < pixels.size(); i += 7) pixels[i] = static_cast<char>(40 + i % 60);
+    std::ofstream(dir / name, std::ios::binary) << "P5 24 20 255\n" << pixels;
+    Sample& sample = data.calibration_normal.emplace_back();
+    sample.name = name;
+    sample.path = dir / name;
+  }
+  std::map<double, double> done;  // by the share that is searched
+  calibrate(m.exec, m.model, data, [&](const CalibrationProgress& p) {
+    EXPECT_EQ(p.all, 4u);
+    EXPECT_GE(p.done, 0);
+    EXPECT_LE(p.done, 4);
+    done[p.search_share] = p.done;
+  });
+  ASSERT_TRUE(done.contains(1));
+  for (const auto& [share, last] : done) EXPECT_EQ(last, 4) << share;
 }
 
 TEST(TiledScores, AbandonedImagesLeaveNothing) {
