@@ -12,10 +12,10 @@
 
 namespace pgad {
 
+// All images are gone through once for each share of searched tiles that is tried.
 struct CalibrationProgress {
-  double
-      search_share;  // of normal tiles that this pass searches: all images are gone through once for each that is tried
-  double done;       // images of this pass, of `all`; with a patch critic those with drawn defects too
+  double search_share;  // of normal tiles that this pass searches
+  double done;          // images of this pass, of `all`; with a patch critic those with drawn defects too
   std::size_t all;
   std::optional<double> seconds_left;  // empty before the first step
 };

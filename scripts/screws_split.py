@@ -51,6 +51,8 @@ def main():
     parser.add_argument("--known-each", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if not 0 <= arguments.known_each < 23:  # the least frequent kinds have 23 images
+        parser.error(f"--known-each {arguments.known_each}: expected 0 to 22, so that each kind is tested too")
     source, destination = arguments.source, arguments.destination
     if os.path.exists(destination):
         sys.exit(f"screws_split.py: {destination} exists already: remove it or name another folder")
