@@ -10,6 +10,7 @@
 #include "apps/program.h"
 #include "apps/progress.h"
 #include "engine/check.h"
+#include "engine/team.h"
 #include "images/atomic_file.h"
 #include "synthesis/industrial.h"
 
@@ -142,7 +143,7 @@ int make_industrial(const Options& o) {
   };
   {
     std::vector<std::jthread> threads;
-    const unsigned count = o.threads > 0 ? static_cast<unsigned>(o.threads) : std::thread::hardware_concurrency();
+    const unsigned count = static_cast<unsigned>(o.threads > 0 ? o.threads : available_processors());
     for (unsigned i = 0; i < std::max(1u, count); ++i) threads.emplace_back(work);
   }
   if (error) std::rethrow_exception(error);

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 
+#include "engine/team.h"
 #include "kernels/adam/adam.h"
 #include "kernels/bias_act/bias_act.h"
 #include "kernels/conv2d/conv2d.h"
@@ -101,10 +102,10 @@ double copy_rate(double bytes) {
   }
   const int threads = exec().threads();
   return 8.0 * static_cast<double>(n) / median_seconds([&, x = x, y = y] {
-#pragma omp parallel for num_threads(threads)
-           for (int t = 0; t < threads; ++t)
+           run_parts(threads, [&](int t) {
              std::memcpy(y + n * t / threads, x + n * t / threads,
                          static_cast<std::size_t>(n / threads) * sizeof(float));
+           });
          }) /
          1e9;
 }

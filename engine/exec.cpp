@@ -1,14 +1,14 @@
 #include "engine/exec.h"
 
-#include <omp.h>
-
 #include <cstring>
+
+#include "engine/team.h"
 
 namespace pgad {
 
 Exec::Exec(Device device, int threads, Implementation implementation, Precision precision, Isa isa)
     : device_(device),
-      threads_(threads > 0 ? threads : omp_get_num_procs()),
+      threads_(threads > 0 ? threads : available_processors()),
       implementation_(implementation),
       precision_(precision),
       isa_(isa),
@@ -22,17 +22,11 @@ Exec::Exec(Device device, int threads, Implementation implementation, Precision 
 
 Exec::~Exec() {
   try {
-    const ThreadScope scope(*this);
+    make_current();
     libraries_.clear();     // their handles are the device's
   } catch (const Error&) {  // the device failed: who used it has been told
   }
 }
-
-ThreadScope::ThreadScope(const Exec& exec) : threads_before_(omp_get_max_threads()) {
-  if (exec.runtime()) exec.runtime()->make_current();
-  omp_set_num_threads(exec.threads());
-}
-ThreadScope::~ThreadScope() { omp_set_num_threads(threads_before_); }
 
 void Exec::guard_memory() { now_.pool = own_pool_ = std::make_shared<Pool>(stats_, runtime_, /*guarded=*/true); }
 

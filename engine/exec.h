@@ -43,7 +43,7 @@ struct ExecScopeState {
 
 class Exec {
  public:
-  // threads = 0: one per core. Throws Error where there is no such device.
+  // threads = 0: one for each processor that the process may run on. Throws Error where there is no such device.
   explicit Exec(Device device = {}, int threads = 0, Implementation implementation = Implementation::kFastest,
                 Precision precision = Precision::kFp32, Isa isa = chosen_isa());
   ~Exec();
@@ -57,6 +57,11 @@ class Exec {
   Isa isa() const { return isa_; }  // of kernels on the CPU
   // Null for the CPU.
   const std::shared_ptr<DeviceRuntime>& runtime() const { return runtime_; }
+  // Makes the device CUDA's current one in the calling thread, to which it belongs: whoever runs kernels calls this
+  // first.
+  void make_current() const {
+    if (runtime_) runtime_->make_current();
+  }
   // What kernels are launched on: cudaStream_t or simt::Stream*.
   void* stream() const { return runtime_->stream(); }
   // Waits for everything launched so far (not for copies beside it, see StagedInput).
@@ -153,19 +158,6 @@ class Exec {
   ExecScopeState now_;
   bool warned_of_graphs_ = false;  // that steps cannot be captured: said once
   std::unordered_map<std::type_index, std::shared_ptr<void>> libraries_;
-};
-
-// What kernels, and the libraries beneath them, find set in the calling thread: CUDA's current device, and OpenMP's
-// number of threads. Both belong to the thread, not to the Exec: whoever runs kernels sets them for that long.
-class ThreadScope {
- public:
-  explicit ThreadScope(const Exec& exec);
-  ~ThreadScope();
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int threads_before_;
 };
 
 // `state` holds until the scope ends; scopes may nest. Begin with exec.now() and change what is to be changed.

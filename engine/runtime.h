@@ -13,7 +13,7 @@ namespace pgad {
 
 class DeviceRuntime {
  public:
-  // Work captured from the stream, launched as one, from a ThreadScope.
+  // Work captured from the stream, launched as one, on the current device.
   class Graph {
    public:
     virtual ~Graph() = default;
@@ -37,7 +37,7 @@ class DeviceRuntime {
 
   virtual ~DeviceRuntime() = default;
   // Most of CUDA's calls, launches among them, go to the current device, which belongs to the calling thread. Whatever
-  // is called below makes this one current; launches come from a ThreadScope (exec.h). It stays current afterwards: to
+  // is called below makes this one current; launches come after Exec::make_current(). It stays current afterwards: to
   // put another back would open a context there.
   virtual void make_current() const = 0;
 

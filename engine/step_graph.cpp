@@ -54,7 +54,7 @@ void StepGraph::capture() {
 
 void StepGraph::replay() {
   if (graph_) {
-    const ThreadScope scope(exec_);
+    exec_.make_current();
     return graph_->launch();
   }
   for (const auto& recorded : calls_) recorded.call(exec_);

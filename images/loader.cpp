@@ -8,13 +8,14 @@
 #include <utility>
 
 #include "engine/check.h"
+#include "engine/team.h"
 #include "images/tiles.h"
 
 namespace pgad {
 namespace {
 
 int thread_count(int wanted, std::size_t most) {
-  const int cores = wanted > 0 ? wanted : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int cores = wanted > 0 ? wanted : available_processors();
   return static_cast<int>(std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(cores)));
 }
 

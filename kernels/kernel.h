@@ -86,7 +86,7 @@ auto version_for(const Kernel<Args>& kernel, const Exec& exec) {
 
 template <class Function, class Args>
 void call(Function function, Exec& exec, const Args& args) {
-  const ThreadScope scope(exec);
+  exec.make_current();
   function(exec, args);
 }
 

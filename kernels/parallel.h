@@ -3,13 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 
 #include "engine/exec.h"
+#include "engine/team.h"
 
 namespace pgad {
 
-// Calls body(begin, end) on contiguous parts of [0, n), at least `grain` long, at most one a thread. The parts must be
-// independent: how many there are depends on the thread count, so a sum must not be split by this.
+// Calls body(begin, end) on contiguous parts of [0, n), at least `grain` long, at most one a thread (team.h). The
+// parts must be independent: how many there are depends on the thread count, so a sum must not be split by this.
 template <class Body>
 void parallel_for(const Exec& exec, std::int64_t n, std::int64_t grain, const Body& body) {
   const std::int64_t parts =
@@ -18,8 +20,8 @@ void parallel_for(const Exec& exec, std::int64_t n, std::int64_t grain, const Bo
     body(std::int64_t{0}, n);
     return;
   }
-#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
-  for (std::int64_t part = 0; part < parts; ++part) body(n * part / parts, n * (part + 1) / parts);
+  const auto part = [&](int i) { body(n * i / parts, n * (i + 1) / parts); };
+  run_parts(static_cast<int>(parts), std::ref(part));  // by reference: a copy would be put on the heap
 }
 
 #if defined(__x86_64__)

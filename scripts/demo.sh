@@ -5,8 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-demo-out}
-# Threads that wait fall asleep sooner: a machine that does other work too is many times faster so (docs/performance.md).
-export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 
 echo "1/4  Installing what is missing, building"
 scripts/setup.sh

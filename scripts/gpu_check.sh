@@ -217,7 +217,7 @@ part_parity() {
     if [[ ${#cases[@]} -eq 0 ]]; then bad+=("$name (no cases listed)"); fi
     for test_case in "${cases[@]}"; do
       status=0 log=parity-$name-${test_case//\//_}
-      step "$log" 40 env PGAD_TEST_DEVICE="$test_device" OMP_WAIT_POLICY=passive "${with_libraries[@]}" "$program" --gtest_filter="$test_case" || status=$?
+      step "$log" 40 env PGAD_TEST_DEVICE="$test_device" "${with_libraries[@]}" "$program" --gtest_filter="$test_case" || status=$?
       if [[ $status -eq $cut ]]; then return "$cut"; fi
       if [[ $status -eq 124 ]]; then
         late+=("$test_case")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs all tests. With CI=true (or --all) also under AddressSanitizer and
-# UndefinedBehaviorSanitizer, CUDA's kernels under ThreadSanitizer, and what computes with every lesser instruction set
+# UndefinedBehaviorSanitizer, CUDA's kernels and the threads under ThreadSanitizer, and what computes with every lesser instruction set
 # that this machine has; warnings are errors then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,8 +9,6 @@ all=${CI:-false}
 [ "${1:-}" = "--all" ] && all=true
 werror=OFF
 [ "$all" = true ] && werror=ON
-# Tests run side by side, each with threads: those that wait fall asleep sooner (docs/performance.md).
-export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 
 scripts/setup.sh
 
@@ -35,7 +33,7 @@ run() {  # run PRESET [CTEST ARGUMENT...]
 if [ "$all" = true ]; then
   build asan
   run asan
-  build tsan simt_test races_test inspector_threads_test
+  build tsan simt_test races_test team_test inspector_threads_test
   run tsan
 fi
 build release

@@ -1,7 +1,6 @@
 // Allocator, step graph, random numbers.
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <filesystem>
 #include <iterator>
@@ -14,24 +13,6 @@
 
 namespace pgad::test {
 namespace {
-
-// A kernel that tells the number of threads which OpenMP would take in it.
-template <class T>
-struct ProbeArgs {
-  int* threads;
-  Cost cost() const { return {}; }
-};
-template <class T>
-void probe(Exec&, const ProbeArgs<T>& args) {
-  *args.threads = omp_get_max_threads();
-}
-const Kernel<ProbeArgs> kProbe = {"test_probe", probe<float>, probe<double>, nullptr, nullptr, nullptr};
-
-int threads_in_kernels(Exec& exec) {
-  int threads = 0;
-  run(kProbe, exec, ProbeArgs<float>{&threads});
-  return threads;
-}
 
 TEST(Allocator, FreedBlocksServeAgain) {
   Exec exec;
@@ -127,34 +108,7 @@ TEST(StepGraph, TrimmingInARecordedStepKeepsItsMemory) {
   });
 }
 
-// OpenMP's number of threads belongs to the calling thread, and several Execs may use it.
-TEST(Threads, EachExecHasItsNumber) {
-  Exec one(Device{}, 1), three(Device{}, 3);
-  const int own = omp_get_max_threads();
-  const auto check = [&] {
-    omp_set_num_threads(5);
-    EXPECT_EQ(threads_in_kernels(one), 1);
-    EXPECT_EQ(threads_in_kernels(three), 3);
-    EXPECT_EQ(threads_in_kernels(one), 1);
-    EXPECT_EQ(omp_get_max_threads(), 5) << "the caller's own number";
-  };
-  check();
-  std::thread(check).join();
-  // A replayed step too.
-  int threads = 0;
-  StepGraph graph(one, [&] { run(kProbe, one, ProbeArgs<float>{&threads}); });
-  threads = 0;
-  std::thread([&] { graph.replay(); }).join();
-  EXPECT_EQ(threads, 1);
-  EXPECT_THROW(run(Kernel<ProbeArgs>{"test_throws", [](Exec&, const ProbeArgs<float>&) { throw Error("no"); }, nullptr,
-                                     nullptr, nullptr, nullptr},
-                   one, ProbeArgs<float>{&threads}),
-               Error);
-  EXPECT_EQ(omp_get_max_threads(), 5);
-  omp_set_num_threads(own);
-}
-
-// What really runs: on a thread of its own, which has no helpers yet.
+// On a thread of its own, which has no helpers yet.
 TEST(Threads, AnExecOfOneRunsOnOneBesideAnExecOfTwo) {
   std::thread([] {
     const auto running = [] {

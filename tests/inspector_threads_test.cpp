@@ -1,5 +1,4 @@
-// Inspectors on many threads, small enough for ThreadSanitizer: each computes on one thread, since that tool cannot
-// follow OpenMP. What they answer: inspector_test.cpp.
+// Inspectors on many threads, small enough for ThreadSanitizer. What they answer: inspector_test.cpp.
 
 #include <gtest/gtest.h>
 #include <pgad/inspector.h>

@@ -8,8 +8,8 @@
 ///   if (r.decision == pgad::Decision::kAnomalous) mark(r.map, r.height, r.width);
 /// \endcode
 ///
-/// The library writes nothing to standard output or standard error, sets no signal handlers, and leaves the locale and
-/// OpenMP's settings of the program as they are.
+/// The library writes nothing to standard output or standard error, sets no signal handlers, and leaves the locale of
+/// the program as it is. Its threads take no signals.
 
 #include <pgad/error.h>
 #include <pgad/export.h>
