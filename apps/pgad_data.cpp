@@ -1,25 +1,74 @@
-// Makes data sets: so far industrial surfaces that do not exist, with defects whose every pixel is known.
+// Data sets before training: made, converted, checked, divided.
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "apps/program.h"
 #include "apps/progress.h"
 #include "engine/check.h"
 #include "engine/team.h"
 #include "images/atomic_file.h"
+#include "inspection/metrics.h"
+#include "preparation/check.h"
+#include "preparation/divide.h"
+#include "preparation/output_folder.h"
 #include "synthesis/industrial.h"
+#include "synthesis/ir_mnist.h"
 
 namespace pgad {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+bool stopped() { return stop_requested; }
+
+// Of loops over images or files.
+std::function<void(long, long)> shown_by(Progress& progress) {
+  return [&progress](long done, long total) { progress.update(str(done, " of ", total)); };
+}
+
+std::string numbered(const std::string& prefix, int number, const char* ending) {
+  char digits[16];
+  std::snprintf(digits, sizeof digits, "%04d", number);
+  return prefix + digits + ending;
+}
+
+// ---- sets that are drawn ----
+
+// One picture of a set; `what` is the maker's.
+template <class What>
+struct Task {
+  std::string image, mask;  // paths within the set; no mask: none is written
+  What what;
+};
+
+// Draws all pictures of a set into a new or empty folder; draw(task, place) is an image with a mask.
+template <class What, class Draw>
+void write_set(const std::string& folder, const std::vector<Task<What>>& tasks, int threads, const Draw& draw,
+               Progress& progress) {
+  OutputFolder out(folder, true);
+  for (const Task<What>& task : tasks)
+    for (const std::string& file : {task.image, task.mask})
+      if (!file.empty()) out.place(fs::path(file).parent_path().string(), "");
+  stop_on_signals();
+  std::size_t done = 0;
+  std::mutex mutex;
+  const bool all = for_each_index(tasks.size(), threads, stopped, [&](std::size_t i) {
+    const Task<What>& task = tasks[i];
+    const auto drawn = draw(task, i);
+    write_png((fs::path(folder) / task.image).string(), drawn.image);
+    if (!task.mask.empty())
+      write_png((fs::path(folder) / task.mask).string(),
+                {drawn.image.height, drawn.image.width, 1, {drawn.mask.begin(), drawn.mask.end()}});
+    const std::scoped_lock lock(mutex);
+    progress.update(str(++done, " of ", tasks.size(), " images"));
+  });
+  if (!all) throw Error(str("interrupted after ", done, " of ", tasks.size(), " images in ", folder));
+}
+
+struct IndustrialOptions {
   std::string out, surface = "brushed";
   std::vector<std::string> kinds = {std::begin(kFlawNames), std::end(kFlawNames)}, unseen;
   int size = 1024, height = 0, width = 0, channels = 1, train = 200, known_each = 5, test = 50, test_each = 10,
@@ -28,11 +77,7 @@ struct Options {
   std::uint64_t seed = 1;
 };
 
-// One picture of the set.
-struct Task {
-  std::string image, mask;  // paths within the set; no mask: none is written
-  std::optional<Flaw> flaw;
-};
+using SurfaceTask = Task<std::optional<Flaw>>;
 
 template <std::size_t n>
 int index_of(const std::string& name, const char* const (&names)[n], const char* option) {
@@ -44,14 +89,8 @@ int index_of(const std::string& name, const char* const (&names)[n], const char*
   throw UsageError(str(option, ": '", name, "', expected ", all));
 }
 
-std::string numbered(const std::string& prefix, int number, const char* ending) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "%04d", number);
-  return prefix + digits + ending;
-}
-
 // An inspection folder (docs/formats.md), whose pictures' numbers are their places in this list.
-std::vector<Task> plan(const Options& o) {
+std::vector<SurfaceTask> plan(const IndustrialOptions& o) {
   std::vector<Flaw> kinds;
   for (const std::string& name : o.kinds) kinds.push_back(static_cast<Flaw>(index_of(name, kFlawNames, "--kinds")));
   for (const std::string& name : o.unseen) {
@@ -59,7 +98,7 @@ std::vector<Task> plan(const Options& o) {
     if (std::ranges::find(o.kinds, name) == o.kinds.end())
       throw UsageError(str("--unseen: '", name, "' is not among --kinds"));
   }
-  std::vector<Task> tasks;
+  std::vector<SurfaceTask> tasks;
   // Spread evenly over the pictures and the kinds: a share of n of them is reached at each n-th.
   int flawed = 0;
   for (int i = 0; i < o.train; ++i) {
@@ -83,7 +122,8 @@ std::vector<Task> plan(const Options& o) {
   return tasks;
 }
 
-nlohmann::ordered_json description(const Options& o, const SurfaceOptions& s, const std::vector<Task>& tasks) {
+nlohmann::ordered_json description(const IndustrialOptions& o, const SurfaceOptions& s,
+                                   const std::vector<SurfaceTask>& tasks) {
   nlohmann::ordered_json json = {{"made_by", "pgad_data make-industrial"},
                                  {"version", PGAD_VERSION},
                                  {"surface", o.surface},
@@ -94,62 +134,127 @@ nlohmann::ordered_json description(const Options& o, const SurfaceOptions& s, co
                                  {"kinds", o.kinds},
                                  {"unseen", o.unseen},
                                  {"contaminated", o.contaminated}};
-  for (const Task& task : tasks)
-    if (task.flaw && task.mask.empty())
-      json["contaminated_images"].push_back({{"path", task.image}, {"kind", kFlawNames[static_cast<int>(*task.flaw)]}});
+  for (const SurfaceTask& task : tasks)
+    if (task.what && task.mask.empty())
+      json["contaminated_images"].push_back({{"path", task.image}, {"kind", kFlawNames[static_cast<int>(*task.what)]}});
   return json;
 }
 
-int make_industrial(const Options& o) {
+int make_industrial(const IndustrialOptions& o) {
   SurfaceOptions surface;
   surface.surface = static_cast<Surface>(index_of(o.surface, kSurfaceNames, "--surface"));
   surface.height = o.height > 0 ? o.height : o.size;
   surface.width = o.width > 0 ? o.width : o.size;
   surface.channels = o.channels;
   surface.seed = o.seed;
-  const std::vector<Task> tasks = plan(o);
-  const fs::path out = o.out;
-  if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out)))
-    throw UsageError(str("--out ", o.out, ": there is something already; expected a new or an empty folder"));
-  for (const Task& task : tasks)
-    for (const std::string& file : {task.image, task.mask}) {
-      std::error_code failed;
-      const fs::path folder = (out / file).parent_path();
-      fs::create_directories(folder, failed);
-      if (failed) throw Error(str(folder.string(), ": cannot create this folder: ", failed.message()));
-    }
+  const std::vector<SurfaceTask> tasks = plan(o);
   Progress progress;
-  stop_on_signals();
-  std::atomic<std::size_t> next = 0, done = 0;
-  std::mutex mutex;  // of the two below
-  std::exception_ptr error;
-  const auto work = [&] {
-    try {
-      for (std::size_t i; !stop_requested && (i = next++) < tasks.size();) {
-        const Task& task = tasks[i];
-        const SurfaceImage drawn = draw_surface(surface, i, task.flaw);
-        write_png((out / task.image).string(), drawn.image);
-        if (!task.mask.empty())
-          write_png((out / task.mask).string(),
-                    {surface.height, surface.width, 1, {drawn.mask.begin(), drawn.mask.end()}});
-        const std::scoped_lock lock(mutex);
-        progress.update(str(++done, " of ", tasks.size(), " images"));
-      }
-    } catch (...) {
-      const std::scoped_lock lock(mutex);
-      error = std::current_exception();
-      stop_requested = true;
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    const unsigned count = static_cast<unsigned>(o.threads > 0 ? o.threads : available_processors());
-    for (unsigned i = 0; i < std::max(1u, count); ++i) threads.emplace_back(work);
-  }
-  if (error) std::rethrow_exception(error);
-  if (stop_requested) throw Error(str("interrupted after ", done.load(), " of ", tasks.size(), " images in ", o.out));
-  write_file_atomically((out / "description.json").string(), description(o, surface, tasks).dump(2) + "\n");
+  write_set(
+      o.out, tasks, o.threads,
+      [&](const SurfaceTask& task, std::size_t i) { return draw_surface(surface, i, task.what); }, progress);
+  write_file_atomically((fs::path(o.out) / "description.json").string(), description(o, surface, tasks).dump(2) + "\n");
   progress.say(str(tasks.size(), " images of ", surface.width, "x", surface.height, " in ", o.out));
+  return 0;
+}
+
+struct IrMnistOptions {
+  std::string mnist, out;
+  PuzzleOptions puzzle;
+  int train = 5000, known = 50, test = 500, test_abnormal = 500, threads = 0;
+};
+
+int make_ir_mnist(const IrMnistOptions& o) {
+  if (o.puzzle.most_anomalies > o.puzzle.grid * o.puzzle.grid)
+    throw UsageError(
+        str("--most-anomalies ", o.puzzle.most_anomalies, ": a puzzle has ", o.puzzle.grid * o.puzzle.grid, " cells"));
+  struct Part {
+    std::string name;
+    IdxImages images;
+    std::unique_ptr<PuzzleMaker> maker;
+  } parts[] = {{"train", {}, nullptr}, {"t10k", {}, nullptr}};
+  // Training puzzles of the training digits, test puzzles of the others: no drawing is seen twice.
+  const std::vector<IdxPair> pairs = find_idx_pairs(o.mnist);
+  for (Part& part : parts) {
+    const auto pair = std::ranges::find(pairs, part.name, &IdxPair::name);
+    if (pair == pairs.end())
+      throw DataError(str("'", o.mnist, "' has no ", part.name,
+                          "-images-idx3-ubyte[.gz]; expected MNIST's four files (scripts/get_data.sh mnist DIR)"));
+    part.images = read_idx_images(pair->images);
+    part.maker = std::make_unique<PuzzleMaker>(o.puzzle, part.images, read_idx_labels(pair->labels));
+  }
+
+  struct Draw {
+    int part;
+    std::uint64_t number;
+    bool abnormal;
+  };
+  std::vector<Task<Draw>> tasks;
+  const std::string kind = str("digit_", o.puzzle.anomaly);
+  const auto add = [&](int count, const std::string& prefix, const std::string& masks, int part, bool abnormal) {
+    for (int i = 0; i < count; ++i)
+      tasks.push_back({numbered(prefix, i, ".png"),
+                       abnormal ? numbered(masks, i, "_mask.png") : "",
+                       {part, static_cast<std::uint64_t>(i), abnormal}});
+  };
+  add(o.train, "train/good/", "", 0, false);
+  add(o.known, "train/abnormal/" + kind + "_", "ground_truth/abnormal/" + kind + "_", 0, true);
+  add(o.test, "test/good/", "", 1, false);
+  add(o.test_abnormal, "test/" + kind + "/", "ground_truth/" + kind + "/", 1, true);
+  Progress progress;
+  write_set(
+      o.out, tasks, o.threads,
+      [&](const Task<Draw>& task, std::size_t) {
+        return parts[task.what.part].maker->draw(task.what.number, task.what.abnormal);
+      },
+      progress);
+  const nlohmann::ordered_json json = {{"made_by", "pgad_data make-ir-mnist"},
+                                       {"version", PGAD_VERSION},
+                                       {"grid", o.puzzle.grid},
+                                       {"digit", o.puzzle.anomaly},
+                                       {"most_anomalies", o.puzzle.most_anomalies},
+                                       {"mark_strokes", o.puzzle.mark_strokes},
+                                       {"seed", o.puzzle.seed}};
+  write_file_atomically((fs::path(o.out) / "description.json").string(), json.dump(2) + "\n");
+  progress.say(str(tasks.size(), " puzzles of ", o.puzzle.grid * parts[0].images.cols, "x",
+                   o.puzzle.grid * parts[0].images.rows, " in ", o.out));
+  return 0;
+}
+
+// ---- sets that are there ----
+
+struct CheckCommand {
+  CheckOptions check;
+  std::string json;
+  int most_files = 5;
+  bool strict = false;
+};
+
+int check(CheckCommand& c) {
+  c.check.held_out_needed = scores_needed(c.check.false_reject_rate);
+  stop_on_signals();
+  CheckReport report;
+  {
+    Progress progress;
+    report = check_data(c.check, shown_by(progress), stopped);
+  }
+  std::cout << check_report_text(report, static_cast<std::size_t>(c.most_files)) << std::flush;
+  if (!c.json.empty()) write_file_atomically(c.json, check_report_json(report));
+  const bool warned =
+      std::ranges::any_of(report.findings, [](const Finding& f) { return f.severity == Severity::kWarning; });
+  return report.failed() || (c.strict && warned) ? kExitFailure : 0;
+}
+
+template <class Written>  // Divided, Converted
+void say_written(Progress& progress, const Written& written, const std::string& out) {
+  for (const std::string& note : written.notes) progress.say("note: " + note);
+  for (const auto& [folder, count] : written.images) progress.say(str(count, " images in ", out, "/", folder));
+  progress.say(str(written.masks, " masks"));
+}
+
+int split(const DivideOptions& options) {
+  stop_on_signals();
+  Progress progress;
+  say_written(progress, divide_data(options, shown_by(progress), stopped), options.out);
   return 0;
 }
 
@@ -157,9 +262,10 @@ int make_industrial(const Options& o) {
 }  // namespace pgad
 
 int main(int argc, char** argv) {
-  CLI::App app("Makes data sets for pgad_train and pgad_infer.", "pgad_data");
+  CLI::App app("Makes, converts, checks and divides data sets for pgad_train and pgad_infer.", "pgad_data");
   app.require_subcommand(1);
-  pgad::Options o;
+  const CLI::Range counts(0, 1000000);
+  pgad::IndustrialOptions o;
   CLI::App* make = app.add_subcommand("make-industrial", "Draws surfaces that do not exist, with and without defects.");
   make->add_option("--out", o.out, "new or empty folder for the data set")->required();
   make->add_option("--surface", o.surface, "brushed, cast, woven, leather or printed")->capture_default_str();
@@ -190,5 +296,75 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   make->add_option("--seed", o.seed, "another one draws another set")->capture_default_str();
   make->add_option("--threads", o.threads, "0: one per core")->check(CLI::Range(0, 4096))->capture_default_str();
-  return pgad::run_program(app, argc, argv, [&] { return pgad::make_industrial(o); });
+
+  pgad::IrMnistOptions ir;
+  CLI::App* puzzles =
+      app.add_subcommand("make-ir-mnist", "Puzzles of digits, in which one digit is the anomaly (IR-MNIST).");
+  puzzles->add_option("--mnist", ir.mnist, "folder with MNIST's four files")->required();
+  puzzles->add_option("--out", ir.out, "new or empty folder for the data set")->required();
+  puzzles->add_option("--grid", ir.puzzle.grid, "digits a side")->check(CLI::Range(1, 100))->capture_default_str();
+  puzzles->add_option("--digit", ir.puzzle.anomaly, "the anomaly")->check(CLI::Range(0, 9))->capture_default_str();
+  puzzles->add_option("--most-anomalies", ir.puzzle.most_anomalies, "an abnormal puzzle holds 1 to so many of it")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  puzzles->add_flag("--mark-strokes", ir.puzzle.mark_strokes, "masks mark the strokes of such digits, not their cells");
+  puzzles->add_option("--train", ir.train, "normal puzzles for training")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  puzzles->add_option("--known", ir.known, "known abnormal puzzles, for training")
+      ->check(counts)
+      ->capture_default_str();
+  puzzles->add_option("--test", ir.test, "normal puzzles for the test")->check(counts)->capture_default_str();
+  puzzles->add_option("--test-abnormal", ir.test_abnormal, "abnormal puzzles for the test")
+      ->check(counts)
+      ->capture_default_str();
+  puzzles->add_option("--seed", ir.puzzle.seed, "another one draws another set")->capture_default_str();
+  puzzles->add_option("--threads", ir.threads, "0: one per core")->check(CLI::Range(0, 4096))->capture_default_str();
+
+  pgad::CheckCommand c;
+  CLI::App* checking =
+      app.add_subcommand("check", "Looks for what is wrong with a data set. Exit code 1 if something is.");
+  checking->add_option("data", c.check.data.path, "what pgad_train's --data would be given")->required();
+  checking->add_option("--normal-class", c.check.data.normal_class, "of IDX files and class folders");
+  checking
+      ->add_option("--calibration-fraction", c.check.data.calibration_fraction,
+                   "of the normal images, as in pgad_train")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  checking->add_option("--false-reject-rate", c.check.false_reject_rate, "of normal images, that will be asked for")
+      ->check(CLI::Range(1e-6, 0.999999))
+      ->capture_default_str();
+  checking->add_option("--json", c.json, "file for the report, with all files named");
+  checking->add_option("--most-files", c.most_files, "named for each finding in the text")
+      ->check(counts)
+      ->capture_default_str();
+  checking->add_flag("--strict", c.strict, "exit code 1 for warnings too");
+  checking->add_option("--threads", c.check.threads, "0: one per core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+
+  pgad::DivideOptions d;
+  CLI::App* dividing =
+      app.add_subcommand("split", "Divides a data set's images anew into training, known defects and test.");
+  dividing->add_option("data", d.data.path, "inspection folder or class folders")->required();
+  dividing->add_option("--out", d.out, "new or empty folder for the data set")->required();
+  dividing->add_option("--normal-class", d.data.normal_class, "of class folders: which are normal, comma-separated");
+  dividing->add_option("--train-share", d.train_share, "of the normal images, in (0, 1)")->capture_default_str();
+  CLI::Option* share =
+      dividing->add_option("--known-share", d.known_share, "of each kind of defect, in [0, 1)")->capture_default_str();
+  dividing->add_option("--known-each", d.known_each, "so many of each kind instead")->check(counts)->excludes(share);
+  dividing->add_option("--known", d.known, "kinds that are known, comma-separated; default: all")->delimiter(',');
+  dividing
+      ->add_option("--validation-share", d.validation_share,
+                   "of the rest, for OUT/val beside OUT/test; 0: one data set, OUT")
+      ->capture_default_str();
+  dividing->add_option("--seed", d.seed, "another one divides otherwise")->capture_default_str();
+  dividing->add_flag("--copy", d.copy, "copies instead of symbolic links");
+
+  return pgad::run_program(app, argc, argv, [&] {
+    if (puzzles->parsed()) return pgad::make_ir_mnist(ir);
+    if (checking->parsed()) return pgad::check(c);
+    if (dividing->parsed()) return pgad::split(d);
+    return pgad::make_industrial(o);
+  });
 }

@@ -24,6 +24,7 @@
 #include "model/config_io.h"
 #include "model/tuning_file.h"
 #include "report/evaluation.h"
+#include "report/paper_figures.h"
 #include "report/result_writer.h"
 
 namespace pgad {
@@ -39,6 +40,9 @@ struct Options {
   double threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
   std::uint64_t seed = 1;
+  int figure_images = 100, columns = 5;
+  double noise = 0.1;
+  std::string kind;
 };
 
 std::string out_path(const Options& o, const char* name) { return (std::filesystem::path(o.out) / name).string(); }
@@ -421,6 +425,70 @@ int evaluate(const Options& o) {
   return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
+// The first images of the class that most abnormal ones belong to, or of `kind`.
+std::vector<Sample> of_one_kind(const std::vector<Sample>& test, const std::string& kind, std::size_t most) {
+  std::map<std::string, std::vector<Sample>> kinds;
+  for (const Sample& s : test)
+    if (s.anomalous) kinds[s.group].push_back(s);
+  std::string names;
+  for (const auto& [name, samples] : kinds) names += (names.empty() ? "" : ", ") + name;
+  if (!kind.empty() && !kinds.contains(kind)) throw UsageError(str("--kind '", kind, "': expected one of ", names));
+  auto found = kind.empty() ? std::ranges::max_element(kinds, {}, [](const auto& k) { return k.second.size(); })
+                            : kinds.find(kind);
+  found->second.resize(std::min(most, found->second.size()));
+  return std::move(found->second);
+}
+
+// A normal image with noise of this deviation, in shares of full brightness, on every pixel.
+Image with_noise(Image image, double deviation, std::uint64_t seed, std::uint64_t number) {
+  Rng rng(seed, number);
+  for (float& v : image.pixels) v = std::clamp(v + static_cast<float>(deviation * rng.normal()), 0.0f, 1.0f);
+  return image;
+}
+
+int paper_figures(const Options& o) {
+  Session s(o.model, o.given);
+  Progress progress;
+  DataConfig config = s.config.data;
+  config.path = o.data;
+  Dataset data = open_test_set(s, o, config, progress);
+  data.source.options = decode_options(s.model.preprocessing, s.config.data);
+  std::vector<Sample> normal;
+  for (const Sample& sample : data.test)
+    if (!sample.anomalous && std::ssize(normal) < o.figure_images) normal.push_back(sample);
+  const std::vector<Sample> abnormal = of_one_kind(data.test, o.kind, static_cast<std::size_t>(o.figure_images));
+  const FolderLock lock = lock_out(o, progress);
+  std::vector<Sample> noisy;
+  for (int i = 0; i < std::min<int>(o.columns, static_cast<int>(normal.size())); ++i) {
+    const std::string path = out_path(o, str("noisy-", i, ".png").c_str());
+    write_png(path, with_noise(data.load(normal[static_cast<std::size_t>(i)]), o.noise, o.seed,
+                               static_cast<std::uint64_t>(i)));
+    noisy.push_back({path, path, -1, "", false, ""});
+  }
+
+  stop_on_signals();
+  PaperFigures figures(o.columns);
+  Scorer scorer(*s.exec, s.model, s.config.scoring);
+  const std::pair<PaperFigures::Kind, const std::vector<Sample>*> parts[] = {
+      {PaperFigures::kNormal, &normal}, {PaperFigures::kNoisy, &noisy}, {PaperFigures::kAbnormal, &abnormal}};
+  for (const auto& [kind, samples] : parts)
+    scorer.score(
+        *samples, data.source,
+        [&](const ScoredImage& image) {
+          if (!image.error.empty()) throw Error(image.error);
+          figures.add(kind, image);
+        },
+        [&](const ScoringProgress& p) {
+          progress.update(str("figures: ", static_cast<int>(p.done), " of ", samples->size(), " images",
+                              time_left_text(p.seconds_left)));
+        },
+        &stop_requested);
+  if (stop_requested) throw Error("interrupted: there are no figures");
+  figures.write(o.out, "normal", abnormal[0].group);
+  progress.say("figure4.png, figure5.png and figure6.png in " + o.out);
+  return 0;
+}
+
 // [count, latent size], from --latents or drawn by --seed.
 std::vector<float> latents_for(const Options& o, const NetworkConfig& network) {
   if (!o.latents.empty()) {
@@ -599,6 +667,22 @@ int main(int argc, char** argv) {
           return good ? std::string() : pgad::str("'", text, "', expected a number");
         });
   }
+  CLI::App* figures =
+      command("paper-figures", "Draws figures 4 to 6 of Kimura & Yanagihara (2018) for this model and data.", with_data,
+              pgad::paper_figures);
+  figures->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
+  figures->add_flag("--new-data", o.new_data, "as of evaluate");
+  figures->add_option("--out", o.out, "directory for the figures")->required();
+  figures->add_option("--count", o.figure_images, "normal images, and abnormal ones, at most")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  figures->add_option("--columns", o.columns, "images of each kind that are shown")
+      ->check(CLI::Range(1, 20))
+      ->capture_default_str();
+  figures->add_option("--noise", o.noise, "deviation of the noise on normal images, share of full brightness")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  figures->add_option("--kind", o.kind, "class of the abnormal images; default: the one with the most");
   CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
   generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();
   CLI::Option* count =

@@ -152,4 +152,30 @@ void run_parts(int parts, const std::function<void(int)>& part) {
   team.run(parts, part);
 }
 
+bool for_each_index(std::size_t n, int threads, const std::function<bool()>& stop,
+                    const std::function<void(std::size_t)>& body) {
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false, stopped = false;
+  std::exception_ptr error;
+  const auto most = std::max<std::size_t>(1, std::min<std::size_t>(n, 4096));
+  const int parts = static_cast<int>(
+      std::clamp<std::size_t>(static_cast<std::size_t>(threads > 0 ? threads : available_processors()), 1, most));
+  run_parts(parts, [&](int) {
+    try {
+      while (!failed && !stopped) {
+        const std::size_t i = next++;
+        if (i >= n) return;
+        if (stop())
+          stopped = true;
+        else
+          body(i);
+      }
+    } catch (...) {
+      if (!failed.exchange(true)) error = std::current_exception();
+    }
+  });
+  if (error) std::rethrow_exception(error);
+  return !stopped;
+}
+
 }  // namespace pgad

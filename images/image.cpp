@@ -153,6 +153,7 @@ std::vector<float> turned(const std::vector<float>& in, int height, int width, i
 Image to_image(Samples s, const DecodeJob& job) {
   Image image{s.height, s.width, s.channels, {}};
   image.lossy = s.lossy;
+  image.orientation = s.orientation;
   const float white = s.white > 255 ? full_brightness(s, job, image.bits) : static_cast<float>(s.white);
   for (float& v : s.values) v /= white;
   image.pixels = std::move(s.values);

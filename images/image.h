@@ -19,6 +19,7 @@ struct Image {
   int channels = 0;  // 1 grey, 3 RGB
   std::vector<float> pixels;
   int bits = 8;                   // 1.0 stood for 2^bits - 1; 8 for all files of no more than 8 bits
+  int orientation = 1;            // EXIF's, 1 (upright) to 8, as the file says; pixels are turned by it if asked for
   bool lossy = false;             // values are near the drawn ones only (JPEG, WebP)
   std::vector<float> alpha = {};  // [height, width] in [0,1], 1 is opaque; only if asked for and in the file
 

@@ -14,6 +14,8 @@
 
 #include "engine/check.h"
 #include "images/atomic_file.h"
+#include "images/pictures.h"
+#include "images/preprocess.h"
 
 namespace pgad {
 namespace {
@@ -90,9 +92,22 @@ class Canvas {
     texts_.push_back({x, y, text, font, color, align, upward});
   }
 
+  // The image's top left corner at (x, y), one pixel for each of its own.
+  void paste(int x, int y, const Image& image) { pasted_.push_back({x, y, &image}); }
+
   std::string png() {
     const GdImage small = make_image(width_, height_);
     gdImageCopyResampled(small.get(), large_.get(), 0, 0, 0, 0, width_, height_, width_ * kScale, height_ * kScale);
+    for (const Pasted& p : pasted_)
+      for (int y = 0; y < p.image->height; ++y)
+        for (int x = 0; x < p.image->width; ++x) {
+          const int c = p.image->channels;
+          const float* v = p.image->pixels.data() + (static_cast<std::ptrdiff_t>(y) * p.image->width + x) * c;
+          const auto byte = [](float unit) {
+            return static_cast<int>(std::lround(255 * std::clamp(unit, 0.0f, 1.0f)));
+          };
+          gdImageSetPixel(small.get(), p.x + x, p.y + y, pack({byte(v[0]), byte(v[c / 2]), byte(v[c - 1])}));
+        }
     for (Text& t : texts_) {
       const double length = static_cast<double>(t.text.size()) * t.font->w;
       const double back = t.align == Align::kLeft ? 0 : t.align == Align::kCenter ? length / 2 : length;
@@ -118,6 +133,11 @@ class Canvas {
     bool upward;
   };
 
+  struct Pasted {
+    int x, y;
+    const Image* image;
+  };
+
   static int scaled(double v) { return static_cast<int>(std::lround(v * kScale)); }
   static int pack(Color c, double opacity = 1) {
     return gdTrueColorAlpha(c.r, c.g, c.b, static_cast<int>(std::lround((1 - opacity) * gdAlphaTransparent)));
@@ -138,6 +158,7 @@ class Canvas {
   int width_, height_;
   GdImage large_;
   std::vector<Text> texts_;
+  std::vector<Pasted> pasted_;
 };
 
 std::string printed(const char* format, double value) {
@@ -165,6 +186,7 @@ std::vector<double> ticks(double low, double high, int most) {
 struct Axes {
   double left, top, right, bottom;  // pixels
   double x_low, x_high, y_low, y_high;
+  bool logarithmic = false;  // y values are logarithms to base 10
 
   double x(double v) const { return left + (v - x_low) / (x_high - x_low) * (right - left); }
   double y(double v) const { return bottom - (v - y_low) / (y_high - y_low) * (bottom - top); }
@@ -196,7 +218,9 @@ void draw_axes(Canvas& canvas, const Axes& a, const std::string& x_title, const 
   for (const double v : ticks(a.y_low, a.y_high, std::max(2, static_cast<int>((a.bottom - a.top) / 40)))) {
     canvas.line(a.left, a.y(v), a.right, a.y(v), kLightGrey);
     canvas.line(a.left - 5, a.y(v), a.left, a.y(v), kGrey);
-    canvas.text(a.left - 9, a.y(v) - font->h / 2.0, printed(y_format, v), font, kBlack, Align::kRight);
+    if (a.logarithmic && v != std::round(v)) continue;
+    canvas.text(a.left - 9, a.y(v) - font->h / 2.0, printed(y_format, a.logarithmic ? std::pow(10, v) : v), font,
+                kBlack, Align::kRight);
   }
   const Point frame[] = {{a.left, a.top}, {a.right, a.top}, {a.right, a.bottom}, {a.left, a.bottom}, {a.left, a.top}};
   canvas.polyline(frame, kGrey, 1);
@@ -336,7 +360,7 @@ void plot_roc(const std::string& path, const std::string& title, std::span<const
 }
 
 void plot_lines(const std::string& path, const std::string& title, const std::string& x_title,
-                const std::string& y_title, std::span<const LineSeries> series) {
+                const std::string& y_title, std::span<const LineSeries> series, bool logarithmic) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   Axes axes{92, 48, 780, 480, kInfinity, -kInfinity, 0, 0};
   for (const LineSeries& s : series)
@@ -348,6 +372,19 @@ void plot_lines(const std::string& path, const std::string& title, const std::st
     }
   if (!(axes.x_high > axes.x_low)) throw Error("plot: fewer than two places on the x axis");
   if (!(axes.y_high > 0)) axes.y_high = 1;
+  axes.logarithmic = logarithmic;
+  if (logarithmic) {
+    double lowest = axes.y_high;
+    for (const LineSeries& s : series)
+      for (const LineSeries::Point& p : s.points)
+        if (p.y > 0) lowest = std::min(lowest, p.y);
+    axes.y_high = std::ceil(std::log10(axes.y_high));
+    axes.y_low = std::clamp(std::floor(std::log10(lowest)), axes.y_high - 4, axes.y_high - 1);
+  }
+  const auto y_of = [&](double value) {
+    if (!logarithmic) return axes.y(value);
+    return axes.y(value > 0 ? std::max(axes.y_low, std::log10(value)) : axes.y_low);
+  };
   const int width = 1000, height = 560;
   Canvas canvas(width, height);
   gdFontPtr font = gdFontGetLarge();
@@ -357,7 +394,7 @@ void plot_lines(const std::string& path, const std::string& title, const std::st
     const Color color = kPalette[i % std::size(kPalette)];
     const double dash = i % 3 == 0 ? 0 : i % 3 == 1 ? 9 : 4, legend = axes.right + 24;
     std::vector<Point> points;
-    for (const LineSeries::Point& p : series[i].points) points.push_back({axes.x(p.x), axes.y(p.y)});
+    for (const LineSeries::Point& p : series[i].points) points.push_back({axes.x(p.x), y_of(p.y)});
     canvas.polyline(points, color, 2.4, dash);
     const double y = axes.top + 28 + 22.0 * static_cast<double>(i);
     canvas.line(legend, y + font->h / 2.0, legend + 40, y + font->h / 2.0, color, 2.4, dash);
@@ -396,6 +433,48 @@ void plot_histograms(const std::string& path, const std::string& title, std::spa
                    kHeader + static_cast<double>(i / columns) * kPanelHeight * scale, kPanelWidth * scale,
                    kPanelHeight * scale);
   }
+  write_file_atomically(path, canvas.png());
+}
+
+void plot_pictures(const std::string& path, const std::string& title, std::span<const std::string> rows,
+                   std::span<const PictureGroup> groups, int cell) {
+  constexpr int kGap = 4, kGroupGap = 24, kTop = 76, kMargin = 16;
+  gdFontPtr font = gdFontGetLarge();
+  std::size_t longest = 0;
+  for (const std::string& row : rows) longest = std::max(longest, row.size());
+  const int left = kMargin + static_cast<int>(longest) * font->w + kMargin;
+  int width = left;
+  for (const PictureGroup& g : groups) width += static_cast<int>(g.columns.size()) * (cell + kGap) + kGroupGap;
+  const auto count = static_cast<int>(rows.size());
+  Canvas canvas(width, kTop + count * (cell + kGap) + kMargin);
+  canvas.text(kMargin, 14, fitted(title, width - 2 * kMargin, gdFontGetGiant()), gdFontGetGiant());
+  std::vector<std::unique_ptr<Image>> drawn;  // until the canvas is encoded
+  int x = left;
+  for (const PictureGroup& g : groups) {
+    const int group_width = static_cast<int>(g.columns.size()) * (cell + kGap);
+    canvas.text(x, kTop - 24, fitted(g.name, group_width + kGroupGap, font), font);
+    for (const std::vector<Image>& column : g.columns) {
+      PGAD_CHECK(column.size() == rows.size(), column.size(), " images in a column of ", rows.size(), " rows");
+      for (int r = 0; r < count; ++r) {
+        const Image& image = column[static_cast<std::size_t>(r)];
+        const int longer = std::max(image.height, image.width);
+        auto shown = std::make_unique<Image>();
+        if (longer <= cell) {
+          *shown = upscale_nearest(image, cell / longer);
+        } else {
+          *shown = {
+              std::max(1, image.height * cell / longer), std::max(1, image.width * cell / longer), image.channels, {}};
+          shown->pixels = resize(image.pixels, image.height, image.width, image.channels, shown->height, shown->width);
+        }
+        canvas.paste(x, kTop + r * (cell + kGap), *shown);
+        drawn.push_back(std::move(shown));
+      }
+      x += cell + kGap;
+    }
+    x += kGroupGap;
+  }
+  for (int r = 0; r < count; ++r)
+    canvas.text(kMargin, kTop + r * (cell + kGap) + (cell - font->h) / 2.0, rows[static_cast<std::size_t>(r)], font);
   write_file_atomically(path, canvas.png());
 }
 

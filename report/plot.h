@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "images/image.h"
 #include "inspection/metrics.h"
 
 namespace pgad {
@@ -30,9 +31,10 @@ struct LineSeries {
   std::vector<Point> points;  // in the order of x
 };
 
-// All lines over one another, y from 0, the legend beside them.
+// All lines over one another, the legend beside them. y from 0, or on a logarithmic axis: there, four decades down from
+// the highest value at most; what is lower lies on the axis.
 void plot_lines(const std::string& path, const std::string& title, const std::string& x_title,
-                const std::string& y_title, std::span<const LineSeries> series);
+                const std::string& y_title, std::span<const LineSeries> series, bool logarithmic = false);
 
 struct ScoreHistogram {
   std::string name;
@@ -44,5 +46,15 @@ struct ScoreHistogram {
 // span the central 99 % of all scores and the threshold where outliers would squeeze everything else; the
 // number of scores beyond is written on the panel.
 void plot_histograms(const std::string& path, const std::string& title, std::span<const ScoreHistogram> scores);
+
+struct PictureGroup {
+  std::string name;                         // over its columns
+  std::vector<std::vector<Image>> columns;  // each with an image for each row
+};
+
+// Images in rows with names on their left, in groups of columns with names above, each brought to `cell` pixels on its
+// longer side (small ones in whole multiples).
+void plot_pictures(const std::string& path, const std::string& title, std::span<const std::string> rows,
+                   std::span<const PictureGroup> groups, int cell = 96);
 
 }  // namespace pgad

@@ -22,6 +22,7 @@ TEST(Includes, PointDown) {
       {"layers", {"engine", "kernels", "autograd", "layers"}},
       {"images", {"engine", "images"}},
       {"synthesis", {"engine", "images", "synthesis"}},
+      {"preparation", {"engine", "images", "preparation"}},
       {"model", {"engine", "kernels", "autograd", "layers", "images", "model"}},
       {"inspection", {"engine", "kernels", "autograd", "layers", "images", "model", "inspection"}},
       {"training", {"engine", "kernels", "autograd", "layers", "images", "model", "inspection", "training"}},

@@ -136,6 +136,29 @@ TEST(Team, WithoutMoreThreadsTheCallerDoesTheParts) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
 }
 
+TEST(Team, ForEachIndexCallsEachOnceStopsAndThrows) {
+  for (const int threads : {0, 1, 3}) {
+    std::vector<std::atomic<int>> called(100);
+    const auto never = [] { return false; };
+    EXPECT_TRUE(for_each_index(called.size(), threads, never, [&](std::size_t i) { ++called[i]; }));
+    for (const auto& count : called) EXPECT_EQ(count, 1);
+    EXPECT_TRUE(for_each_index(0, threads, never, [](std::size_t) { FAIL(); }));
+    std::atomic<int> begun = 0;
+    EXPECT_FALSE(for_each_index(1000, threads, [&] { return begun >= 5; }, [&](std::size_t) { ++begun; }));
+    EXPECT_LE(begun, 5 + 2);  // others may be in one
+    EXPECT_GE(begun, 5);
+    std::atomic<int> before = 0;
+    EXPECT_THROW(for_each_index(1000, threads, never,
+                                [&](std::size_t i) {
+                                  ++before;
+                                  if (i == 3) throw Error("no");
+                                }),
+                 Error);
+    EXPECT_GE(before, 4);
+    EXPECT_LT(before, 1000);
+  }
+}
+
 TEST(Team, ThreadsByDefaultAreTheProcessorsItMayUse) {
   EXPECT_GE(available_processors(), 1);
   cpu_set_t before, one;

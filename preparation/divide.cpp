@@ -1,0 +1,167 @@
+#include "preparation/divide.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/check.h"
+#include "engine/hash.h"
+#include "engine/rng.h"
+#include "images/atomic_file.h"
+#include "images/dataset.h"
+#include "preparation/output_folder.h"
+
+namespace pgad {
+namespace {
+
+void check_share(const char* name, double share, bool zero) {
+  // Written so that NaN fails.
+  if (!((zero ? share >= 0 : share > 0) && share < 1))
+    throw UsageError(str(name, ": ", share, ", expected a number in ", zero ? "[" : "(", "0, 1)"));
+}
+
+// All images with what they show.
+Dataset open_all(const DivideOptions& options) {
+  DataConfig config = options.data;
+  config.calibration_fraction = 0;
+  config.normal_fraction = config.abnormal_fraction = 1;
+  const bool train = is_directory(join_path(config.path, "train/good"));
+  const bool test = is_directory(join_path(config.path, "test/good"));
+  Dataset data = Dataset::open(config, test && !train ? Purpose::kEvaluate : Purpose::kTrain);
+  if (data.layout == Layout::kIdx)
+    throw UsageError(str("'", config.path,
+                         "' holds IDX files: pgad_train divides them itself (--normal-fraction, --abnormal-fraction)"));
+  if (data.layout == Layout::kFlat)
+    throw UsageError(str(
+        "'", config.path,
+        "' is a folder of images of one kind; expected an inspection folder (test/good, test/KIND) or class folders"));
+  return data;
+}
+
+using Kinds = std::map<std::string, std::vector<Sample>>;  // "good" and the defects'
+
+Kinds by_kind(Dataset data) {
+  Kinds kinds;
+  for (Sample& s : data.test) kinds[s.anomalous ? s.group : "good"].push_back(std::move(s));
+  for (Sample& s : data.train_normal) kinds["good"].push_back(std::move(s));
+  for (Sample& s : data.train_abnormal) {
+    std::string kind = s.group;
+    const std::string name = std::filesystem::path(s.name).filename().string();
+    if (data.layout == Layout::kInspection)
+      for (const auto& [other, samples] : kinds)
+        if (other != "good" && name.starts_with(other + "_")) kind = other;
+    kinds[kind].push_back(std::move(s));
+  }
+  return kinds;
+}
+
+std::vector<Sample> take(std::vector<Sample>& from, std::size_t count) {
+  std::vector<Sample> taken(std::make_move_iterator(from.begin()),
+                            std::make_move_iterator(from.begin() + static_cast<std::ptrdiff_t>(count)));
+  from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+  return taken;
+}
+
+std::size_t share_of(double share, std::size_t n) {
+  return static_cast<std::size_t>(std::llround(share * static_cast<double>(n)));
+}
+
+}  // namespace
+
+Divided divide_data(const DivideOptions& options, const std::function<void(long, long)>& progress,
+                    const std::function<bool()>& stop) {
+  check_share("--train-share", options.train_share, false);
+  check_share("--known-share", options.known_share, true);
+  check_share("--validation-share", options.validation_share, true);
+  Dataset data = open_all(options);
+  Divided divided;
+  divided.notes = data.notes;
+  Kinds kinds = by_kind(std::move(data));
+  std::string all_kinds;
+  for (const auto& [kind, samples] : kinds)
+    if (kind != "good") all_kinds += (all_kinds.empty() ? "" : ", ") + kind;
+  for (const std::string& kind : options.known)
+    if (kind == "good" || !kinds.contains(kind))
+      throw UsageError(
+          str("--known: '", kind, "' is no kind of defect of '", options.data.path, "', which has ", all_kinds));
+  if (kinds["good"].size() < 2)
+    throw DataError(str("'", options.data.path, "' holds ", kinds["good"].size(),
+                        " normal images; expected two or more, to train and to test"));
+
+  // What goes where; sets[0] is the test's, sets[1] the validation's.
+  struct Entry {
+    Sample sample;
+    std::string folder, mask_kind;
+  };
+  std::vector<Entry> train, sets[2];
+  for (auto& [kind, samples] : kinds) {
+    std::ranges::sort(samples, {}, &Sample::name);
+    SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
+    shuffle(samples, random);
+    const std::size_t n = samples.size();
+    const bool good = kind == "good";
+    const std::size_t first =
+        good ? std::clamp<std::size_t>(share_of(options.train_share, n), 1, n - 1)
+             : std::min(n - 1, options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
+                                                       : share_of(options.known_share, n));
+    const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
+    for (Sample& s : take(samples, first))
+      if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
+    if (!used && first > 0)
+      divided.notes.push_back(
+          str(first, " images of '", kind,
+              "', which is not known, are left out: what is tested does not depend on what is known"));
+    if (options.validation_share > 0) {
+      const std::size_t rest = samples.size();
+      const std::size_t validation =
+          rest < 2 ? 0 : std::clamp<std::size_t>(share_of(options.validation_share, rest), 1, rest - 1);
+      if (validation == 0)
+        divided.notes.push_back(str("'", kind, "' has one image left: it tests, and there is none to validate"));
+      for (Sample& s : take(samples, validation)) sets[1].push_back({std::move(s), "test/" + kind, good ? "" : kind});
+    }
+    for (Sample& s : samples) sets[0].push_back({std::move(s), "test/" + kind, good ? "" : kind});
+  }
+
+  const bool two = options.validation_share > 0;
+  const long total = static_cast<long>(train.size() * (two ? 2 : 1) + sets[0].size() + sets[1].size());
+  long done = 0;
+  OutputFolder out(options.out, options.copy);
+  for (int i = 0; i < (two ? 2 : 1); ++i) {
+    const std::string prefix = !two ? "" : i == 0 ? "test/" : "val/";
+    for (const auto* entries : {&train, &sets[i]})
+      for (const Entry& e : *entries) {
+        if (stop())
+          throw Error(str("interrupted after ", done, " of ", total, " images; '", options.out, "' is incomplete"));
+        const bool known = e.folder == "train/abnormal";
+        const std::string file = std::filesystem::path(e.sample.path).filename().string();
+        // Known defects of all kinds share a folder: their kind stands before their name, unless it does already.
+        const std::string wanted = known && !file.starts_with(e.mask_kind + "_") ? e.mask_kind + "_" + file : file;
+        const std::string name =
+            out.name_for(prefix + e.folder, (std::filesystem::path(e.sample.path).parent_path() / wanted).string());
+        out.add(e.sample.path, prefix + e.folder, name);
+        if (!e.sample.mask_path.empty())
+          out.add_mask(e.sample.mask_path, prefix + "ground_truth/" + (known ? "abnormal" : e.mask_kind), name);
+        progress(++done, total);
+      }
+  }
+  divided.images = out.images();
+  divided.masks = out.masks();
+  nlohmann::ordered_json json = {{"made_by", "pgad_data split"},
+                                 {"source", options.data.path},
+                                 {"normal_class", options.data.normal_class},
+                                 {"train_share", options.train_share},
+                                 {"known_share", options.known_share},
+                                 {"known_each", options.known_each},
+                                 {"known", options.known},
+                                 {"validation_share", options.validation_share},
+                                 {"seed", options.seed},
+                                 {"images", divided.images},
+                                 {"masks", divided.masks}};
+  write_file_atomically(out.place("", "description.json"),
+                        json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  return divided;
+}
+
+}  // namespace pgad

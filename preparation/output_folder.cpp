@@ -1,0 +1,73 @@
+#include "preparation/output_folder.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "engine/check.h"
+
+namespace pgad {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Name and ending, with its dot; the ending of a file without one is empty.
+std::pair<std::string, std::string> stem_and_ending(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos || dot == 0) return {name, ""};
+  return {name.substr(0, dot), name.substr(dot)};
+}
+
+}  // namespace
+
+OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path)), copy_(copy) {
+  std::error_code failed;
+  if (fs::exists(path_, failed) && (!fs::is_directory(path_, failed) || !fs::is_empty(path_, failed)))
+    throw UsageError(str("--out '", path_, "': there is something already; expected a new or an empty folder"));
+  fs::create_directories(path_, failed);
+  if (failed) throw Error(str("'", path_, "': cannot create this folder: ", failed.message()));
+}
+
+std::string OutputFolder::name_for(const std::string& folder, const std::string& image) {
+  std::set<std::string>& stems = stems_[folder];
+  const fs::path path(image);
+  auto [stem, ending] = stem_and_ending(path.filename().string());
+  if (stems.insert(stem).second) return stem + ending;
+  if (const std::string parent = path.parent_path().filename().string(); !parent.empty()) {
+    stem = parent + "_" + stem;
+    if (stems.insert(stem).second) return stem + ending;
+  }
+  for (int i = 2;; ++i)
+    if (const std::string numbered = str(stem, "_", i); stems.insert(numbered).second) return numbered + ending;
+}
+
+std::string OutputFolder::place(const std::string& folder, const std::string& name) {
+  const fs::path to = fs::path(path_) / folder;
+  std::error_code failed;
+  fs::create_directories(to, failed);
+  if (failed) throw Error(str("'", to.string(), "': cannot create this folder: ", failed.message()));
+  return (to / name).string();
+}
+
+void OutputFolder::put(const std::string& file, const std::string& folder, const std::string& name) {
+  const std::string to = place(folder, name);
+  std::error_code failed;
+  if (copy_)
+    fs::copy_file(file, to, failed);
+  else
+    fs::create_symlink(fs::absolute(file).lexically_normal(), to, failed);
+  if (failed)
+    throw Error(str("'", file, "': cannot be ", copy_ ? "copied" : "linked", " to '", to, "': ", failed.message()));
+}
+
+void OutputFolder::add(const std::string& file, const std::string& folder, const std::string& name) {
+  put(file, folder, name);
+  ++images_[folder];
+}
+
+void OutputFolder::add_mask(const std::string& file, const std::string& folder, const std::string& name) {
+  put(file, folder, stem_and_ending(name).first + "_mask" + stem_and_ending(file).second);
+  ++masks_;
+}
+
+}  // namespace pgad

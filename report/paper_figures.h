@@ -1,0 +1,42 @@
+#pragma once
+// Figures 4 to 6 of Kimura & Yanagihara (2018), of one's own model and images.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inspection/scorer.h"
+
+namespace pgad {
+
+// Collects scored images of three kinds: normal ones, the same with noise, and abnormal ones of one class.
+class PaperFigures {
+ public:
+  enum Kind { kNormal, kNoisy, kAbnormal, kKinds };
+
+  // columns: pictures of each kind that figures 4 and 6 show, the first ones.
+  explicit PaperFigures(int columns) : columns_(columns) {}
+
+  // Needs query and reconstruction.
+  void add(Kind kind, const ScoredImage& image);
+
+  // figure4.png: inputs over reconstructions, of all three kinds. figure5.png: share of the pixels (logarithmic) over
+  // the difference |x - G(z)|, in shares of full brightness, mean over the normal and over the abnormal images.
+  // figure6.png: inputs over difference images, white where kBrightest or more differs. normal, abnormal: what the
+  // kinds are called. Throws Error where a kind was not added, or a file cannot be written.
+  void write(const std::string& folder, const std::string& normal, const std::string& abnormal) const;
+
+  static constexpr double kBrightest = 0.5;  // a difference of so much of full brightness is white in figure 6
+  static constexpr int kBins = 40;           // of figure 5
+
+ private:
+  struct Pictures {
+    Image query, reconstruction, difference;
+  };
+  int columns_;
+  std::vector<Pictures> pictures_[kKinds];
+  std::vector<double> bins_[kKinds];  // sums of shares
+  std::int64_t images_[kKinds] = {};
+};
+
+}  // namespace pgad
