@@ -461,7 +461,7 @@ int paper_figures(const Options& o) {
   std::vector<Sample> noisy;
   for (int i = 0; i < std::min<int>(o.columns, static_cast<int>(normal.size())); ++i) {
     const std::string path = out_path(o, str("noisy-", i, ".png").c_str());
-    write_png(path, with_noise(data.load(normal[static_cast<std::size_t>(i)]), o.noise, o.seed,
+    write_png(path, with_noise(data.load(normal[static_cast<std::size_t>(i)]), o.noise, s.config.scoring.seed,
                                static_cast<std::uint64_t>(i)));
     noisy.push_back({path, path, -1, "", false, ""});
   }

@@ -12,8 +12,9 @@ struct DataConfig {
   std::string path;                // IDX directory, inspection folder (train/good ...), class folders, flat folder
   std::string normal_class;        // class counted as normal: a digit for IDX, folder names (comma-separated) for
                                    // class folders
+  std::string known_class;         // classes of which known abnormals are drawn, likewise; empty: all others
   double normal_fraction = 0.7;    // share of normals used for training (IDX and class folders)
-  double abnormal_fraction = 0.1;  // share of every other class used as known abnormals
+  double abnormal_fraction = 0.1;  // share of every other, or every known, class used as known abnormals
   std::uint64_t split_seed = 1;
   double calibration_fraction = 0.1;  // share of the training normals and known abnormals held out for calibration
   int calibration_images = 256;       // at most this many of each kind are used for calibration

@@ -64,30 +64,47 @@ std::string joined(const std::vector<std::string>& words, std::size_t most = 20)
   return words.size() > most ? str(text, ", ... (", words.size(), " in all)") : text;
 }
 
+// The names in a comma-separated list, each of them available. option: what it is called in errors, classes_text: what
+// there is.
+std::set<std::string> parse_classes(const char* option, const std::string& list, const std::string& path,
+                                    const std::vector<std::string>& available, const std::string& classes_text) {
+  std::set<std::string> classes;
+  std::size_t begin = 0;
+  while (begin <= list.size()) {
+    const std::size_t comma = std::min(list.find(',', begin), list.size());
+    std::string word = list.substr(begin, comma - begin);
+    begin = comma + 1;
+    word.erase(0, std::min(word.find_first_not_of(" \t"), word.size()));
+    word.erase(word.find_last_not_of(" \t") + 1);
+    if (word.empty()) throw UsageError(str(option, " '", list, "' has an empty name"));
+    if (std::find(available.begin(), available.end(), word) == available.end()) {
+      throw UsageError(str(option, " '", word, "' is not in '", path, "'; ", classes_text));
+    }
+    if (!classes.insert(word).second) throw UsageError(str(option, " names '", word, "' twice"));
+  }
+  return classes;
+}
+
+struct ClassRoles {
+  std::set<std::string> normal, known;  // known: empty for all others
+};
+
 // empty: folders that would be classes if they held images.
-std::set<std::string> parse_normal_classes(const DataConfig& config, const std::vector<std::string>& available,
-                                           const std::string& example, const std::vector<std::string>& empty = {}) {
+ClassRoles parse_roles(const DataConfig& config, const std::vector<std::string>& available, const std::string& example,
+                       const std::vector<std::string>& empty = {}) {
   const std::string classes_text =
       str("classes: ", joined(available), empty.empty() ? "" : "; folders without images: " + joined(empty));
   if (config.normal_class.empty()) {
     throw UsageError(str("'", config.path, "' holds several classes: normal_class must say which is normal, e.g. '",
                          example, "'; ", classes_text));
   }
-  std::set<std::string> classes;
-  std::size_t begin = 0;
-  while (begin <= config.normal_class.size()) {
-    const std::size_t comma = std::min(config.normal_class.find(',', begin), config.normal_class.size());
-    std::string word = config.normal_class.substr(begin, comma - begin);
-    begin = comma + 1;
-    word.erase(0, std::min(word.find_first_not_of(" \t"), word.size()));
-    word.erase(word.find_last_not_of(" \t") + 1);
-    if (word.empty()) throw UsageError(str("normal_class '", config.normal_class, "' has an empty name"));
-    if (std::find(available.begin(), available.end(), word) == available.end()) {
-      throw UsageError(str("normal_class '", word, "' is not in '", config.path, "'; ", classes_text));
-    }
-    if (!classes.insert(word).second) throw UsageError(str("normal_class names '", word, "' twice"));
-  }
-  return classes;
+  ClassRoles roles;
+  roles.normal = parse_classes("normal_class", config.normal_class, config.path, available, classes_text);
+  if (config.known_class.empty()) return roles;
+  roles.known = parse_classes("known_class", config.known_class, config.path, available, classes_text);
+  for (const std::string& name : roles.known)
+    if (roles.normal.contains(name)) throw UsageError(str("known_class '", name, "' is a normal class"));
+  return roles;
 }
 
 struct Class {
@@ -96,16 +113,18 @@ struct Class {
 };
 
 // draw_new: else all images are left in the test set, for recall() to sort.
-void split_classes(std::vector<Class> classes, const std::set<std::string>& normal, const DataConfig& config,
-                   bool draw_new, Dataset& data) {
+void split_classes(std::vector<Class> classes, const ClassRoles& roles, const DataConfig& config, bool draw_new,
+                   Dataset& data) {
   for (Class& c : classes) {
-    const bool anomalous = normal.count(c.name) == 0;
+    const bool anomalous = !roles.normal.contains(c.name);
     for (Sample& s : c.samples) s.anomalous = anomalous;
     if (!draw_new) {
       append(data.test, std::move(c.samples));
       continue;
     }
-    const std::size_t count = share(anomalous ? config.abnormal_fraction : config.normal_fraction, c.samples.size());
+    const bool unknown = anomalous && !roles.known.empty() && !roles.known.contains(c.name);
+    const double fraction = unknown ? 0 : anomalous ? config.abnormal_fraction : config.normal_fraction;
+    const std::size_t count = share(fraction, c.samples.size());
     std::vector<Sample> known = draw(c.samples, count, seed_of(config.split_seed, "class " + c.name));
     append(anomalous ? data.train_abnormal : data.train_normal, std::move(known));
     append(data.test, std::move(c.samples));
@@ -218,7 +237,7 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool 
     names.push_back(c.name);
     classes.push_back(std::move(c));
   }
-  split_classes(std::move(classes), parse_normal_classes(config, names, names.back()), config, draw_new, data);
+  split_classes(std::move(classes), parse_roles(config, names, names.back()), config, draw_new, data);
   if (contains_images(config.path))
     data.notes.push_back(str("image files beside the IDX files in '", config.path, "' not used"));
 }
@@ -390,8 +409,8 @@ void open_folder(const DataConfig& config, bool draw_new, Dataset& data) {
       data.layout = Layout::kClasses;
       refuse_data_sets(root, classes);
       if (images > 0) data.notes.push_back(str(images, " images directly in '", root, "' not used"));
-      const std::set<std::string> normal = parse_normal_classes(config, classes, classes.front(), empty);
-      split_classes(std::move(split), normal, config, draw_new, data);
+      const ClassRoles roles = parse_roles(config, classes, classes.front(), empty);
+      split_classes(std::move(split), roles, config, draw_new, data);
     } else {
       data.layout = Layout::kFlat;
       if (!classes.empty()) data.notes.push_back(str("subfolders not used: ", joined(classes)));
@@ -400,9 +419,12 @@ void open_folder(const DataConfig& config, bool draw_new, Dataset& data) {
       }
     }
   }
-  if (data.layout != Layout::kClasses && !config.normal_class.empty()) {
+  if (data.layout == Layout::kClasses) return;
+  for (const auto& [option, value] :
+       {std::pair("normal_class", &config.normal_class), std::pair("known_class", &config.known_class)}) {
+    if (value->empty()) continue;
     throw UsageError(
-        str("normal_class '", config.normal_class, "' has no meaning for '", root, "', which is ",
+        str(option, " '", *value, "' has no meaning for '", root, "', which is ",
             data.layout == Layout::kFlat ? "a flat folder of images" : "an inspection folder (train/good)"));
   }
 }

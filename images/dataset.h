@@ -32,7 +32,7 @@ enum class Purpose {
 class Dataset {
  public:
   // IDX and classes: round(normal_fraction * n) of each normal class train, round(abnormal_fraction * n) of
-  // every other class are known abnormals, the rest is the test set. Inspection and flat: everything in its
+  // every other class, with known_class of every class that it names, are known abnormals, the rest is the test set. Inspection and flat: everything in its
   // folder. Of the training normals, and of the known abnormals, calibration_fraction (at least one of two or
   // more, at most calibration_images) is taken out into calibration_*. A fraction of 0 takes none.
   //

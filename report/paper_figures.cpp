@@ -56,7 +56,7 @@ void PaperFigures::write(const std::string& folder, const std::string& normal, c
 
   std::vector<LineSeries> lines;
   for (const Kind k : {kNormal, kAbnormal}) {
-    lines.push_back({str(names[k], ", ", images_[k], " images"), {}});
+    lines.push_back({str(names[k], " (", images_[k], ")"), {}});
     for (int bin = 0; bin < kBins; ++bin)
       lines.back().points.push_back(
           {(bin + 0.5) / kBins, 100 * bins_[k][static_cast<std::size_t>(bin)] / static_cast<double>(images_[k])});

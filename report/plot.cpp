@@ -216,9 +216,9 @@ void draw_axes(Canvas& canvas, const Axes& a, const std::string& x_title, const 
     canvas.text(a.x(v), a.bottom + 7, printed(kTickFormat, v), font, kBlack, Align::kCenter);
   }
   for (const double v : ticks(a.y_low, a.y_high, std::max(2, static_cast<int>((a.bottom - a.top) / 40)))) {
+    if (a.logarithmic && v != std::round(v)) continue;  // whole powers of ten alone
     canvas.line(a.left, a.y(v), a.right, a.y(v), kLightGrey);
     canvas.line(a.left - 5, a.y(v), a.left, a.y(v), kGrey);
-    if (a.logarithmic && v != std::round(v)) continue;
     canvas.text(a.left - 9, a.y(v) - font->h / 2.0, printed(y_format, a.logarithmic ? std::pow(10, v) : v), font,
                 kBlack, Align::kRight);
   }

@@ -142,9 +142,9 @@ TEST(ConfigTable, CoversEveryMember) {
     EXPECT_EQ(entries[Group::kObjective], 7);
   }
   {
-    [[maybe_unused]] auto& [path, normal, normals, abnormals, seed, calibration, images, tiles, scale, normalised,
-                            synthetic, fit, mirror, turns, jitter, exif, bits, pixels] = data;
-    EXPECT_EQ(entries[Group::kData], 18);
+    [[maybe_unused]] auto& [path, normal, known, normals, abnormals, seed, calibration, images, tiles, scale,
+                            normalised, synthetic, fit, mirror, turns, jitter, exif, bits, pixels] = data;
+    EXPECT_EQ(entries[Group::kData], 19);
   }
   {
     [[maybe_unused]] auto& [start, fade, stable, total, batch, lr] = schedule;
@@ -396,8 +396,8 @@ TEST(ConfigRange, BadValuesOnTheCommandLine) {
                        {"--" + name, value, "expected " + find_field(name).expected});
   }
   for (const Field& f : all_fields()) {
-    const bool anything_goes =
-        f.name == "data" || f.name == "normal-class" || f.name == "out" || f.name == "tuning" || f.name == "from";
+    const bool anything_goes = f.name == "data" || f.name == "normal-class" || f.name == "known-class" ||
+                               f.name == "out" || f.name == "tuning" || f.name == "from";
     EXPECT_EQ(tested.contains(f.name), !anything_goes) << f.name;
   }
 }

@@ -200,6 +200,35 @@ TEST_F(DataIdxSet, SeveralNormalClasses) {
   EXPECT_EQ(data.train_normal.size() + data.calibration_normal.size(), 42u);
 }
 
+TEST_F(DataIdxSet, KnownClassesAloneGiveKnownAbnormals) {
+  DataConfig config = config_for(dir_.path(), "8");
+  config.calibration_fraction = 0;
+  const Dataset all = Dataset::open(config);
+  config.known_class = "0, 3";
+  const Dataset some = Dataset::open(config);
+  const auto of = [](const std::vector<Sample>& samples, const std::string& group) {
+    std::vector<std::string> names;
+    for (const Sample& s : samples)
+      if (s.group == group) names.push_back(s.name);
+    return names;
+  };
+  EXPECT_EQ(some.train_normal.size(), all.train_normal.size());
+  for (int digit = 0; digit < 10; ++digit) {
+    const std::string group = std::to_string(digit);
+    if (group == "8") continue;
+    const bool known = group == "0" || group == "3";
+    EXPECT_EQ(of(some.train_abnormal, group), known ? of(all.train_abnormal, group) : std::vector<std::string>())
+        << digit;
+    EXPECT_EQ(of(some.test, group).size(),
+              of(all.test, group).size() + (known ? 0 : of(all.train_abnormal, group).size()))
+        << digit;
+  }
+  config.known_class = "10";
+  expect_open_error(config, "usage: known_class '10' is not in");
+  config.known_class = "8";
+  expect_open_error(config, "usage: known_class '8' is a normal class");
+}
+
 TEST_F(DataIdxSet, BadOptions) {
   expect_open_error(config_for(dir_.path()), "usage: '");
   expect_open_error(config_for(dir_.path()), "normal_class must say which is normal");

@@ -344,6 +344,30 @@ TEST(InferProgram, FullDiskWhileScoring) {
   }
 }
 
+TEST(InferProgram, PaperFigures) {
+  const TempDir dir;
+  const Words words = {"paper-figures", "--model", shared().model, "--data", shared().data,
+                       "--steps",       "2",       "--threads",    "1"};
+  ASSERT_TRUE(ended(infer(words + Words{"--out", dir / "a", "--count", "7", "--columns", "3", "--kind", "3"}), 0,
+                    {"figure5.png"}));
+  const int cell = 96 + 4, left = 16 + 16;
+  for (const char* name : {"figure4.png", "figure6.png"}) {
+    const Image figure = read_image(dir / "a/" + name);
+    EXPECT_EQ(figure.height, 76 + 2 * cell + 16) << name;
+    EXPECT_GE(figure.width, left + 3 * (3 * cell + 24)) << name;  // three groups of three columns
+  }
+  EXPECT_EQ(read_image(dir / "a/figure5.png").width, 1000);
+  // The noise is that of the seed, and does not depend on how many are asked for.
+  ASSERT_TRUE(ended(infer(words + Words{"--out", dir / "b", "--count", "4", "--columns", "2", "--noise", "0"}), 0));
+  const Image noisy = read_image(dir / "a/noisy-1.png"), plain = read_image(dir / "b/noisy-1.png");
+  double square = 0;
+  for (std::size_t i = 0; i < plain.pixels.size(); ++i) square += std::pow(noisy.pixels[i] - plain.pixels[i], 2);
+  EXPECT_NEAR(std::sqrt(square / static_cast<double>(plain.pixels.size())), 0.07, 0.02);  // .1, half of it cut at black
+  EXPECT_FALSE(fs::exists(dir / "b/noisy-2.png"));
+  EXPECT_TRUE(refused(infer(words + Words{"--out", dir / "c", "--kind", "hole"}), 2,
+                      {"--kind 'hole': expected one of 0, 1, 2"}));
+}
+
 TEST(InferProgram, Evaluates) {
   const TempDir dir;
   const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit",
