@@ -12,7 +12,7 @@ RUN cmake --preset release -DPGAD_TESTS=OFF -DPGAD_EMULATION=OFF -DPGAD_BENCH=OF
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libgd3 libpng16-16 libjpeg62-turbo \
+ && apt-get install -y -qq --no-install-recommends libgd3 libpng16-16 libpugixml1v5 libjpeg62-turbo \
       libtiff6 libwebp7 libwebpdemux2 libexif12 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /pgad/build/release/apps/pgad_train /pgad/build/release/apps/pgad_infer /pgad/build/release/apps/pgad_data /usr/local/bin/

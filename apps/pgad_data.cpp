@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "apps/program.h"
 #include "apps/progress.h"
@@ -12,6 +13,7 @@
 #include "images/atomic_file.h"
 #include "inspection/metrics.h"
 #include "preparation/check.h"
+#include "preparation/convert.h"
 #include "preparation/divide.h"
 #include "preparation/output_folder.h"
 #include "synthesis/industrial.h"
@@ -79,12 +81,12 @@ struct IndustrialOptions {
 
 using SurfaceTask = Task<std::optional<Flaw>>;
 
-template <std::size_t n>
-int index_of(const std::string& name, const char* const (&names)[n], const char* option) {
+// The place of a name among others.
+int index_of(const std::string& name, std::span<const char* const> names, const char* option) {
   std::string all;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
     if (name == names[i]) return static_cast<int>(i);
-    all += str(i == 0 ? "" : i + 1 == n ? " or " : ", ", names[i]);
+    all += str(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i]);
   }
   throw UsageError(str(option, ": '", name, "', expected ", all));
 }
@@ -251,6 +253,16 @@ void say_written(Progress& progress, const Written& written, const std::string& 
   progress.say(str(written.masks, " masks"));
 }
 
+int convert(ConvertOptions& options, const std::string& layout) {
+  options.layout = static_cast<SourceLayout>(index_of(layout, kSourceLayoutNames, "--layout"));
+  stop_on_signals();
+  Progress progress;
+  const Converted converted = convert_data(options, shown_by(progress), stopped);
+  progress.say(str("taken for the layout ", kSourceLayoutNames[static_cast<std::size_t>(converted.layout)]));
+  say_written(progress, converted, options.out);
+  return 0;
+}
+
 int split(const DivideOptions& options) {
   stop_on_signals();
   Progress progress;
@@ -343,6 +355,21 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
 
+  pgad::ConvertOptions source;
+  std::string layout = "auto";
+  CLI::App* converting = app.add_subcommand("convert", "Lays other layouts of data out as an inspection folder.");
+  converting->add_option("source", source.source, "folder of the data")->required();
+  converting->add_option("--out", source.out, "new or empty folder for the data set")->required();
+  converting->add_option("--layout", layout, "auto, pairs, mvtec, mvtec2, visa, classes, coco or voc")
+      ->capture_default_str();
+  converting->add_option("--normal", source.normal,
+                         "of pairs, classes, coco, voc: names that are normal, comma-separated");
+  converting->add_option("--object", source.object, "of visa, mvtec, mvtec2: which of several");
+  converting->add_option("--annotations", source.annotations,
+                         "visa: the CSV; coco: the JSON; voc: folder of the XML files; default: found");
+  converting->add_option("--images", source.images, "coco, voc: folder of the images; default: found");
+  converting->add_flag("--copy", source.copy, "copies instead of symbolic links");
+
   pgad::DivideOptions d;
   CLI::App* dividing =
       app.add_subcommand("split", "Divides a data set's images anew into training, known defects and test.");
@@ -364,6 +391,7 @@ int main(int argc, char** argv) {
   return pgad::run_program(app, argc, argv, [&] {
     if (puzzles->parsed()) return pgad::make_ir_mnist(ir);
     if (checking->parsed()) return pgad::check(c);
+    if (converting->parsed()) return pgad::convert(source, layout);
     if (dividing->parsed()) return pgad::split(d);
     return pgad::make_industrial(o);
   });

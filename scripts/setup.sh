@@ -3,7 +3,7 @@
 # and the network only then.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build git libcli11-dev nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
+packages=(g++ cmake ninja-build git libcli11-dev nlohmann-json3-dev libpugixml-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
           libgd-dev libtiff-dev libwebp-dev libexif-dev libgtest-dev libbenchmark-dev)
 
 missing=()

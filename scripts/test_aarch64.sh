@@ -12,7 +12,7 @@ export DEBIAN_FRONTEND=noninteractive
 dpkg --add-architecture arm64
 apt-get update -qq
 # Headers without code come from the machine's own architecture.
-apt-get install -y -qq --no-install-recommends cmake ninja-build g++-aarch64-linux-gnu qemu-user nlohmann-json3-dev libcli11-dev \
+apt-get install -y -qq --no-install-recommends cmake ninja-build g++-aarch64-linux-gnu qemu-user nlohmann-json3-dev libcli11-dev libpugixml-dev:arm64 \
   libstdc++6:arm64 zlib1g-dev:arm64 libpng-dev:arm64 libjpeg62-turbo-dev:arm64 libgd-dev:arm64 libtiff-dev:arm64 libwebp-dev:arm64 libexif-dev:arm64 libgtest-dev:arm64 >/dev/null
 
 cmake -S . -B build/aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake -DCMAKE_BUILD_TYPE=Release -DPGAD_CUDA=OFF \

@@ -1,0 +1,697 @@
+#include "preparation/convert.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "engine/check.h"
+#include "images/atomic_file.h"
+#include "images/dataset.h"
+#include "images/image.h"
+#include "images/listing.h"
+#include "images/preprocess.h"
+#include "images/printable.h"
+#include "preparation/annotations.h"
+#include "preparation/output_folder.h"
+#include "preparation/pairs.h"
+#include "preparation/text.h"
+
+namespace pgad {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDeepest = 3;  // folders below the source that annotations and images are looked for in
+
+bool holds_good(const std::string& folder) {
+  return is_directory(join_path(folder, "train/good")) || is_directory(join_path(folder, "test/good"));
+}
+bool holds_test_public(const std::string& folder) { return is_directory(join_path(folder, "test_public")); }
+
+// Paths relative to `folder`, no deeper than kDeepest: links in loops end.
+std::vector<std::string> files_below(const std::string& folder, const std::string& ending) {
+  std::vector<std::string> paths;
+  if (!is_directory(folder)) return paths;
+  const auto visit = [&](const auto& self, const std::string& below, int depth) -> void {
+    const std::string path = join_path(folder, below);
+    for (const std::string& name : list_files(path))
+      if (ending_of(name) == ending) paths.push_back(join_path(below, name));
+    for (const std::string& name : list_subdirectories(path))
+      if (depth < kDeepest) self(self, join_path(below, name), depth + 1);
+  };
+  visit(visit, "", 0);
+  std::ranges::sort(paths);
+  return paths;
+}
+
+std::vector<std::string> folders_below(const std::string& folder) {
+  std::vector<std::string> paths = {folder};
+  for (std::size_t i = 0, level = 1, depth = 0; depth < kDeepest; ++depth, level = paths.size())
+    for (; i < level; ++i)
+      for (const std::string& name : list_subdirectories(paths[i])) paths.push_back(join_path(paths[i], name));
+  return paths;
+}
+
+// The first of these subfolders that is there, whatever its capitals; empty if none is.
+std::string subfolder(const std::string& folder, std::initializer_list<const char*> names) {
+  for (const char* wanted : names)
+    for (const std::string& name : list_subdirectories(folder))
+      if (lower_case(name) == wanted) return join_path(folder, name);
+  return "";
+}
+
+// Where VOC's XML files lie: in Annotations, or beside the images.
+std::string voc_folder(const std::string& source) {
+  const std::string folder = subfolder(source, {"annotations"});
+  return !folder.empty() && !files_below(folder, ".xml").empty() ? folder : source;
+}
+
+// ---- CSV ----
+
+struct Row {
+  std::string where;
+  std::map<std::string, std::string> cells;  // by the names of the first line
+};
+
+std::vector<std::string> csv_cells(std::string_view line) {
+  std::vector<std::string> cells(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"')
+      cells.back() += line[i++];
+    else if (line[i] == '"')
+      quoted = !quoted;
+    else if (line[i] == ',' && !quoted)
+      cells.emplace_back();
+    else
+      cells.back() += line[i];
+  }
+  for (std::string& cell : cells) cell = trimmed(cell);
+  return cells;
+}
+
+std::vector<Row> read_csv(const std::string& path, const std::vector<std::string>& columns) {
+  std::string text = read_file(path);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // byte order mark
+  std::vector<Row> rows;
+  std::vector<std::string> names;
+  long number = 0;
+  for (const std::string& line : divided_at(text, '\n')) {
+    ++number;
+    if (trimmed(line).empty()) continue;
+    const std::vector<std::string> cells = csv_cells(line);
+    const std::string where = str("'", path, "', line ", number);
+    if (names.empty()) {
+      names = cells;
+      for (const std::string& column : columns)
+        if (std::ranges::find(names, column) == names.end())
+          throw DataError(str(where, ": there is no column '", column, "'; expected ", joined(columns)));
+      continue;
+    }
+    if (cells.size() != names.size())
+      throw DataError(str(where, ": ", cells.size(), " cells; expected ", names.size(), ", as in the first line"));
+    rows.push_back({where, {}});
+    for (std::size_t i = 0; i < cells.size(); ++i) rows.back().cells[names[i]] = cells[i];
+  }
+  return rows;
+}
+
+// ---- All layouts ----
+
+// An image of the source and what becomes of it.
+struct Item {
+  std::string file;
+  bool train = false;
+  std::string kind;   // of the defect; empty: normal
+  std::string where;  // that names it, for errors; may be empty
+  std::string name = {};
+  std::string mask = {};                 // a file; empty: none, or drawn
+  std::optional<double> threshold = {};  // the mask is written anew: values above are anomalous
+  Region region = {};
+  int height = 0, width = 0;  // as the annotations say; 0: they do not
+};
+
+class Converter {
+ public:
+  Converter(const ConvertOptions& options, const std::function<void(long, long)>& progress,
+            const std::function<bool()>& stop)
+      : options_(options), progress_(progress), stop_(stop) {}
+
+  Converted run() {
+    if (!is_directory(options_.source))
+      throw UsageError(str("'", options_.source, "' is no folder; expected the folder of a data set"));
+    check_out();
+    result_.layout = options_.layout == SourceLayout::kAuto ? recognise(options_.source) : options_.layout;
+    check_meaning();
+    plan();
+    if (items_.empty()) throw DataError(str("'", options_.source, "': no images found"));
+    std::ranges::sort(items_, {}, &Item::file);  // which of two equal names is changed must not depend on the source
+    const auto normal = std::ranges::count_if(items_, [](const Item& item) { return item.kind.empty(); });
+    if (normal == 0) note("there is no normal image: nothing can be trained on");
+    if (normal == std::ssize(items_)) note("there is no image with a defect: nothing can be tested");
+    for (const std::string& text : left_out_.notes()) note(text);
+    write();
+    return std::move(result_);
+  }
+
+ private:
+  void note(std::string text) { result_.notes.push_back(std::move(text)); }
+  template <class... Parts>
+  void note_count(long count, const Parts&... parts) {
+    if (count > 0) note(str(count, parts...));
+  }
+
+  void check_out() const {
+    std::error_code failed;
+    const fs::path out = fs::weakly_canonical(fs::absolute(options_.out, failed), failed),
+                   source = fs::canonical(options_.source, failed);
+    if (!failed && std::ranges::mismatch(source, out).in1 == source.end())
+      throw UsageError(str("--out '", options_.out, "' lies in the source '", options_.source,
+                           "', which is not changed; expected a folder elsewhere"));
+  }
+
+  // Options that the layout has no use for are a mistake.
+  void check_meaning() const {
+    using enum SourceLayout;
+    const SourceLayout layout = result_.layout;
+    const bool boxes = layout == kCoco || layout == kVoc;
+    const auto check = [&](const char* option, const std::string& value, bool meaning) {
+      if (!value.empty() && !meaning)
+        throw UsageError(str(option, " '", value, "' has no meaning for the layout ",
+                             kSourceLayoutNames[static_cast<std::size_t>(layout)]));
+    };
+    check("--normal", options_.normal, boxes || layout == kPairs || layout == kClasses);
+    check("--object", options_.object, layout == kMvtec || layout == kMvtec2 || layout == kVisa);
+    check("--annotations", options_.annotations, boxes || layout == kVisa);
+    check("--images", options_.images, boxes);
+  }
+
+  void plan() {
+    switch (result_.layout) {
+      case SourceLayout::kPairs:
+        return plan_pairs();
+      case SourceLayout::kMvtec:
+        return plan_mvtec();
+      case SourceLayout::kMvtec2:
+        return plan_mvtec2();
+      case SourceLayout::kVisa:
+        return plan_visa();
+      case SourceLayout::kClasses:
+        return plan_classes();
+      case SourceLayout::kCoco:
+        return plan_coco();
+      case SourceLayout::kVoc:
+        return plan_voc();
+      case SourceLayout::kAuto:
+        break;
+    }
+    PGAD_CHECK(false, "recognise() always finds a layout");
+  }
+
+  void add_item(Item item) {
+    check_stop();
+    if (!has_image_extension(item.file))
+      throw DataError(str(item.where, ": '", item.file, "' is no image that is read; expected ", kImageEndings));
+    if (!files_.insert(item.file).second)
+      throw DataError(str(item.where, ": the image '", item.file, "' is named twice; expected each once"));
+    items_.push_back(std::move(item));
+  }
+
+  void check_stop() const {
+    if (stop_()) throw Error(str("interrupted while '", options_.source, "' was looked through: nothing is written"));
+  }
+
+  // The folder of a kind of defect: what is not fit for a folder's name is replaced.
+  std::string kind_folder(const std::string& name) {
+    if (const auto known = kinds_.find(name); known != kinds_.end()) return known->second;
+    if (name == "good")
+      throw UsageError(
+          "'good' is a kind of defect here, but the folder of the normal images is called so: name it with --normal if "
+          "it is what is normal, else rename it in the source");
+    std::string folder = name;
+    for (char& c : folder) {
+      const auto byte = static_cast<unsigned char>(c);
+      const bool plain = byte >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                         c == '-' || c == '_' || c == '.';
+      if (!plain) c = '_';
+    }
+    if (folder.empty() || folder[0] == '.') folder.insert(0, "_");
+    const std::string plain = folder;
+    for (int i = 2; !kind_folders_.insert(folder).second; ++i) folder = str(plain, "_", i);
+    if (folder != name) note(str("the kind '", printable(name), "' is the folder '", printable(folder), "'"));
+    return kinds_[name] = folder;
+  }
+
+  // The data set itself, or the one among its subfolders that --object names.
+  std::string choose_object(bool (*is_one)(const std::string&), const char* expected) const {
+    const std::string& source = options_.source;
+    std::vector<std::string> objects;
+    if (is_one(source)) {
+      if (!options_.object.empty())
+        throw UsageError(str("--object '", options_.object, "': '", source, "' is a single data set"));
+      return source;
+    }
+    for (const std::string& name : list_subdirectories(source))
+      if (is_one(join_path(source, name))) objects.push_back(name);
+    if (objects.empty()) throw UsageError(str("'", source, "': expected ", expected, " in it or in its subfolders"));
+    return join_path(source, one_object(objects));
+  }
+
+  std::string one_object(const std::vector<std::string>& objects) const {
+    if (options_.object.empty() && objects.size() == 1) return objects.front();
+    if (std::ranges::find(objects, options_.object) == objects.end())
+      throw UsageError(str("--object", options_.object.empty() ? "" : " '" + options_.object + "'",
+                           ": expected one of ", joined(objects)));
+    return options_.object;
+  }
+
+  void note_images_beside(const std::string& folder) {
+    note_count(std::ssize(images_directly_in(folder)), " images directly in '", folder, "' are not used");
+  }
+
+  // ---- one function for each layout ----
+
+  void plan_pairs() {
+    PairedImages pairs = read_pairs(options_.source, options_.normal, [this] { check_stop(); });
+    for (PairedImage& p : pairs.images)
+      add_item({.file = p.image,
+                .train = p.train,
+                .kind = p.kind.empty() ? "" : kind_folder(p.kind),
+                .where = "",
+                .mask = p.mask,
+                .threshold = p.threshold});
+    result_.notes.insert(result_.notes.end(), pairs.notes.begin(), pairs.notes.end());
+    left_out_.add(pairs.left_out);
+  }
+
+  void plan_mvtec() {
+    const std::string root = choose_object(holds_good, "train/good or test/good");
+    DataConfig config;
+    config.path = root;
+    config.calibration_fraction = 0;
+    const Dataset data =
+        Dataset::open(config, is_directory(join_path(root, "train/good")) ? Purpose::kTrain : Purpose::kEvaluate);
+    for (const auto* list : {&data.train_normal, &data.train_abnormal, &data.test})
+      for (const Sample& s : *list)
+        add_item({.file = s.path,
+                  .train = list != &data.test,
+                  .kind = s.anomalous ? kind_folder(s.group) : "",
+                  .where = "",
+                  .mask = s.mask_path});
+    result_.notes.insert(result_.notes.end(), data.notes.begin(), data.notes.end());
+    list_files(root, &left_out_);
+    for (const std::string& name : list_subdirectories(root))
+      if (name != "train" && name != "test" && name != "ground_truth")
+        note(str("the folder '", join_path(root, name), "' is not used"));
+  }
+
+  void plan_mvtec2() {
+    const std::string root = choose_object(holds_test_public, "test_public");
+    const auto images_of = [&](const std::string& folder) {
+      std::vector<std::string> files;
+      if (!is_directory(folder)) return files;
+      for (const std::string& name : list_images(folder, &left_out_)) files.push_back(join_path(folder, name));
+      return files;
+    };
+    for (const std::string& file : images_of(join_path(root, "train/good"))) add_item({file, true, "", ""});
+    for (const std::string& file : images_of(join_path(root, "validation/good")))
+      add_item({.file = file, .train = true, .kind = "", .where = "", .name = "validation_" + file_name(file)});
+    const std::string test = join_path(root, "test_public");
+    long without = 0;
+    for (const std::string& kind : list_subdirectories(test, &left_out_)) {
+      if (kind == "ground_truth") continue;
+      const std::string truth = join_path(test, "ground_truth/" + kind);
+      std::map<std::string, std::string> masks;
+      for (const std::string& mask : images_of(truth)) masks[stem_of(mask)] = mask;
+      for (const std::string& file : images_of(join_path(test, kind))) {
+        Item item{file, false, kind == "good" ? "" : kind_folder(kind), ""};
+        const auto mask = masks.find(join_path(truth, stem_of(file_name(file)) + "_mask"));
+        if (mask != masks.end()) item.mask = mask->second;
+        without += kind != "good" && mask == masks.end();
+        add_item(std::move(item));
+      }
+    }
+    note_count(without, " images of defects have no mask in '", test, "/ground_truth'");
+    for (const std::string& name : list_subdirectories(root))
+      if (name.starts_with("test_private")) note(str("'", name, "' is not used: what its images show is not public"));
+  }
+
+  void plan_visa() {
+    const std::string& source = options_.source;
+    std::string csv = options_.annotations;
+    if (csv.empty()) {
+      const std::string folder = join_path(source, "split_csv");
+      const std::vector<std::string> files = files_below(folder, ".csv");
+      if (files.empty()) throw UsageError(str("'", folder, "': expected CSV files, as in VisA"));
+      const bool standard = std::ranges::find(files, "1cls.csv") != files.end();
+      if (!standard && files.size() > 1)
+        throw UsageError(str("'", folder, "' holds several splits: --annotations says which: ", joined(files)));
+      csv = join_path(folder, standard ? "1cls.csv" : files.front());
+    }
+    const std::vector<Row> rows = read_csv(csv, {"object", "split", "label", "image", "mask"});
+    std::set<std::string> objects;
+    for (const Row& row : rows) objects.insert(row.cells.at("object"));
+    if (objects.empty()) throw DataError(str("'", csv, "': expected a line for each image, but there is none"));
+    const std::string object = one_object({objects.begin(), objects.end()});
+    const auto file_of = [&](const Row& row, const char* column) {
+      std::string file = join_path(source, checked_path(row.cells.at(column), row.where));
+      if (!path_exists(file))
+        throw DataError(str(row.where, ": the ", column, " '", file, "' does not exist; is the data set whole?"));
+      return file;
+    };
+    long without = 0;
+    for (const Row& row : rows) {
+      if (row.cells.at("object") != object) continue;
+      const std::string &split = row.cells.at("split"), &label = row.cells.at("label");
+      if (split != "train" && split != "test") fail_value(row.where, "split", "'" + split + "'", "train or test");
+      if (label != "normal" && label != "anomaly")
+        fail_value(row.where, "label", "'" + label + "'", "normal or anomaly");
+      Item item{file_of(row, "image"), split == "train", label == "normal" ? "" : kind_folder(label), row.where};
+      if (label == "anomaly" && !row.cells.at("mask").empty()) {
+        item.mask = file_of(row, "mask");
+        item.threshold = 0;  // values are labels of kinds
+      }
+      without += label == "anomaly" && item.mask.empty();
+      add_item(std::move(item));
+    }
+    note_count(without, " images of defects have no mask");
+  }
+
+  void plan_classes() {
+    const std::string& source = options_.source;
+    std::map<std::string, std::vector<std::string>> classes;
+    for (const std::string& name : list_subdirectories(source, &left_out_)) {
+      std::vector<std::string> images = list_images(join_path(source, name), &left_out_);
+      if (!images.empty()) classes[name] = std::move(images);
+    }
+    std::vector<std::string> names, guessed;
+    for (const auto& [name, images] : classes) names.push_back(name);
+    if (names.empty()) throw UsageError(str("'", source, "': expected a folder of images for each class"));
+    std::ranges::copy_if(names, std::back_inserter(guessed), sounds_normal);
+    std::set<std::string> normal = names_of("--normal", options_.normal, names);
+    if (normal.empty()) {
+      if (guessed.empty())
+        throw UsageError(str("'", source, "': --normal must say which classes are normal; there are ", joined(names)));
+      note(str("taken for normal by their names: ", joined(guessed), "; --normal says otherwise"));
+      normal.insert(guessed.begin(), guessed.end());
+    }
+    for (const auto& [name, images] : classes)
+      for (const std::string& image : images)
+        add_item({join_path(source, name + "/" + image), false, normal.contains(name) ? "" : kind_folder(name), ""});
+    note_images_beside(source);
+  }
+
+  void plan_coco() {
+    const std::string& source = options_.source;
+    std::string path = options_.annotations;
+    if (path.empty()) {
+      std::vector<std::string> files = files_below(source, ".json");
+      std::erase_if(files, [&](const std::string& file) { return !is_coco(join_path(source, file)); });
+      if (files.empty())
+        throw UsageError(str("'", source, "': expected a JSON file with images and annotations, as COCO's"));
+      if (files.size() > 1)
+        throw UsageError(
+            str("'", source, "' holds several files of annotations: --annotations says which: ", joined(files)));
+      path = join_path(source, files.front());
+    }
+    Coco coco = read_coco(path);
+    const std::string images = coco_images(coco, path);
+    std::vector<std::string> names;
+    for (const auto& [id, name] : coco.categories) names.push_back(name);
+    const std::set<std::string> normal = names_of("--normal", options_.normal, names);
+
+    std::map<std::string, std::map<std::string, Region>> regions;  // image -> category ->
+    for (CocoAnnotation& a : coco.annotations) {
+      const auto image = coco.images.find(a.image);
+      if (image == coco.images.end())
+        throw DataError(str(a.where, ": there is no image with the id ", a.image, "; expected one in \"images\""));
+      const auto category = coco.categories.find(a.category);
+      if (category == coco.categories.end())
+        throw DataError(
+            str(a.where, ": there is no category with the id ", a.category, "; expected one in \"categories\""));
+      CocoImage& of = image->second;
+      if (a.width > 0) {
+        if (of.width == 0) std::tie(of.height, of.width) = std::pair(a.height, a.width);
+        if (of.width != a.width || of.height != a.height)
+          throw DataError(str(a.where, ": run lengths of ", a.width, "x", a.height, ", but ", of.where, " is ",
+                              of.width, "x", of.height, "; expected the same size"));
+      }
+      if (!normal.contains(category->second)) unite(regions[a.image][category->second], std::move(a.region));
+    }
+    for (auto& [id, image] : coco.images) {
+      Item item{.file = join_path(images, image.file),
+                .kind = "",
+                .where = image.where,
+                .height = image.height,
+                .width = image.width};
+      add_annotated(std::move(item), regions[id]);
+    }
+    finish_annotated(images);
+  }
+
+  // The folder that holds the images which the JSON file names: where most of them are, the file's own before others.
+  std::string coco_images(const Coco& coco, const std::string& json) const {
+    std::vector<std::string> folders = {options_.images};
+    if (options_.images.empty()) {
+      folders = {folder_of(json).empty() ? "." : folder_of(json)};
+      for (const std::string& folder : folders_below(options_.source))
+        if (folder != folders.front()) folders.push_back(folder);
+    }
+    const auto missing_in = [&](const std::string& folder) {
+      std::vector<const CocoImage*> missing;
+      for (const auto& [id, image] : coco.images)
+        if (!path_exists(join_path(folder, image.file))) missing.push_back(&image);
+      return missing;
+    };
+    std::vector<std::string> whole;
+    std::string best;
+    std::vector<const CocoImage*> fewest;
+    for (const std::string& folder : folders) {
+      std::vector<const CocoImage*> missing = missing_in(folder);
+      if (missing.empty()) whole.push_back(folder);
+      if (best.empty() || missing.size() < fewest.size())
+        std::tie(best, fewest) = std::pair(folder, std::move(missing));
+    }
+    if (whole.empty())
+      throw DataError(str(fewest.front()->where, ": the image '", join_path(best, fewest.front()->file),
+                          "' does not exist (", fewest.size(), " of ", coco.images.size(),
+                          " are not there); --images names their folder"));
+    // instances_train2017.json belongs to train2017.
+    const auto named = std::ranges::find_if(
+        whole, [&](const std::string& folder) { return stem_of(file_name(json)).ends_with(file_name(folder)); });
+    if (whole.size() == 1 || whole.front() == folders.front()) return whole.front();
+    if (named == whole.end())
+      throw UsageError(str("several folders hold the images of '", json, "': --images says which: ", joined(whole)));
+    return *named;
+  }
+
+  void plan_voc() {
+    const std::string& source = options_.source;
+    const std::string folder = options_.annotations.empty() ? voc_folder(source) : options_.annotations;
+    const std::vector<std::string> files = files_below(folder, ".xml");
+    if (files.empty()) throw UsageError(str("'", folder, "': expected VOC's XML files, one for each image"));
+    std::string images = options_.images;
+    if (images.empty()) images = subfolder(source, {"jpegimages", "images", "imgs"});
+    if (images.empty()) images = source;
+    std::map<std::string, std::vector<std::string>> by_name;  // also by the names without their endings
+    for (const std::string& image : list_images(images)) {
+      by_name[file_name(image)].push_back(image);
+      by_name[stem_of(file_name(image))].push_back(image);
+    }
+    std::vector<Voc> all;
+    std::set<std::string> categories;
+    for (const std::string& file : files) {
+      check_stop();
+      all.push_back(read_voc(folder, file));
+      for (const auto& [name, region] : all.back().objects) categories.insert(name);
+    }
+    const std::set<std::string> normal = names_of("--normal", options_.normal, {categories.begin(), categories.end()});
+    for (Voc& voc : all) {
+      std::map<std::string, Region> regions;
+      for (auto& [name, region] : voc.objects)
+        if (!normal.contains(name)) unite(regions[name], std::move(region));
+      add_annotated({.file = join_path(images, voc_image(voc, by_name, images)),
+                     .kind = "",
+                     .where = voc.where,
+                     .height = voc.height,
+                     .width = voc.width},
+                    regions);
+    }
+    finish_annotated(images);
+  }
+
+  // The image called like the XML file, else the one it names; of several the one in the same subfolder.
+  static std::string voc_image(const Voc& voc, const std::map<std::string, std::vector<std::string>>& by_name,
+                               const std::string& images) {
+    auto found = by_name.find(stem_of(file_name(voc.xml)));
+    if (found == by_name.end() && !voc.image_name.empty())
+      found = by_name.find(file_name(checked_path(voc.image_name, voc.where + ", <filename>")));
+    if (found == by_name.end())
+      throw DataError(str(voc.where, ": there is no image of this name and none '", voc.image_name, "' in '", images,
+                          "'; --images names their folder"));
+    if (found->second.size() == 1) return found->second.front();
+    const auto beside = [&](const std::string& image) { return folder_of(image) == folder_of(voc.xml); };
+    if (std::ranges::count_if(found->second, beside) != 1)
+      throw DataError(
+          str(voc.where, ": which image is meant, ", joined(found->second), "? --images names their folder"));
+    return *std::ranges::find_if(found->second, beside);
+  }
+
+  // Its kind is the category that covers most.
+  void add_annotated(Item item, const std::map<std::string, Region>& regions) {
+    double largest = -1;
+    for (const auto& [name, region] : regions) {
+      unite(item.region, region);
+      if (const double area = area_of(region); area > largest) {
+        largest = area;
+        item.kind = name;
+      }
+    }
+    if (!regions.empty()) item.kind = kind_folder(item.kind);
+    several_ += regions.size() > 1;
+    add_item(std::move(item));
+  }
+
+  void finish_annotated(const std::string& images) {
+    note_count(several_, " images show several categories: the one that covers most is their kind");
+    const auto all = list_images(images, &left_out_);
+    note_count(std::ranges::count_if(all, [&](const std::string& f) { return !files_.contains(join_path(images, f)); }),
+               " images of '", images, "' have no annotation file or entry and are left out");
+    left_out_.files.erase(".xml");
+    left_out_.files.erase(".json");
+  }
+
+  // ---- what is written ----
+
+  void write() {
+    OutputFolder out(options_.out, options_.copy);
+    const long total = std::ssize(items_);
+    long done = 0;
+    const auto incomplete = [&] {
+      return str("'", options_.out, "' is incomplete: it holds ", done, " of ", total, " images");
+    };
+    try {
+      for (const Item& item : items_) {
+        if (stop_()) throw Error("interrupted");
+        write(item, out);
+        progress_(++done, total);
+      }
+      result_.images = out.images();
+      result_.masks = out.masks() + written_masks_;
+      note_count(nothing_marked_, " images of defects have masks in which nothing is marked: what their annotations ",
+                 "show lies outside or between the centres of pixels");
+      write_description(out);
+    } catch (const DataError& e) {
+      throw DataError(str(e.what(), "; ", incomplete()));
+    } catch (const Error& e) {
+      throw Error(str(e.what(), "; ", incomplete()));
+    }
+  }
+
+  void write(const Item& item, OutputFolder& out) {
+    const bool known = item.train && !item.kind.empty();
+    const std::string folder = item.kind.empty() ? (item.train ? "train/good" : "test/good")
+                               : known           ? "train/abnormal"
+                                                 : "test/" + item.kind;
+    const std::string truth = "ground_truth/" + (known ? "abnormal" : item.kind);
+    std::string wanted = item.name.empty() ? file_name(item.file) : item.name;
+    // Known defects of all kinds share a folder: their kind stands before their name.
+    if (known && item.kind != "abnormal" && !wanted.starts_with(item.kind + "_")) wanted = item.kind + "_" + wanted;
+    // Images that share a folder of masks must not share a name.
+    const std::string name = out.name_for(item.kind.empty() ? folder : truth, join_path(folder_of(item.file), wanted));
+    if (!item.mask.empty() && !item.threshold) out.add_mask(item.mask, truth, name);
+    if (!item.mask.empty() && item.threshold) {
+      const Image mask = read_image(item.mask, nullptr, {.keep_alpha = true});
+      const std::vector<std::uint8_t> marked = mask_pixels(mask, *item.threshold, item.mask);
+      put_mask(out, truth, name, {mask.height, mask.width, 1, {marked.begin(), marked.end()}});
+    }
+    if (item.mask.empty() && !item.kind.empty() && !(item.region.polygons.empty() && item.region.runs.empty()))
+      put_mask(out, truth, name, drawn(item));
+    out.add(item.file, folder, name);
+  }
+
+  void put_mask(OutputFolder& out, const std::string& truth, const std::string& name, const Image& mask) {
+    write_png(out.place(truth, stem_of(name) + "_mask.png"), mask);
+    ++written_masks_;
+    nothing_marked_ += std::ranges::count(mask.pixels, 1.0f) == 0;
+  }
+
+  static Image drawn(const Item& item) {
+    const Image image = read_image(item.file);
+    if (item.width > 0 && item.height > 0 && (image.width != item.width || image.height != item.height))
+      throw DataError(str(
+          item.where, ": the image is ", item.width, "x", item.height, " here, but '", item.file, "' is ", image.width,
+          "x", image.height,
+          image.orientation == 1 ? "" : str(", turned upright as its EXIF orientation ", image.orientation, " says"),
+          "; expected the same size: annotations of pictures that were resized or turned do not fit"));
+    return draw_region(item.region, image.height, image.width);
+  }
+
+  void write_description(OutputFolder& out) const {
+    std::vector<std::string> notes;
+    for (const std::string& text : result_.notes) notes.push_back(printable(text));
+    std::map<std::string, long> images;
+    for (const auto& [folder, count] : result_.images) images[printable(folder)] = count;
+    const nlohmann::ordered_json json = {{"made_by", "pgad_data convert"},
+                                         {"source", printable(options_.source)},
+                                         {"layout", kSourceLayoutNames[static_cast<std::size_t>(result_.layout)]},
+                                         {"normal", printable(options_.normal)},
+                                         {"object", printable(options_.object)},
+                                         {"annotations", printable(options_.annotations)},
+                                         {"images", images},
+                                         {"masks", result_.masks},
+                                         {"notes", notes}};
+    write_file_atomically(out.place("", "description.json"), json.dump(2) + "\n");
+  }
+
+  const ConvertOptions& options_;
+  const std::function<void(long, long)>& progress_;
+  const std::function<bool()>& stop_;
+  Converted result_;
+  LeftOut left_out_;
+  std::vector<Item> items_;
+  std::set<std::string> files_;
+  std::map<std::string, std::string> kinds_;  // name -> folder
+  std::set<std::string> kind_folders_;
+  long several_ = 0, written_masks_ = 0, nothing_marked_ = 0;
+};
+
+}  // namespace
+
+SourceLayout recognise(const std::string& source) {
+  if (!is_directory(source)) throw UsageError(str("'", source, "' is no folder; expected the folder of a data set"));
+  const std::vector<std::string> folders = list_subdirectories(source);
+  const auto here_or_below = [&](bool (*holds)(const std::string&)) {
+    return holds(source) ||
+           std::ranges::any_of(folders, [&](const std::string& name) { return holds(join_path(source, name)); });
+  };
+  if (here_or_below(holds_test_public)) return SourceLayout::kMvtec2;
+  if (is_directory(join_path(source, "split_csv"))) return SourceLayout::kVisa;
+  if (here_or_below(holds_good)) return SourceLayout::kMvtec;
+  if (!files_below(voc_folder(source), ".xml").empty()) return SourceLayout::kVoc;
+  for (const std::string& file : files_below(source, ".json"))
+    if (is_coco(join_path(source, file))) return SourceLayout::kCoco;
+  if (holds_pairs(source)) return SourceLayout::kPairs;
+  const auto classes =
+      std::ranges::count_if(folders, [&](const std::string& name) { return contains_images(join_path(source, name)); });
+  if (classes >= 2) return SourceLayout::kClasses;
+  throw UsageError(str("the layout of '", source,
+                       "' is not known. Looked for: images with masks of the same name beside them, train/good or "
+                       "test/good (MVTec AD), test_public (MVTec AD 2), split_csv (VisA), a JSON file with images and "
+                       "annotations (COCO), XML files in Annotations or beside the images (VOC), two or more folders "
+                       "with images (classes)"));
+}
+
+Converted convert_data(const ConvertOptions& options, const std::function<void(long, long)>& progress,
+                       const std::function<bool()>& stop) {
+  return Converter(options, progress, stop).run();
+}
+
+}  // namespace pgad
