@@ -380,7 +380,8 @@ int main(int argc, char** argv) {
   CLI::Option* share =
       dividing->add_option("--known-share", d.known_share, "of each kind of defect, in [0, 1)")->capture_default_str();
   dividing->add_option("--known-each", d.known_each, "so many of each kind instead")->check(counts)->excludes(share);
-  dividing->add_option("--known", d.known, "kinds that are known, comma-separated; default: all")->delimiter(',');
+  dividing->add_option("--known", d.known, "kinds that are known, comma-separated, or none; default: all")
+      ->delimiter(',');
   dividing
       ->add_option("--validation-share", d.validation_share,
                    "of the rest, for OUT/val beside OUT/test; 0: one data set, OUT")

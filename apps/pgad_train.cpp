@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iomanip>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "apps/options.h"
@@ -20,6 +21,7 @@
 #include "model/config_io.h"
 #include "model/make_exec.h"
 #include "model/tuning_file.h"
+#include "report/event_file.h"
 #include "report/generator_figures.h"
 #include "training/encoder_trainer.h"
 #include "training/estimate.h"
@@ -184,6 +186,49 @@ std::string file_in(const Config& config, const char* name) {
   return (std::filesystem::path(config.run.out) / name).string();
 }
 
+// With --tensorboard; what an earlier call wrote of steps after `images` is void, for they will be taken again.
+std::optional<EventFile> begin_events(const Config& config, std::int64_t images) {
+  std::optional<EventFile> events;
+  if (config.run.tensorboard) events.emplace(file_in(config, "tensorboard"), images + 1);
+  return events;
+}
+
+// The numbers of a line of log.jsonl, by their keys; `swd` by the side of the images too.
+void add_log_line(EventFile& events, std::int64_t images, std::string_view line) {
+  const nlohmann::json log = nlohmann::json::parse(line);
+  for (const auto& [key, value] : log.items())
+    if (value.is_number()) events.add_scalar(key, images, value);
+  int side = log.at("resolution");
+  for (const nlohmann::json& distance : log.value("swd", nlohmann::json::array())) {
+    if (distance.is_number()) events.add_scalar(str("swd/", side), images, distance);  // else it is not finite
+    side /= 2;
+  }
+}
+
+// The scores of the held-out images, by kind of image. Of `combined` the normals' are those that its threshold follows
+// from.
+void add_scores(EventFile& events, std::int64_t images, const Calibration& c) {
+  const std::span<const double> abnormal = c.abnormal_terms,
+                                known = abnormal.first((c.abnormals() - c.drawn) * kTermCount);
+  const auto add = [&](const char* kind, std::span<const double> terms, std::span<const double> combined) {
+    for (int t = 0; t < kTermCount; ++t) {
+      std::vector<double> values;  // NaN, and nothing is written, where the model does not have the score
+      for (std::size_t i = 0; i < terms.size(); i += kTermCount) values.push_back(terms[i + t]);
+      events.add_histogram(str(kScoreNames[t], "/", kind), images, values);
+    }
+    events.add_histogram(str(kScoreNames[kCombined], "/", kind), images, combined);
+  };
+  const auto combined = [&](std::span<const double> terms) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < terms.size(); i += kTermCount) values.push_back(combined_score(c, &terms[i]));
+    return values;
+  };
+  const std::span<const double> drawn = abnormal.subspan(known.size());
+  add("normal", c.normal_terms, c.normal_combined);
+  add("known_abnormal", known, combined(known));
+  add("drawn_abnormal", drawn, combined(drawn));
+}
+
 // What a run begins with: a configuration, and the checkpoint that it resumes, if any.
 struct RunStart {
   Config config;
@@ -299,7 +344,8 @@ void resume_training(Trainer& trainer, const Config& config, Progress& progress)
     progress.say(str("note: that is not before --total-kimg ", total, ": no training is left to do"));
 }
 
-StopReason run_training(Trainer& trainer, const Config& config, Exec& exec, Progress& progress) {
+StopReason run_training(Trainer& trainer, const Config& config, Exec& exec, std::optional<EventFile>& events,
+                        Progress& progress) {
   const char* const then = config.encoder.train ? ", then encoder and calibration" : ", then calibration";
   StopReason reason{};
   try {
@@ -310,6 +356,8 @@ StopReason run_training(Trainer& trainer, const Config& config, Exec& exec, Prog
            << static_cast<double>(p.images) / 1000 << " of " << static_cast<double>(p.total_images) / 1000 << " kimg  "
            << std::setprecision(0) << p.images_per_second << " images/s" << time_left_text(p.seconds_left) << then;
       progress.update(line.str());
+      if (events && !p.log_line.empty()) add_log_line(*events, p.images, p.log_line);
+      if (events && p.samples != nullptr) events->add_image("samples", p.images, *p.samples);
     });
   } catch (const OutOfMemory& e) {
     throw Error(str(e.what(), "; what training needs (--dry-run prints this):\n",
@@ -470,8 +518,10 @@ int train_critics(const Config& wanted, const GivenOptions& given, const std::st
   model.patch_critics.clear();
   model.calibration.reset();
   if (wanted.run.resume) take_finished(exec, path, model);
+  std::optional<EventFile> events = begin_events(config, model.images);
   stop_on_signals();
   if (!complete_model(model, normal, abnormal, data, config, exec, path, progress)) return 0;
+  if (events) add_scores(*events, model.images, *model.calibration);
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
 }
@@ -498,14 +548,17 @@ int train(const GivenOptions& given, const std::string& config_file) {
   write_file_atomically(file_in(config, "config.json"), config_to_json(config).dump(2) + "\n");
   if (start.resume) resume_training(trainer, config, progress);
 
+  std::optional<EventFile> events = begin_events(config, trainer.state().images);
+
   stop_on_signals();
-  const StopReason reason = run_training(trainer, config, exec, progress);
+  const StopReason reason = run_training(trainer, config, exec, events, progress);
   const std::string path = file_in(config, "model.safetensors");
   Model model = save_trained(trainer, reason, config, exec, path, progress);
   if (reason == StopReason::kInterrupted) return 0;
   report_generator(config, progress);
   if (!complete_model(model, trainer.normal_images(), trainer.abnormal_images(), data, config, exec, path, progress))
     return 0;
+  if (events) add_scores(*events, model.images, *model.calibration);
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
 }

@@ -56,7 +56,10 @@ Image decode_image(std::string_view bytes, const std::string& name, std::vector<
 // no sense, Error for values that are not numbers in [0,1] (floats), or as for files. Thread-safe.
 Image image_of(const Picture& picture, std::vector<std::string>* notes = nullptr, const DecodeOptions& options = {});
 
-// Writes 8-bit grey or RGB, atomically. Values are clamped to [0,1]; NaN becomes 0.
+// The bytes of a PNG file of 8-bit grey or RGB. Values are clamped to [0,1]; NaN becomes 0. `name` stands for the file
+// in errors.
+std::string encode_png(const Image& image, const std::string& name);
+// Writes such a file, atomically.
 void write_png(const std::string& path, const Image& image);
 
 }  // namespace pgad

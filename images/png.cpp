@@ -256,12 +256,13 @@ class PngWriter {
 
 Samples decode_png(const DecodeJob& job) { return PngReader(job).read(); }
 
-void write_png(const std::string& path, const Image& image) {
-  PGAD_CHECK(image.channels == 1 || image.channels == 3, image.channels, " channels in '", path, "'");
+std::string encode_png(const Image& image, const std::string& name) {
+  PGAD_CHECK(image.channels == 1 || image.channels == 3, image.channels, " channels in '", name, "'");
   PGAD_CHECK(image.height > 0 && image.width > 0 && image.pixels.size() == image.size(), image.height, "x", image.width,
-             " with ", image.pixels.size(), " values in '", path, "'");
-  PngWriter writer;
-  write_file_atomically(path, writer.encode(image, path));
+             " with ", image.pixels.size(), " values in '", name, "'");
+  return PngWriter().encode(image, name);
 }
+
+void write_png(const std::string& path, const Image& image) { write_file_atomically(path, encode_png(image, path)); }
 
 }  // namespace pgad

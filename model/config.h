@@ -79,6 +79,7 @@ struct RunConfig {
   double checkpoint_kimg = 20;
   int keep_checkpoints = 2;
   double sample_kimg = 20;
+  bool tensorboard = false;
   double max_unreadable = 0.2;  // share of the training images, held-out ones included
 };
 

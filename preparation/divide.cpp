@@ -82,7 +82,8 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   std::string all_kinds;
   for (const auto& [kind, samples] : kinds)
     if (kind != "good") all_kinds += (all_kinds.empty() ? "" : ", ") + kind;
-  for (const std::string& kind : options.known)
+  const bool none = options.known == std::vector<std::string>{"none"} && !kinds.contains("none");
+  for (const std::string& kind : none ? std::vector<std::string>() : options.known)
     if (kind == "good" || !kinds.contains(kind))
       throw UsageError(
           str("--known: '", kind, "' is no kind of defect of '", options.data.path, "', which has ", all_kinds));

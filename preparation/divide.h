@@ -17,7 +17,7 @@ struct DivideOptions {
   double train_share = 0.8;        // of the normal images, in (0, 1)
   double known_share = 0.1;        // of each kind of defect, in [0, 1)
   int known_each = -1;             // so many of each kind instead; -1: by known_share
-  std::vector<std::string> known;  // kinds that are known; empty: all
+  std::vector<std::string> known;  // kinds that are known; empty: all; "none" alone, where no kind is called so: none
   double validation_share = 0;     // of what neither trains nor is known, in [0, 1); 0: there is no validation set
   std::uint64_t seed = 1;
   bool copy = false;  // else symbolic links

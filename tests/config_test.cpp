@@ -170,8 +170,8 @@ TEST(ConfigTable, CoversEveryMember) {
   }
   {
     [[maybe_unused]] auto& [out, resume, from, seed, threads, device, precision, tuning, budget, checkpoint, keep,
-                            sample, unreadable] = run;
-    EXPECT_EQ(entries[Group::kRun], 13 + 1);  // and the preset
+                            sample, tensorboard, unreadable] = run;
+    EXPECT_EQ(entries[Group::kRun], 14 + 1);  // and the preset
   }
 }
 
@@ -386,6 +386,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"mirror", "yes"},
     {"encoder", "yes"},
     {"resume", "1"},
+    {"tensorboard", "1"},
 };
 
 TEST(ConfigRange, BadValuesOnTheCommandLine) {

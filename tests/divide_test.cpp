@@ -126,6 +126,11 @@ TEST_F(Divide, WhatIsTestedDoesNotDependOnWhatIsKnown) {
     EXPECT_EQ(values(pits, folder), values(all, folder)) << folder;
   EXPECT_EQ(values(pits, "train/abnormal").size(), 2u);
   EXPECT_GE(*values(pits, "train/abnormal").begin(), 150);
+  options_.known = {"none"};
+  options_.out = dir_ / "none";
+  divide(options_);
+  EXPECT_EQ(values(content(options_.out), "test/crack"), values(all, "test/crack"));
+  EXPECT_FALSE(fs::exists(dir_ / "none/train/abnormal"));
   ASSERT_EQ(divided.notes.size(), 1u);
   EXPECT_NE(divided.notes[0].find("2 images of 'crack'"), std::string::npos) << divided.notes[0];
 }

@@ -3,6 +3,7 @@
 #include "tests/programs.h"
 
 #include "engine/device.h"
+#include "tests/event_reader.h"
 
 namespace pgad::test {
 namespace {
@@ -215,7 +216,7 @@ TEST(Programs, SurfacesInTiles) {
   }
   // The networks of a finished model, new patch critics: for defects that became known later.
   const Words anew = {"--data", dir / "data", "--from", model, "--patch-critic-members", "1", "--threads", "1"};
-  ASSERT_TRUE(ended(train(anew + Words{"--out", dir / "later"}), 0,
+  ASSERT_TRUE(ended(train(anew + Words{"--out", dir / "later", "--tensorboard"}), 0,
                     {"encoder: taken from " + model, "patch critics trained: 1", "saved"}));
   const SafeTensorsFile a = read_safetensors(model), b = read_safetensors(dir / "later/model.safetensors");
   for (const auto& [name, tensor] : a.tensors) {
@@ -224,6 +225,11 @@ TEST(Programs, SurfacesInTiles) {
     }
   }
   EXPECT_TRUE(b.tensors.contains("p.head.weight") && !b.tensors.contains("p1.head.weight"));
+  std::set<std::string> tags;
+  for (const std::string& path : event_files(dir / "later/tensorboard"))
+    for (const ReadEvent& e : parse_events(read_file(path))) tags.insert(e.tag);
+  for (const char* tag : {"combined/normal", "combined/known_abnormal", "patch_critic/drawn_abnormal"})
+    EXPECT_TRUE(tags.contains(tag)) << tag;
   EXPECT_TRUE(ended(infer({"evaluate", "--model", dir / "later/model.safetensors", "--data", dir / "data", "--threads",
                            "1", "--out", dir / "out2"}),
                     0, {"9 images scored"}));

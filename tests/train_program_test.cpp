@@ -1,5 +1,6 @@
 // pgad_train: what it writes and refuses, full disks, runs that are interrupted and resumed.
 
+#include "tests/event_reader.h"
 #include "tests/programs.h"
 
 namespace pgad::test {
@@ -44,6 +45,106 @@ TEST(TrainProgram, NoSampleSheetsOnRequest) {
   const TempDir dir;
   ASSERT_TRUE(ended(train(shared().train_words + kShort + Words{"--sample-kimg", "0", "--out", dir / "run"}), 0));
   EXPECT_EQ(files_in(dir / "run/samples", ".png"), 0);
+}
+
+// What a run's event files say, the later ones instead of what the earlier ones say of the same steps: by tag and step.
+std::map<std::string, std::map<std::int64_t, ReadEvent>> board_of(const std::string& run) {
+  std::map<std::string, std::map<std::int64_t, ReadEvent>> board;
+  for (const std::string& path : event_files(run + "/tensorboard"))
+    for (const ReadEvent& e : parse_events(read_file(path))) {
+      if (e.event.contains(7))  // begins here
+        for (auto& [tag, points] : board) points.erase(points.lower_bound(e.step), points.end());
+      if (!e.tag.empty()) board[e.tag][e.step] = e;
+    }
+  return board;
+}
+
+// Every number of the log is on the board, and no other scalar.
+void expect_board_of_log(const std::string& run) {
+  auto board = board_of(run);
+  std::size_t expected = 0, seen = 0;
+  for (const auto& line : read_log(run)) {
+    const std::int64_t images = std::llround(1000 * line.at("kimg").get<double>());
+    const auto expect = [&](const std::string& tag, double value) {
+      ++expected;
+      ASSERT_TRUE(board[tag].contains(images)) << tag << " at " << images;
+      EXPECT_EQ(board[tag][images].value.at(2).real32(), static_cast<float>(value)) << tag << " at " << images;
+    };
+    for (const auto& [key, value] : line.items())
+      if (value.is_number()) expect(key, value);
+    int side = line.at("resolution");
+    for (const double distance : line.value("swd", std::vector<double>())) {
+      expect("swd/" + std::to_string(side), distance);
+      side /= 2;
+    }
+  }
+  for (const auto& [tag, points] : board)
+    for (const auto& [step, event] : points) seen += event.value.contains(2);
+  EXPECT_EQ(seen, expected);
+}
+
+TEST(TrainProgram, WritesForTensorBoard) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  EXPECT_FALSE(fs::exists(shared().run + "/tensorboard"));  // not asked for
+  ASSERT_TRUE(
+      ended(train(shared().train_words + kShort + Words{"--tensorboard", "--sample-kimg", "0.1", "--out", run}), 0));
+  expect_board_of_log(run);
+  auto board = board_of(run);
+  EXPECT_TRUE(board.contains("swd/8"));
+  // The sheets as they lie in samples/.
+  EXPECT_EQ(static_cast<long>(board["samples"].size()), files_in(run + "/samples", ".png"));
+  EXPECT_GE(board["samples"].size(), 3u);
+  for (const auto& [images, event] : board["samples"]) {
+    char name[64];
+    std::snprintf(name, sizeof name, "/samples/images-%012lld.png", static_cast<long long>(images));
+    EXPECT_TRUE(proto_fields(event.value.at(4).bytes).at(4).bytes == read_file(run + name)) << name;
+  }
+  // The scores that the model holds of its calibration.
+  const auto tensors = read_safetensors(run + "/model.safetensors").tensors;
+  for (const std::string& name : kScores)
+    for (const std::string kind : {"normal", "abnormal"}) {
+      const std::string tag = name + "/" + (kind == "normal" ? kind : "known_abnormal");
+      ASSERT_EQ(board[tag].size(), 1u) << tag;
+      auto histogram = proto_fields(board[tag].begin()->second.value.at(5).bytes);
+      EXPECT_EQ(board[tag].begin()->first, 304);
+      const auto& terms = tensors.at("calibration." + kind + "_terms");
+      EXPECT_EQ(histogram.at(3).real(), static_cast<double>(terms.shape[0])) << tag;
+    }
+  EXPECT_FALSE(board.contains("combined/drawn_abnormal"));  // whole images
+  const std::size_t tags = board.size();
+
+  // A run that goes on writes another file; one that does not ask for it, none.
+  fs::copy(run, dir / "without", fs::copy_options::recursive);
+  ASSERT_TRUE(ended(train({"--out", dir / "without", "--resume", "--threads", "1", "--total-kimg", "0.4"}), 0));
+  EXPECT_EQ(event_files(dir / "without/tensorboard").size(), 1u);
+  ASSERT_TRUE(ended(train({"--out", run, "--resume", "--threads", "1", "--total-kimg", "0.4", "--tensorboard"}), 0));
+  EXPECT_EQ(event_files(run + "/tensorboard").size(), 2u);
+  expect_board_of_log(run);
+  EXPECT_EQ(board_of(run).size(), tags);
+}
+
+TEST(TrainProgram, TensorBoardsFolderCannotBeMade) {
+  const TempDir dir;
+  fs::create_directory(dir / "run");
+  write_file_atomically(dir / "run/tensorboard", "text");
+  EXPECT_TRUE(refused(train(shared().train_words + kShort + Words{"--tensorboard", "--out", dir / "run"}), 1,
+                      {dir / "run/tensorboard", "is a file"}));
+}
+
+// As where log.jsonl cannot be written: the steps until then are not lost.
+TEST(TrainProgram, FullDiskWhileWritingForTensorBoard) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  const SmallDisk disk(run + "/tensorboard", 4 << 10);
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
+  const Words words = shared().train_words + kShort + Words{"--sample-kimg", "0.1", "--out", run};
+  EXPECT_TRUE(refused(train(words + Words{"--tensorboard"}), 1,
+                      {run + "/tensorboard/events.out.tfevents.", "No space left on device"}));
+  EXPECT_EQ(read_log(run).back().at("kimg"), 0.2);
+  ASSERT_EQ(list_checkpoints(run).size(), 1u);
+  ASSERT_TRUE(ended(train(words + Words{"--resume"}), 0, {"resuming at 0.2 kimg"}));
+  EXPECT_EQ(read_safetensors(run + "/model.safetensors").metadata.at("images"), "304");
 }
 
 TEST(TrainProgram, RefusesMissingData) {

@@ -263,8 +263,8 @@ void Trainer::open_log() {
   write_file_atomically(path, kept);
 }
 
-void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second,
-                  const Comparison& comparison) {
+std::string Trainer::log(const Phase& phase, const TrainStepResult& r, double images_per_second,
+                         const Comparison& comparison) {
   const auto number = [](double v) {
     return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
   };
@@ -298,9 +298,10 @@ void Trainer::log(const Phase& phase, const TrainStepResult& r, double images_pe
   file << text << std::flush;
   if (!file) throw Error(str(config_.run.out, "/log.jsonl: cannot write: ", std::strerror(errno)));
   state_.log_bytes += static_cast<std::int64_t>(text.size());
+  return text;
 }
 
-void Trainer::save_samples(const Phase& phase) {
+Image Trainer::save_samples(const Phase& phase) {
   const std::int64_t count = kSampleGrid * kSampleGrid;
   const Tensor z = exec_.empty({count, config_.network.latent()});
   draw_latents(exec_, config_.network.latent_distribution, config_.run.seed, stream_of(kSampleLatents, 0), z);
@@ -309,9 +310,10 @@ void Trainer::save_samples(const Phase& phase) {
   char name[64];
   std::snprintf(name, sizeof name, "images-%012lld.png", static_cast<long long>(state_.images));
   ensure_directory((std::filesystem::path(config_.run.out) / "samples").string());
-  write_png(
-      (std::filesystem::path(config_.run.out) / "samples" / name).string(),
-      picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level));
+  Image sheet =
+      picture_grid(exec_.read<float>(images), images.shape(), kSampleGrid, config_.network.resolution >> phase.level);
+  write_png((std::filesystem::path(config_.run.out) / "samples" / name).string(), sheet);
+  return sheet;
 }
 
 // At the phase's size; always the same latents and images.
@@ -475,8 +477,10 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
     recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
     const bool last = state_.images >= total_images(), sampled = samples.due(state_.images, last),
                logged = line.due(state_.images, last || sampled);
-    if (logged) log(phase, result, recent_speed, sampled ? compare_with_real(phase) : Comparison());
-    if (sampled) save_samples(phase);
+    std::string log_line;
+    std::optional<Image> sheet;
+    if (logged) log_line = log(phase, result, recent_speed, sampled ? compare_with_real(phase) : Comparison());
+    if (sampled) sheet = save_samples(phase);
     if (checkpoints.due(state_.images, /*last=*/false)) save_checkpoint();  // the last one is run()'s
 
     const auto kind = std::ranges::find(work.levels, phase.level) - work.levels.begin();
@@ -484,7 +488,7 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
     if (on_progress) {
       std::optional<double> left = time.seconds_left();
       if (left && budget > 0) *left = std::clamp(budget - state_.seconds, 0.0, *left);
-      on_progress({phase, state_.images, total_images(), recent_speed, left, logged});
+      on_progress({phase, state_.images, total_images(), recent_speed, left, log_line, sheet ? &*sheet : nullptr});
     }
   }
   return StopReason::kFinished;

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "images/dataset.h"
+#include "images/image.h"
 #include "images/loader.h"
 #include "model/model.h"
 #include "training/checkpoint.h"
@@ -25,7 +27,8 @@ struct TrainingProgress {
   std::int64_t images, total_images;
   double images_per_second;            // of the last steps
   std::optional<double> seconds_left;  // of training, to the schedule's end or the time budget's: TrainingTime
-  bool logged;                         // a line was added to log.jsonl
+  std::string_view log_line;           // that was added to log.jsonl; empty: none
+  const Image* samples;                // the sheet of them that was written; nullptr: none
 };
 
 class Trainer {
@@ -61,9 +64,11 @@ class Trainer {
     std::vector<double> distances;  // sliced Wasserstein; empty where they were not measured
     double diversity = 0;           // deviation of the images of one kind from their mean, drawn over real
   };
-  void log(const Phase& phase, const TrainStepResult& result, double images_per_second, const Comparison& comparison);
+  // Returns the line.
+  std::string log(const Phase& phase, const TrainStepResult& result, double images_per_second,
+                  const Comparison& comparison);
   void open_log();
-  void save_samples(const Phase& phase);
+  Image save_samples(const Phase& phase);
   Comparison compare_with_real(const Phase& phase);
   void save_checkpoint();
   void enter(const Phase& phase);

@@ -5,6 +5,7 @@
 #   list_jobs             prints the names of its jobs, one a line; a name is made of letters, digits, '-', '_', '.' and '='
 #   run_job NAME          does one, with files in $out/NAME
 #   write_report          prints Markdown, from what the jobs left in $out
+#   default_seeds         (may) the seeds where --seeds does not say
 # and then calls main "$@". Jobs run in processes of their own, as many at once as there are processors, each with one
 # thread: what they compute does not depend on how many there are. A job that ended well is not done again.
 set -euo pipefail
@@ -22,7 +23,7 @@ usage() {
 }
 
 parse() {
-  quick=false full=false seeds="1" jobs=$(nproc)
+  quick=false full=false seeds=${default_seeds:-1} jobs=$(nproc)
   local words=()
   while [ $# -gt 0 ]; do
     case $1 in
@@ -53,6 +54,7 @@ parse() {
 train() {  # train NAME OPTION...
   local name=$1 resume=()
   shift
+  mkdir -p "$out/$name"
   # A run that was killed goes on where it was.
   [ -e "$out/$name/model/config.json" ] && resume=(--resume)
   "$bin/pgad_train" "$@" "${resume[@]}" --threads 1 --out "$out/$name/model" >"$out/$name/train.txt" 2>&1
@@ -81,8 +83,9 @@ main() {
     parse "$@"
     mkdir -p "$out/$name"
     if ! run_job "$name"; then
-      echo "job $name failed; what it said: $out/$name/*.txt" >&2
-      tail -n 3 "$out/$name"/*.txt >&2
+      echo "job $name failed; what it said last:" >&2
+      # shellcheck disable=SC2012  # by time
+      ls -t "$out/$name"/*.txt "$out/$name"/*/*.txt 2>/dev/null | head -n 1 | xargs -r tail -n 5 -v >&2
       exit 1
     fi
     date +%s >"$out/$name/done"
