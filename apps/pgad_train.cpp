@@ -85,6 +85,10 @@ Config resumed_config(const RunOrigin& origin, const std::string& checkpoint, co
                       const std::string& config_file, const std::string& out) {
   Config stored = stored_config_from_json(nlohmann::json::parse(origin.config), checkpoint);
   if (stored.data.tiles == Tiles::kAuto) stored.data.tiles = Tiles::kOff;  // of a version without
+  // Of the run's options checkpoints hold the seed alone: the others are the preset's, unless they are given again.
+  const std::uint64_t seed = stored.run.seed;
+  stored.run = preset(stored.preset).run;
+  stored.run.seed = seed;
   return changed_config(stored, given, config_file, may_change_on_resume, str("the run in ", out, " was started"),
                         "--resume");
 }

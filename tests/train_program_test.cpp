@@ -251,6 +251,19 @@ TEST(TrainProgram, ResumeOfAFinishedRunChangesNothing) {
   EXPECT_EQ(log, read_file(dir / "run/log.jsonl"));
 }
 
+// Checkpoints hold neither the run's options nor, therefore, what the preset says of them.
+TEST(TrainProgram, ResumeKeepsThePresetsOptionsOfTheRun) {
+  const TempDir dir;
+  const std::string run = dir / "run";
+  const Words words = shared().train_words + kShort +
+                      Words{"--preset", "tile64", "--no-encoder", "--no-patch-critic", "--start-resolution", "4"};
+  ASSERT_TRUE(ended(train(words + Words{"--out", run}), 0));
+  const auto sheets_every = [&] { return nlohmann::json::parse(read_file(run + "/config.json")).at("sample-kimg"); };
+  EXPECT_EQ(sheets_every(), 4.0);
+  ASSERT_TRUE(ended(train({"--resume", "--total-kimg", "0.4", "--threads", "1", "--out", run}), 0));
+  EXPECT_EQ(sheets_every(), 4.0);
+}
+
 TEST(TrainProgram, ResumeCanGoOnForLonger) {
   const TempDir dir;
   fs::copy(shared().run, dir / "run", fs::copy_options::recursive);

@@ -39,7 +39,8 @@ run_job() {
   for setting in "${settings[@]}"; do
     [ -e "$out/$1/$setting.done" ] && continue
     train "$1/run-$setting" --data "$out/$1/$setting/val" --from "$out/$1/base/model/model.safetensors" --patch-critic --search-share 0 "${critic[@]}" || return 1
-    evaluate "$1/run-$setting" --data "$out/$1/$setting/test" || return 1
+    # One of the set's masks is grey throughout and has no two values.
+    evaluate "$1/run-$setting" --data "$out/$1/$setting/test" --mask-threshold 0.5 || return 1
     touch "$out/$1/$setting.done"
   done
 }
