@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build git libcli11-dev nlohmann-json3-dev libpugixml-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
-          libgd-dev libtiff-dev libwebp-dev libexif-dev libgtest-dev libbenchmark-dev)
+          libgd-dev libtiff-dev libwebp-dev libexif-dev libgtest-dev libbenchmark-dev jq)
 
 missing=()
 for package in "${packages[@]}"; do

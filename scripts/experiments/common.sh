@@ -95,11 +95,11 @@ main() {
   local all left=() name began failed=0
   mapfile -t all < <(list_jobs)
   # Of other settings: their results would be mixed with these.
-  local settings
-  settings="quick=$quick full=$full data=$(realpath "$data")"
-  [ ! -e "$out/settings" ] || [ "$(cat "$out/settings")" = "$settings" ] ||
-    fail "'$out' holds results of '$(cat "$out/settings")', these are '$settings': choose another folder"
-  echo "$settings" >"$out/settings"
+  local choices
+  choices="quick=$quick full=$full data=$(realpath "$data")"
+  [ ! -e "$out/settings" ] || [ "$(cat "$out/settings")" = "$choices" ] ||
+    fail "'$out' holds results of '$(cat "$out/settings")', these are '$choices': choose another folder"
+  echo "$choices" >"$out/settings"
   for name in "${all[@]}"; do [ -e "$out/$name/done" ] || left+=("$name"); done
   echo "${#all[@]} jobs, $((${#all[@]} - ${#left[@]})) of them done before, $jobs at once" >&2
   began=$(date +%s)

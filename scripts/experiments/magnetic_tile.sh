@@ -20,7 +20,7 @@ run_job() {
   local seed=${1#split-} pool=$out/$1/data setting known=() generator=() critic=()
   if $quick; then
     generator=(--total-kimg 1.5 --fade-kimg 0.5 --stable-kimg 0.5 --encoder-kimg 0.5 --calibration-images 12)
-    critic=(--patch-critic-kimg 4 --calibration-images 12)
+    critic=(--patch-critic-kimg 20 --calibration-images 12)
   fi
   if [ ! -e "$pool/description.json" ]; then
     rm -rf "$pool"

@@ -16,7 +16,7 @@ run_job() {
   local seed=${1#split-} generator=(--total-kimg 8 --encoder-kimg 3) critic=()
   if $quick; then
     generator=(--total-kimg 1.5 --fade-kimg 0.5 --stable-kimg 0.5 --encoder-kimg 0.5 --calibration-images 12)
-    critic=(--patch-critic-kimg 4 --calibration-images 12)
+    critic=(--patch-critic-kimg 20 --calibration-images 12)
   fi
   if [ ! -e "$out/$1/divided" ]; then
     rm -rf "${out:?}/$1/data"

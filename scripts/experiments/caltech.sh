@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Caltech-256's protocol of Sabokrou et al. (2018), as Kimura & Yanagihara (2018) use it: 1, 3 or 5 categories are normal, at
+# most 150 images of each; abnormal images come from the clutter category, 50 of them are known. Half of the tested images
+# are abnormal. Its weaknesses: what is called abnormal is one category of another making, categories differ in more than what
+# they show (grounds, sizes), and calling everything normal has an F1 of .667.
+#
+#   scripts/experiments/caltech.sh CATEGORIES OUT [--quick] [--seeds "1 2 3"] [--jobs N]
+#
+# CATEGORIES: the folder of Caltech-256's or Caltech-101's category folders. A seed draws the categories among those of 100
+# images or more. Writes OUT/report.md, which it prints, and figures 4 to 6 of the runs with known images. By default three
+# seeds, grey and in colour, with known images and without: some hours on two cores; --quick: one category, short training.
+# Resumable: the same command goes on where it was ended.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+default_seeds="1 2 3"
+numbers() { if $quick; then echo 1; else echo 1 3 5; fi; }
+colours() { if $quick; then echo 1; else echo 1 3; fi; }
+
+list_jobs() {
+  local seed n channels setting
+  for seed in $seeds; do for n in $(numbers); do for channels in $(colours); do for setting in known none; do
+    echo "$setting-$n-$channels-$seed"
+  done; done; done; done
+}
+
+clutter() {
+  local folder
+  for folder in BACKGROUND_Google 257.clutter; do
+    [ -d "$data/$folder" ] && echo "$folder" && return
+  done
+  fail "'$data' has neither BACKGROUND_Google nor 257.clutter: expected Caltech-101's or Caltech-256's category folders"
+}
+
+# Links to the images of this many categories, drawn by the seed, and of the clutter.
+lay_out() {  # lay_out FOLDER NUMBER SEED CLUTTER
+  local category chosen file
+  # Faces_easy shows Faces again.
+  mapfile -t chosen < <(for category in "$data"/*/; do
+    category=$(basename "$category")
+    [ "$category" = "$4" ] || [ "$category" = Faces_easy ] || [ "$(find "$data/$category" -maxdepth 1 -name '*.jpg' | wc -l)" -lt 100 ] || echo "$category"
+  done | LC_ALL=C sort | awk -v seed="$3" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | LC_ALL=C sort | cut -f 2 | head -n "$2")
+  for category in "${chosen[@]}" "$4"; do
+    mkdir -p "$1/images/$category"
+    find "$(realpath "$data")/$category" -maxdepth 1 -name '*.jpg' | LC_ALL=C sort | head -n "$([ "$category" = "$4" ] && echo 100000 || echo 150)" |
+      while read -r file; do ln -s "$file" "$1/images/$category/"; done
+  done
+  (IFS=, && echo "${chosen[*]}") >"$1/normal"
+}
+
+run_job() {
+  local setting n channels seed folder=$out/$1 clutter abnormal share tested options=() budget=(--total-kimg 112 --calibration-images 64)
+  IFS=- read -r setting n channels seed <<<"$1"
+  clutter=$(clutter)
+  [ -e "$folder/normal" ] || { rm -rf "$folder/images" && lay_out "$folder" "$n" "$seed" "$clutter"; }
+  abnormal=$(find "$folder/images/$clutter" -name '*.jpg' | wc -l)
+  share=$(awk -v n="$abnormal" 'BEGIN { print 50 / n }')
+  case $setting in
+  known) options=(--gamma 0.1 --score-gamma 0.9 --abnormal-fraction "$share") ;;
+  none) options=(--gamma 1 --score-gamma 1 --abnormal-fraction 0) ;;
+  esac
+  if $quick; then budget=(--total-kimg 12 --fade-kimg 1.5 --stable-kimg 1.5 --encoder-kimg 2 --calibration-images 16); fi
+  # As many abnormal images as there are normal ones.
+  tested=$(find "$folder/images" -name '*.jpg' -not -path "*/$clutter/*" | wc -l)
+  tested=$((tested * 3 / 10))
+  train "$1" --data "$folder/images" --normal-class "$(cat "$folder/normal")" --preset tiny --channels "$channels" --mirror --steps 100 \
+    --split-seed "$seed" --seed "$seed" "${options[@]}" "${budget[@]}" &&
+    evaluate "$1" --data "$folder/images" --limit "$tested" || return 1
+  if [ "$setting" = known ]; then figures "$1" --data "$folder/images" || return 1; fi
+}
+
+cell() {  # cell SETTING NUMBER CHANNELS EXPRESSION
+  local seed
+  for seed in $seeds; do metric "$1-$2-$3-$seed" "$4"; done | summary
+}
+
+write_report() {
+  local n channels paper=([1]=.977 [3]=.963 [5]=.945) anogan=([1]=.956 [3]=.915 [5]=.887)
+  local f1=.scores.combined.f1_inlier_positive best='.scores.combined.best_f1_inlier_positive | if type == "object" then .f1 else . end'
+  echo "| categories | channels | known: F1 at the stored threshold | best F1 | AUROC | none known: F1 | best F1 | AUROC | everything normal | paper (Caltech-256) | AnoGAN (Caltech-256, the paper's) |"
+  echo "|---|---|---|---|---|---|---|---|---|---|---|"
+  for n in $(numbers); do for channels in $(colours); do
+    printf '| %s | %s | %s | %s | %s | %s | %s | %s | .667 | %s | %s |\n' "$n" "$([ "$channels" = 1 ] && echo grey || echo RGB)" \
+      "$(cell known "$n" "$channels" "$f1")" "$(cell known "$n" "$channels" "$best")" "$(cell known "$n" "$channels" .scores.combined.auroc)" \
+      "$(cell none "$n" "$channels" "$f1")" "$(cell none "$n" "$channels" "$best")" "$(cell none "$n" "$channels" .scores.combined.auroc)" "${paper[n]}" "${anogan[n]}"
+  done; done
+  echo
+  echo "F1 with normal images as the positive class; several seeds: mean (lowest to highest). Best F1: at the threshold that is best for the test images."
+}
+
+main "$@"

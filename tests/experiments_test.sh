@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The experiments' scripts with programs that only pretend: jobs that failed are done again and no others, a report names
+# what was measured, results of other settings are not mixed in.
+#   tests/experiments_test.sh SOURCE_DIR
+set -euo pipefail
+root=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export PGAD_BIN=$dir/bin CALLS=$dir/calls
+mkdir -p "$PGAD_BIN" "$dir/data"
+expect() {  # expect WHAT COMMAND...
+  local what=$1
+  shift
+  "$@" >/dev/null || { echo "failed: $what"; tail -n 30 "$dir"/*.txt; exit 1; }
+}
+
+# Each writes its command to $CALLS. evaluate's figures tell the digit of the folder's name; the file $dir/broken names a
+# job that fails.
+cat >"$PGAD_BIN/pgad_train" <<'EOF'
+#!/usr/bin/env bash
+out=${*: -1}
+echo "train $out" >>"$CALLS"
+if [ -e "$(dirname "$CALLS")/broken" ] && [[ $out == *$(cat "$(dirname "$CALLS")/broken")* ]]; then echo "out of luck"; exit 1; fi
+mkdir -p "$out" && touch "$out/model.safetensors" "$out/config.json"
+EOF
+cat >"$PGAD_BIN/pgad_infer" <<'EOF'
+#!/usr/bin/env bash
+out=${*: -1}
+echo "$1 $out" >>"$CALLS"
+mkdir -p "$out"
+digit=$(basename "$(dirname "$out")" | cut -d - -f 2)
+cat >"$out/metrics.json" <<END
+{"scores": {"residual": {"auroc": 0.5$digit}, "feature": {"auroc": 0.6$digit}, "critic": {"auroc": 0.7}, "combined": {"auroc": 0.9$digit}},
+ "kinds": {"2": {"auroc": {"combined": 0.1}}, "5": {"auroc": {"combined": 0.8}}, "7": {"auroc": {"combined": 0.9}}}}
+END
+EOF
+printf '#!/bin/sh\n' >"$PGAD_BIN/pgad_data"
+chmod +x "$PGAD_BIN"/*
+mnist=("$root/scripts/experiments/mnist.sh" "$dir/data" "$dir/out" --quick --jobs 2)
+
+echo none-8-1 >"$dir/broken"
+status=0
+"${mnist[@]}" >"$dir/first.txt" 2>&1 || status=$?
+expect "a failed job fails the experiment" [ "$status" -eq 1 ]
+expect "what the job said is shown" grep 'out of luck' "$dir/first.txt"
+expect "the others are done" [ "$(ls "$dir"/out/*/done | wc -l)" -eq 5 ]
+
+rm "$dir/broken" "$CALLS"
+expect "the second call goes on" "${mnist[@]}" 2>"$dir/second.err.txt"
+expect "with nothing but the failed job" [ "$(grep -c '^train' "$CALLS")" -eq 1 ]
+expect "the failed one" grep 'none-8-1/model' "$CALLS"
+expect "figures of the digit 8" grep '^paper-figures' "$CALLS"
+report=$dir/out/report.md
+expect "a row for each digit" grep '^| 8 | 0.580 | 0.680 | 0.700 | 0.980 | 0.580 | 0.680 | 0.980 | 0.850 | .849 |$' "$report"
+expect "their mean and spread" grep '^| mean | 0.545 (0.510 to 0.580) |' "$report"
+
+status=0
+"${mnist[@]:0:3}" --jobs 1 >"$dir/third.txt" 2>&1 || status=$?
+expect "other settings are refused" [ "$status" -eq 2 ]
+expect "with what to do" grep 'choose another folder' "$dir/third.txt"
+status=0
+"$root/scripts/experiments/mnist.sh" "$dir/nowhere" "$dir/x" >"$dir/fourth.txt" 2>&1 || status=$?
+expect "missing data is refused" [ "$status" -eq 2 ]
+expect "by name" grep "nowhere' does not exist" "$dir/fourth.txt"
+for script in "$root"/scripts/experiments/*.sh; do
+  expect "$script is a script" bash -n "$script"
+  [[ $script == */common.sh ]] || expect "$script says what it is" grep -q -- --quick <("$script" --help)
+done
