@@ -357,7 +357,7 @@ class Checker {
   std::string pair_text(std::size_t a, std::size_t b) const {
     return str(path(a), " (", places_[a].list, ") = ", path(b), " (", places_[b].list, ")");
   }
-  // Between training and what is held out for calibration, or within one list: told apart from conflicts.
+  // Pairs that conflict, and the others: training images and those held out for calibration are one side.
   void report_pairs(const char* code, const char* what, Severity conflicting,
                     const std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
     std::vector<std::string> leaks, others;
