@@ -23,6 +23,7 @@ namespace pgad::test {
 namespace {
 
 std::ptrdiff_t threads_of_process() {
+  std::thread([] {}).join();  // with a program's first thread ThreadSanitizer starts one of its own
   return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
 }
 
@@ -107,7 +108,9 @@ TEST(Team, WorksInTheChildOfAFork) {
     alarm(30);  // a child that waits for helpers which it does not have
     std::vector<int> done(3);
     for (int loop = 0; loop < 10; ++loop) run_parts(3, [&](int i) { done[static_cast<std::size_t>(i)] += 1; });
+#if !defined(__SANITIZE_THREAD__)  // which does not let a forked process start threads
     std::thread([] { expect_each_part_once(2, 3); }).join();
+#endif
     exit(done == std::vector<int>(3, 10) && !::testing::Test::HasFailure() ? 0 : 1);
   }
   int status = -1;
