@@ -14,7 +14,7 @@ list_jobs() {
 }
 
 run_job() {
-  local kind setting seed options=() count=(--train 5000 --known 50 --test 100 --test-abnormal 100) budget=()
+  local kind setting seed options=() count=(--train 5000 --known 50 --test 100 --test-abnormal 100) budget=(--calibration-images 64)
   IFS=- read -r kind setting seed <<<"$1"
   if $quick; then count=(--train 200 --known 20 --test 20 --test-abnormal 20); fi
   if [ ! -e "$out/$1/data/description.json" ]; then
@@ -24,12 +24,12 @@ run_job() {
   fi
   case $kind in
   whole)
-    options=(--preset tiny --resolution 64 --tiles off --steps 100 --calibration-images 64)
+    options=(--preset tiny --resolution 64 --tiles off --steps 100)
     if [ "$setting" = known ]; then options+=(--gamma 0.1 --score-gamma 0.9); else options+=(--gamma 1 --score-gamma 1); fi
     if $quick; then budget=(--total-kimg 6 --fade-kimg 0.7 --stable-kimg 0.7 --encoder-kimg 1 --calibration-images 16); fi
     ;;
   tiles)
-    options=(--preset tile64 --scale 1 --no-normalise --calibration-images 64)
+    options=(--preset tile64 --scale 1 --no-normalise)
     if [ "$setting" = known ]; then options+=(--patch-critic --no-synthetic-abnormal); else options+=(--no-patch-critic --no-synthetic-abnormal); fi
     if $quick; then budget=(--total-kimg 1.5 --fade-kimg 0.5 --stable-kimg 0.5 --encoder-kimg 0.5 --patch-critic-kimg 6 --calibration-images 16); fi
     ;;
