@@ -341,8 +341,11 @@ RememberedSplit split_of_model(const Session& s, const std::string& path) {
   }
 }
 
-// What the model knows is kept out of the test, by name. Fractions other than the training's are obeyed first.
-Dataset open_test_set(const Session& s, const Options& o, DataConfig config, Progress& progress) {
+// The test set of --data. What the model knows is kept out of it, by name. Fractions other than the training's are
+// obeyed first.
+Dataset open_test_set(const Session& s, const Options& o, Progress& progress) {
+  DataConfig config = s.config.data;
+  config.path = o.data;
   const auto given = [&](const char* name) {
     return std::ranges::any_of(o.given, [&](const auto& g) { return g.first->name == name; });
   };
@@ -362,6 +365,7 @@ Dataset open_test_set(const Session& s, const Options& o, DataConfig config, Pro
     progress.say(str(data.known,
                      " images trained or calibrated the model, by their names, and are left out of the test"
                      " (--new-data: these are other images)"));
+  data.source.options = decode_options(s.model.preprocessing, s.config.data);
   if (s.model.split.empty() && data.layout == Layout::kClasses && !o.new_data)
     data.notes.push_back(
         "the model file, of an older version, does not say which images it was trained on: if the "
@@ -396,11 +400,8 @@ void write_evaluation(const Evaluation& evaluation, const Session& s, const Opti
 int evaluate(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
-  DataConfig data_config = s.config.data;
-  data_config.path = o.data;
-  Dataset data = open_test_set(s, o, data_config, progress);
-  data.source.options = decode_options(s.model.preprocessing, s.config.data);
-  const auto samples = limited(data.test, o.limit, data_config.split_seed);
+  Dataset data = open_test_set(s, o, progress);
+  const auto samples = limited(data.test, o.limit, s.config.data.split_seed);
   const bool has_masks =
       std::any_of(samples.begin(), samples.end(), [](const Sample& x) { return !x.mask_path.empty(); });
   std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
@@ -449,10 +450,7 @@ Image with_noise(Image image, double deviation, std::uint64_t seed, std::uint64_
 int paper_figures(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
-  DataConfig config = s.config.data;
-  config.path = o.data;
-  Dataset data = open_test_set(s, o, config, progress);
-  data.source.options = decode_options(s.model.preprocessing, s.config.data);
+  const Dataset data = open_test_set(s, o, progress);
   std::vector<Sample> normal;
   for (const Sample& sample : data.test)
     if (!sample.anomalous && std::ssize(normal) < o.figure_images) normal.push_back(sample);

@@ -11,13 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Name and ending, with its dot; the ending of a file without one is empty.
-std::pair<std::string, std::string> stem_and_ending(const std::string& name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string::npos || dot == 0) return {name, ""};
-  return {name.substr(0, dot), name.substr(dot)};
-}
-
 }  // namespace
 
 OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path)), copy_(copy) {
@@ -31,7 +24,8 @@ OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path))
 std::string OutputFolder::name_for(const std::string& folder, const std::string& image) {
   std::set<std::string>& stems = stems_[folder];
   const fs::path path(image);
-  auto [stem, ending] = stem_and_ending(path.filename().string());
+  std::string stem = path.stem().string();
+  const std::string ending = path.extension().string();
   if (stems.insert(stem).second) return stem + ending;
   if (const std::string parent = path.parent_path().filename().string(); !parent.empty()) {
     stem = parent + "_" + stem;
@@ -66,7 +60,7 @@ void OutputFolder::add(const std::string& file, const std::string& folder, const
 }
 
 void OutputFolder::add_mask(const std::string& file, const std::string& folder, const std::string& name) {
-  put(file, folder, stem_and_ending(name).first + "_mask" + stem_and_ending(file).second);
+  put(file, folder, fs::path(name).stem().string() + "_mask" + fs::path(file).extension().string());
   ++masks_;
 }
 

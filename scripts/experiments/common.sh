@@ -73,6 +73,13 @@ figures() {  # figures NAME OPTION...
     >"$out/$name/figures.txt" 2>&1
 }
 
+# Part of a job, done once: the next call passes over it.
+once() {  # once NAME COMMAND...
+  local name=$1
+  shift
+  [ -e "$out/$name.done" ] || { "$@" && touch "$out/$name.done"; }
+}
+
 duration() { printf '%d:%02d h' $(($1 / 3600)) $(($1 / 60 % 60)); }
 
 main() {

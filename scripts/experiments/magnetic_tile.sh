@@ -34,14 +34,11 @@ run_job() {
     rm -rf "${out:?}/$1/$setting"
     "$bin/pgad_data" split "$pool" --out "$out/$1/$setting" --validation-share 0.25 --seed "$seed" "${known[@]}" >"$out/$1/split-$setting.txt" 2>&1 || return 1
   done
-  [ -e "$out/$1/base.done" ] || train "$1/base" --data "$out/$1/none/val" --preset tile64 --no-patch-critic --search-share 0 "${generator[@]}" || return 1
-  touch "$out/$1/base.done"
+  once "$1/base" train "$1/base" --data "$out/$1/none/val" --preset tile64 --no-patch-critic --search-share 0 "${generator[@]}" || return 1
   for setting in "${settings[@]}"; do
-    [ -e "$out/$1/$setting.done" ] && continue
-    train "$1/run-$setting" --data "$out/$1/$setting/val" --from "$out/$1/base/model/model.safetensors" --patch-critic --search-share 0 "${critic[@]}" || return 1
+    once "$1/run-$setting" train "$1/run-$setting" --data "$out/$1/$setting/val" --from "$out/$1/base/model/model.safetensors" --patch-critic --search-share 0 "${critic[@]}" || return 1
     # One of the set's masks is grey throughout and has no two values.
-    evaluate "$1/run-$setting" --data "$out/$1/$setting/test" --mask-threshold 0.5 || return 1
-    touch "$out/$1/$setting.done"
+    once "$1/test-$setting" evaluate "$1/run-$setting" --data "$out/$1/$setting/test" --mask-threshold 0.5 || return 1
   done
 }
 

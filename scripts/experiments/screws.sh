@@ -23,15 +23,9 @@ run_job() {
     "$root/scripts/screws_split.py" "$data" "$out/$1/data" --seed "$seed" >"$out/$1/split.txt" 2>&1 || return 1
     touch "$out/$1/divided"
   fi
-  if [ ! -e "$out/$1/base.done" ]; then
-    train "$1/base" --data "$out/$1/data/val" --preset tile64 --scale 0.5 --turns --no-patch-critic --search-share 0 "${generator[@]}" || return 1
-    touch "$out/$1/base.done"
-  fi
-  if [ ! -e "$out/$1/known.done" ]; then
-    train "$1/known" --data "$out/$1/data/val" --from "$out/$1/base/model/model.safetensors" --patch-critic --defects-on-objects --search-share 0 "${critic[@]}" || return 1
-    touch "$out/$1/known.done"
-  fi
-  evaluate "$1/known" --data "$out/$1/data/test"
+  once "$1/base" train "$1/base" --data "$out/$1/data/val" --preset tile64 --scale 0.5 --turns --no-patch-critic --search-share 0 "${generator[@]}" &&
+    once "$1/known" train "$1/known" --data "$out/$1/data/val" --from "$out/$1/base/model/model.safetensors" --patch-critic --defects-on-objects --search-share 0 "${critic[@]}" &&
+    evaluate "$1/known" --data "$out/$1/data/test"
 }
 
 row() {  # row NAME EXPRESSION
