@@ -360,10 +360,10 @@ int main(int argc, char** argv) {
   CLI::App* converting = app.add_subcommand("convert", "Lays other layouts of data out as an inspection folder.");
   converting->add_option("source", source.source, "folder of the data")->required();
   converting->add_option("--out", source.out, "new or empty folder for the data set")->required();
-  converting->add_option("--layout", layout, "auto, pairs, mvtec, mvtec2, visa, classes, coco or voc")
+  converting->add_option("--layout", layout, "auto, pairs, mvtec, mvtec2, visa, classes, idx, coco or voc")
       ->capture_default_str();
   converting->add_option("--normal", source.normal,
-                         "of pairs, classes, coco, voc: names that are normal, comma-separated");
+                         "of pairs, classes, idx, coco, voc: names that are normal, comma-separated");
   converting->add_option("--object", source.object, "of visa, mvtec, mvtec2: which of several");
   converting->add_option("--annotations", source.annotations,
                          "visa: the CSV; coco: the JSON; voc: folder of the XML files; default: found");
@@ -382,6 +382,10 @@ int main(int argc, char** argv) {
   dividing->add_option("--known-each", d.known_each, "so many of each kind instead")->check(counts)->excludes(share);
   dividing->add_option("--known", d.known, "kinds that are known, comma-separated, or none; default: all")
       ->delimiter(',');
+  dividing
+      ->add_option("--contaminated", d.contaminated,
+                   "so many defects, as a share of the normal training images, are taken for normal; for experiments")
+      ->capture_default_str();
   dividing
       ->add_option("--validation-share", d.validation_share,
                    "of the rest, for OUT/val beside OUT/test; 0: one data set, OUT")

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include "engine/check.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
+#include "images/idx.h"
 #include "images/image.h"
 #include "images/listing.h"
 #include "images/preprocess.h"
@@ -135,7 +137,9 @@ struct Item {
   std::string mask = {};                 // a file; empty: none, or drawn
   std::optional<double> threshold = {};  // the mask is written anew: values above are anomalous
   Region region = {};
-  int height = 0, width = 0;  // as the annotations say; 0: they do not
+  int height = 0, width = 0;                  // as the annotations say; 0: they do not
+  std::shared_ptr<const IdxImages> idx = {};  // the image is its `index`-th, and `file` a name for it
+  long index = 0;
 };
 
 class Converter {
@@ -187,7 +191,7 @@ class Converter {
         throw UsageError(str(option, " '", value, "' has no meaning for the layout ",
                              kSourceLayoutNames[static_cast<std::size_t>(layout)]));
     };
-    check("--normal", options_.normal, boxes || layout == kPairs || layout == kClasses);
+    check("--normal", options_.normal, boxes || layout == kPairs || layout == kClasses || layout == kIdx);
     check("--object", options_.object, layout == kMvtec || layout == kMvtec2 || layout == kVisa);
     check("--annotations", options_.annotations, boxes || layout == kVisa);
     check("--images", options_.images, boxes);
@@ -209,6 +213,8 @@ class Converter {
         return plan_coco();
       case SourceLayout::kVoc:
         return plan_voc();
+      case SourceLayout::kIdx:
+        return plan_idx();
       case SourceLayout::kAuto:
         break;
     }
@@ -406,6 +412,44 @@ class Converter {
       for (const std::string& image : images)
         add_item({join_path(source, name + "/" + image), false, normal.contains(name) ? "" : kind_folder(name), ""});
     note_images_beside(source);
+  }
+
+  void plan_idx() {
+    const std::string& source = options_.source;
+    struct Part {
+      std::string name;
+      std::shared_ptr<const IdxImages> images;
+      std::vector<std::uint8_t> labels;
+    };
+    std::vector<Part> parts;
+    std::set<int> labels;
+    for (const IdxPair& pair : find_idx_pairs(source)) {
+      parts.push_back(
+          {pair.name, std::make_shared<const IdxImages>(read_idx_images(pair.images)), read_idx_labels(pair.labels)});
+      const Part& part = parts.back();
+      if (part.images->count != std::ssize(part.labels))
+        throw DataError(str("'", pair.images, "' holds ", part.images->count, " images, but '", pair.labels, "' ",
+                            part.labels.size(), " labels"));
+      labels.insert(part.labels.begin(), part.labels.end());
+    }
+    if (labels.empty())
+      throw UsageError(str("'", source, "': expected IDX files with images and labels, NAME-images-idx3-ubyte[.gz]"));
+    std::vector<std::string> names;
+    for (const int label : labels) names.push_back(std::to_string(label));
+    const std::set<std::string> normal = names_of("--normal", options_.normal, names);
+    if (normal.empty())
+      throw UsageError(str("'", source, "': --normal must say which labels are normal; there are ", joined(names)));
+    for (const Part& part : parts)
+      for (long i = 0; i < part.images->count; ++i) {
+        char number[24];
+        std::snprintf(number, sizeof number, "%05ld", i);
+        const std::string label = std::to_string(part.labels[static_cast<std::size_t>(i)]);
+        add_item({.file = join_path(source, part.name + "_" + number + ".png"),
+                  .kind = normal.contains(label) ? "" : kind_folder(label),
+                  .where = "",
+                  .idx = part.images,
+                  .index = i});
+      }
   }
 
   void plan_coco() {
@@ -614,7 +658,10 @@ class Converter {
     }
     if (item.mask.empty() && !item.kind.empty() && !(item.region.polygons.empty() && item.region.runs.empty()))
       put_mask(out, truth, name, drawn(item));
-    out.add(item.file, folder, name);
+    if (item.idx)
+      write_png(out.place_image(folder, name), item.idx->image(item.index));
+    else
+      out.add(item.file, folder, name);
   }
 
   void put_mask(OutputFolder& out, const std::string& truth, const std::string& name, const Image& mask) {
@@ -672,6 +719,7 @@ SourceLayout recognise(const std::string& source) {
     return holds(source) ||
            std::ranges::any_of(folders, [&](const std::string& name) { return holds(join_path(source, name)); });
   };
+  if (!find_idx_images(source).empty()) return SourceLayout::kIdx;
   if (here_or_below(holds_test_public)) return SourceLayout::kMvtec2;
   if (is_directory(join_path(source, "split_csv"))) return SourceLayout::kVisa;
   if (here_or_below(holds_good)) return SourceLayout::kMvtec;
@@ -682,11 +730,12 @@ SourceLayout recognise(const std::string& source) {
   const auto classes =
       std::ranges::count_if(folders, [&](const std::string& name) { return contains_images(join_path(source, name)); });
   if (classes >= 2) return SourceLayout::kClasses;
-  throw UsageError(str("the layout of '", source,
-                       "' is not known. Looked for: images with masks of the same name beside them, train/good or "
-                       "test/good (MVTec AD), test_public (MVTec AD 2), split_csv (VisA), a JSON file with images and "
-                       "annotations (COCO), XML files in Annotations or beside the images (VOC), two or more folders "
-                       "with images (classes)"));
+  throw UsageError(str(
+      "the layout of '", source,
+      "' is not known. Looked for: images with masks of the same name beside them, train/good or "
+      "test/good (MVTec AD), test_public (MVTec AD 2), split_csv (VisA), a JSON file with images and "
+      "annotations (COCO), IDX files (MNIST), XML files in Annotations or beside the images (VOC), two or more folders "
+      "with images (classes)"));
 }
 
 Converted convert_data(const ConvertOptions& options, const std::function<void(long, long)>& progress,

@@ -7,6 +7,7 @@
 //   mvtec2   train/good, validation/good, test_public: MVTec AD 2, or a folder of several such
 //   visa     split_csv/*.csv with the columns object, split, label, image, mask: VisA
 //   classes  a folder for each class: Caltech-101
+//   idx      IDX files of images with their labels: MNIST
 //   coco     a JSON file with images, annotations and categories
 //   voc      an XML file for each image with <object>, <name> and <bndbox>
 //
@@ -25,15 +26,16 @@
 
 namespace pgad {
 
-enum class SourceLayout { kAuto, kPairs, kMvtec, kMvtec2, kVisa, kClasses, kCoco, kVoc };
-inline constexpr std::array<const char*, 8> kSourceLayoutNames = {"auto", "pairs",   "mvtec", "mvtec2",
-                                                                  "visa", "classes", "coco",  "voc"};
+enum class SourceLayout { kAuto, kPairs, kMvtec, kMvtec2, kVisa, kClasses, kCoco, kVoc, kIdx };
+inline constexpr std::array<const char*, 9> kSourceLayoutNames = {"auto",    "pairs", "mvtec", "mvtec2", "visa",
+                                                                  "classes", "coco",  "voc",   "idx"};
 
 struct ConvertOptions {
   std::string source, out;
   SourceLayout layout = SourceLayout::kAuto;
-  // What is normal, comma-separated. pairs, classes: folders; empty: those whose last word is good, ok, normal, free,
-  // sound or intact. coco, voc: categories whose annotations mark nothing anomalous; empty: none.
+  // What is normal, comma-separated. idx: labels, required. pairs, classes: folders; empty: those whose last word is
+  // good, ok, normal, free, sound or intact. coco, voc: categories whose annotations mark nothing anomalous; empty:
+  // none.
   std::string normal;
   std::string object;       // mvtec, mvtec2, visa: which of several
   std::string annotations;  // visa: the CSV file, coco: the JSON file, voc: the folder of XML files; empty: found
@@ -54,7 +56,8 @@ SourceLayout recognise(const std::string& source);
 // Writes the inspection folder `out`, which must be missing or empty and lie outside the source; nothing of the source
 // is changed. Names of files stay, but for those that are taken (a folder's name or a number is added), MVTec AD 2's
 // validation images (validation_NAME, in train/good) and known defects (KIND_NAME). What does not fit a folder's name
-// is replaced in kinds. Images are decoded only to draw their masks.
+// is replaced in kinds. Images are decoded only to draw their masks; those of IDX files are written as PNG
+// (train_00017.png).
 //
 // Normal is: in pairs an image of a normal folder, and where folders are no kinds one whose mask is black or missing;
 // in coco an image without annotations; in voc one whose XML has no object. The kind of an image that shows several is

@@ -68,6 +68,80 @@ std::size_t share_of(double share, std::size_t n) {
   return static_cast<std::size_t>(std::llround(share * static_cast<double>(n)));
 }
 
+// An image and where it goes. kind: of its defect; empty for normal ones.
+struct Entry {
+  Sample sample;
+  std::string folder, kind;
+};
+
+struct Plan {
+  std::vector<Entry> train, test, validation;
+};
+
+// Takes what trains and what is known out of the kinds; what is left is to be tested.
+std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std::vector<std::string>& notes) {
+  std::vector<Entry> train;
+  for (auto& [kind, samples] : kinds) {
+    std::ranges::sort(samples, {}, &Sample::name);
+    SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
+    shuffle(samples, random);
+    const std::size_t n = samples.size();
+    const bool good = kind == "good";
+    const std::size_t first =
+        good ? std::clamp<std::size_t>(share_of(options.train_share, n), 1, n - 1)
+             : std::min(n - 1, options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
+                                                       : share_of(options.known_share, n));
+    const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
+    for (Sample& s : take(samples, first))
+      if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
+    if (!used && first > 0)
+      notes.push_back(str(first, " images of '", kind,
+                          "', which is not known, are left out: what is tested does not depend on what is known"));
+  }
+  return train;
+}
+
+// Takes defects that are mistaken for normal images, of each kind in turn.
+std::vector<Entry> take_mistaken(std::size_t count, Kinds& kinds) {
+  std::vector<Entry> mistaken;
+  for (bool any = true; any && mistaken.size() < count;) {
+    any = false;
+    for (auto& [kind, samples] : kinds) {
+      if (kind == "good" || samples.size() < 2 || mistaken.size() == count) continue;
+      mistaken.push_back({std::move(samples.back()), "train/good", kind});
+      mistaken.back().sample.mask_path.clear();  // nobody knows of them
+      samples.pop_back();
+      any = true;
+    }
+  }
+  return mistaken;
+}
+
+Plan plan(const DivideOptions& options, Kinds kinds, std::vector<std::string>& notes) {
+  Plan plan;
+  plan.train = take_training(options, kinds, notes);
+  const auto normals = std::ranges::count(plan.train, "train/good", &Entry::folder);
+  const std::size_t wanted = share_of(options.contaminated, static_cast<std::size_t>(normals));
+  std::vector<Entry> mistaken = take_mistaken(wanted, kinds);
+  if (mistaken.size() < wanted)
+    throw UsageError(str("--contaminated ", options.contaminated, ": ", wanted, " defects among ", normals,
+                         " normal images, but only ", mistaken.size(), " can be spared: each kind keeps one to test"));
+  std::ranges::move(mistaken, std::back_inserter(plan.train));
+  for (auto& [kind, samples] : kinds) {
+    const std::string folder = "test/" + kind, defect = kind == "good" ? "" : kind;
+    if (options.validation_share > 0) {
+      const std::size_t rest = samples.size();
+      const std::size_t validation =
+          rest < 2 ? 0 : std::clamp<std::size_t>(share_of(options.validation_share, rest), 1, rest - 1);
+      if (validation == 0)
+        notes.push_back(str("'", kind, "' has one image left: it tests, and there is none to validate"));
+      for (Sample& s : take(samples, validation)) plan.validation.push_back({std::move(s), folder, defect});
+    }
+    for (Sample& s : samples) plan.test.push_back({std::move(s), folder, defect});
+  }
+  return plan;
+}
+
 }  // namespace
 
 Divided divide_data(const DivideOptions& options, const std::function<void(long, long)>& progress,
@@ -75,6 +149,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   check_share("--train-share", options.train_share, false);
   check_share("--known-share", options.known_share, true);
   check_share("--validation-share", options.validation_share, true);
+  check_share("--contaminated", options.contaminated, true);
   Dataset data = open_all(options);
   Divided divided;
   divided.notes = data.notes;
@@ -91,59 +166,30 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
     throw DataError(str("'", options.data.path, "' holds ", kinds["good"].size(),
                         " normal images; expected two or more, to train and to test"));
 
-  // What goes where; sets[0] is the test's, sets[1] the validation's.
-  struct Entry {
-    Sample sample;
-    std::string folder, mask_kind;
-  };
-  std::vector<Entry> train, sets[2];
-  for (auto& [kind, samples] : kinds) {
-    std::ranges::sort(samples, {}, &Sample::name);
-    SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
-    shuffle(samples, random);
-    const std::size_t n = samples.size();
-    const bool good = kind == "good";
-    const std::size_t first =
-        good ? std::clamp<std::size_t>(share_of(options.train_share, n), 1, n - 1)
-             : std::min(n - 1, options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
-                                                       : share_of(options.known_share, n));
-    const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
-    for (Sample& s : take(samples, first))
-      if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
-    if (!used && first > 0)
-      divided.notes.push_back(
-          str(first, " images of '", kind,
-              "', which is not known, are left out: what is tested does not depend on what is known"));
-    if (options.validation_share > 0) {
-      const std::size_t rest = samples.size();
-      const std::size_t validation =
-          rest < 2 ? 0 : std::clamp<std::size_t>(share_of(options.validation_share, rest), 1, rest - 1);
-      if (validation == 0)
-        divided.notes.push_back(str("'", kind, "' has one image left: it tests, and there is none to validate"));
-      for (Sample& s : take(samples, validation)) sets[1].push_back({std::move(s), "test/" + kind, good ? "" : kind});
-    }
-    for (Sample& s : samples) sets[0].push_back({std::move(s), "test/" + kind, good ? "" : kind});
-  }
-
+  const Plan entries = plan(options, std::move(kinds), divided.notes);
   const bool two = options.validation_share > 0;
-  const long total = static_cast<long>(train.size() * (two ? 2 : 1) + sets[0].size() + sets[1].size());
+  const long total =
+      static_cast<long>(entries.train.size() * (two ? 2 : 1) + entries.test.size() + entries.validation.size());
   long done = 0;
+  nlohmann::ordered_json mistaken = nlohmann::ordered_json::array();
   OutputFolder out(options.out, options.copy);
   for (int i = 0; i < (two ? 2 : 1); ++i) {
     const std::string prefix = !two ? "" : i == 0 ? "test/" : "val/";
-    for (const auto* entries : {&train, &sets[i]})
-      for (const Entry& e : *entries) {
+    for (const auto* list : {&entries.train, i == 0 ? &entries.test : &entries.validation})
+      for (const Entry& e : *list) {
         if (stop())
           throw Error(str("interrupted after ", done, " of ", total, " images; '", options.out, "' is incomplete"));
         const bool known = e.folder == "train/abnormal";
         const std::string file = std::filesystem::path(e.sample.path).filename().string();
         // Known defects of all kinds share a folder: their kind stands before their name, unless it does already.
-        const std::string wanted = known && !file.starts_with(e.mask_kind + "_") ? e.mask_kind + "_" + file : file;
+        const std::string wanted = known && !file.starts_with(e.kind + "_") ? e.kind + "_" + file : file;
         const std::string name =
             out.name_for(prefix + e.folder, (std::filesystem::path(e.sample.path).parent_path() / wanted).string());
         out.add(e.sample.path, prefix + e.folder, name);
+        if (i == 0 && e.folder == "train/good" && !e.kind.empty())
+          mistaken.push_back({{"path", join_path(e.folder, name)}, {"kind", e.kind}});
         if (!e.sample.mask_path.empty())
-          out.add_mask(e.sample.mask_path, prefix + "ground_truth/" + (known ? "abnormal" : e.mask_kind), name);
+          out.add_mask(e.sample.mask_path, prefix + "ground_truth/" + (known ? "abnormal" : e.kind), name);
         progress(++done, total);
       }
   }
@@ -156,10 +202,12 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
                                  {"known_share", options.known_share},
                                  {"known_each", options.known_each},
                                  {"known", options.known},
+                                 {"contaminated", options.contaminated},
                                  {"validation_share", options.validation_share},
                                  {"seed", options.seed},
                                  {"images", divided.images},
                                  {"masks", divided.masks}};
+  if (!mistaken.empty()) json["contaminated_images"] = mistaken;
   write_file_atomically(out.place("", "description.json"),
                         json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return divided;

@@ -18,7 +18,8 @@ struct DivideOptions {
   double known_share = 0.1;        // of each kind of defect, in [0, 1)
   int known_each = -1;             // so many of each kind instead; -1: by known_share
   std::vector<std::string> known;  // kinds that are known; empty: all; "none" alone, where no kind is called so: none
-  double validation_share = 0;     // of what neither trains nor is known, in [0, 1); 0: there is no validation set
+  double contaminated = 0;      // of the normal training images, so many more are defects taken for normal; in [0, 1)
+  double validation_share = 0;  // of what neither trains nor is known, in [0, 1); 0: there is no validation set
   std::uint64_t seed = 1;
   bool copy = false;  // else symbolic links
 };
@@ -33,8 +34,10 @@ struct Divided {
 // inspection folder `out`, or, with a validation set, two with the same training images: `out`/val for choices and
 // `out`/test for reports. Of every kind at least one normal image trains and one tests, and at least one defect tests.
 // Known defects are reserved in every kind, also in those that are not known: what is tested does not depend on
-// `known`. Each kind is shuffled by the seed and its own name. An image of train/abnormal belongs to the kind whose
-// name its own begins with ("crack_017.png"), else to the kind "abnormal".
+// `known`. With n normal training images, round(contaminated * n) defects are put among them, as one who sorts images
+// by eye may do: of each kind in turn one that is neither known nor tested then, as long as the kind has two.
+// description.json names them. Each kind is shuffled by the seed and its own name. An image of train/abnormal belongs
+// to the kind whose name its own begins with ("crack_017.png"), else to the kind "abnormal".
 //
 // Nothing of the source is changed. Throws UsageError for options out of range, unknown kinds, IDX files and flat
 // folders; Error as Dataset::open(), and where a file cannot be linked or copied or `stop` says so: what lies in `out`

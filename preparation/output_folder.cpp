@@ -59,6 +59,11 @@ void OutputFolder::add(const std::string& file, const std::string& folder, const
   ++images_[folder];
 }
 
+std::string OutputFolder::place_image(const std::string& folder, const std::string& name) {
+  ++images_[folder];
+  return place(folder, name);
+}
+
 void OutputFolder::add_mask(const std::string& file, const std::string& folder, const std::string& name) {
   put(file, folder, fs::path(name).stem().string() + "_mask" + fs::path(file).extension().string());
   ++masks_;

@@ -20,6 +20,8 @@ class OutputFolder {
 
   // `file` as `folder`/`name`. Throws Error, naming both.
   void add(const std::string& file, const std::string& folder, const std::string& name);
+  // The path of an image that the caller writes; it counts as added.
+  std::string place_image(const std::string& folder, const std::string& name);
   // `file` as the mask of the image `name`, as `folder`/<stem>_mask<ending>.
   void add_mask(const std::string& file, const std::string& folder, const std::string& name);
   // The path of a file in a folder that is made for it.

@@ -284,6 +284,34 @@ TEST_F(Convert, Classes) {
   expect_in(failure(), {"usage: ", "'moon'", "'cup', 'piano', 'sun'"});
 }
 
+// ---- idx ----
+
+TEST_F(Convert, IdxFilesBecomePictures) {
+  const auto pixels = [](std::initializer_list<int> values) {
+    std::vector<std::uint8_t> all;
+    for (const int value : values) all.insert(all.end(), 28 * 28, static_cast<std::uint8_t>(value));
+    return all;
+  };
+  write_idx(options_.source, "train", pixels({10, 20, 30}), {3, 8, 3});
+  write_idx(options_.source, "t10k", pixels({40, 50}), {8, 0});
+  EXPECT_EQ(recognise(options_.source), SourceLayout::kIdx);
+  expect_in(failure(), {"usage: ", "--normal", "'0', '3', '8'"});
+  options_.normal = "8";
+  EXPECT_EQ(convert().images, (Counts{{"test/good", 2}, {"test/0", 1}, {"test/3", 2}}));
+  EXPECT_EQ(opened().size(), 5u);
+  const std::map<std::string, int> expected = {{"test/good/train_00001.png", 20},
+                                               {"test/good/t10k_00000.png", 40},
+                                               {"test/0/t10k_00001.png", 50},
+                                               {"test/3/train_00000.png", 10},
+                                               {"test/3/train_00002.png", 30}};
+  for (const auto& [name, value] : expected) {
+    EXPECT_EQ(value_of(out(name)), value) << name;
+    EXPECT_EQ(read_image(out(name)).width, 28);
+  }
+  write_idx(options_.source, "train", pixels({10, 20}), {3, 8, 3});
+  expect_in(failure(), {"train-images-idx3-ubyte"});
+}
+
 // ---- all ----
 
 TEST_F(Convert, UnknownAndUnfitSources) {

@@ -168,6 +168,36 @@ TEST_F(Divide, ClassFolders) {
   EXPECT_EQ(values(content(options_.out), "test/cow"), (std::set<int>{100, 101, 102, 103}));
 }
 
+TEST_F(Divide, DefectsAmongTheNormalOnes) {
+  options_.known_each = 2;
+  divide(options_);
+  const auto clean = content(options_.out);
+  options_.contaminated = 0.25;  // of 16
+  options_.out = dir_ / "contaminated";
+  const Divided divided = divide(options_);
+  const auto all = content(options_.out);
+  EXPECT_EQ(divided.images.at("train/good"), 20);
+  std::set<int> mistaken;
+  for (const int value : values(all, "train/good"))
+    if (value >= 100) mistaken.insert(value);
+  EXPECT_EQ(mistaken.size(), 4u);
+  EXPECT_EQ(std::ranges::count_if(mistaken, [](int value) { return value < 150; }), 2) << "of each kind in turn";
+  for (const char* folder : {"train/abnormal", "test/good"})
+    EXPECT_EQ(values(all, folder), values(clean, folder)) << folder;
+  for (const char* folder : {"test/crack", "test/pit"})
+    for (const int value : values(all, folder)) EXPECT_FALSE(mistaken.contains(value)) << "tested as well";
+  EXPECT_EQ(divided.images.at("test/crack") + divided.images.at("test/pit"), 8 + 3 - 4);
+  EXPECT_FALSE(fs::exists(dir_ / "contaminated/ground_truth/good")) << "nobody knows of them";
+  const auto json = nlohmann::json::parse(read_file(dir_ / "contaminated/description.json"));
+  std::set<int> named;
+  for (const auto& image : json.at("contaminated_images")) {
+    const int value = value_of(join_path(dir_ / "contaminated", image.at("path").get<std::string>()));
+    named.insert(value);
+    EXPECT_EQ(image.at("kind"), value < 150 ? "crack" : "pit");
+  }
+  EXPECT_EQ(named, mistaken);
+}
+
 TEST_F(Divide, RefusesWhatMakesNoSense) {
   const auto refusal = [&](const std::function<void(DivideOptions&)>& change) {
     DivideOptions options = options_;
@@ -176,6 +206,10 @@ TEST_F(Divide, RefusesWhatMakesNoSense) {
   };
   EXPECT_NE(refusal([](auto& o) { o.train_share = 1; }).find("usage: --train-share: 1, expected"), std::string::npos);
   EXPECT_NE(refusal([](auto& o) { o.known_share = -0.1; }).find("--known-share"), std::string::npos);
+  EXPECT_NE(refusal([](auto& o) { o.contaminated = 1; }).find("--contaminated"), std::string::npos);
+  // 12 of 15 are not known, one of each kind is tested.
+  EXPECT_NE(refusal([](auto& o) { o.known_each = 1, o.contaminated = 0.8; }).find("only 11 can be spared"),
+            std::string::npos);
   EXPECT_NE(refusal([](auto& o) { o.known = {"hole"}; }).find("'hole' is no kind of defect of"), std::string::npos);
   EXPECT_NE(refusal([&](auto& o) { o.out = o.data.path; }).find("usage: "), std::string::npos);
   EXPECT_NE(refusal([&](auto& o) { o.data.path = dir_ / "in/test/pit"; }).find("of images of one kind"),
