@@ -5,6 +5,7 @@
 #   list_jobs             prints the names of its jobs, one a line; a name is made of letters, digits, '-', '_', '.' and '='
 #   run_job NAME          does one, with files in $out/NAME
 #   write_report          prints Markdown, from what the jobs left in $out
+#   prepare               (may) makes what all jobs need, once
 #   default_seeds         (may) the seeds where --seeds does not say
 # and then calls main "$@". Jobs run in processes of their own, as many at once as there are processors, each with one
 # thread: what they compute does not depend on how many there are. A job that ended well is not done again.
@@ -109,6 +110,7 @@ main() {
   echo "$choices" >"$out/settings"
   for name in "${all[@]}"; do [ -e "$out/$name/done" ] || left+=("$name"); done
   echo "${#all[@]} jobs, $((${#all[@]} - ${#left[@]})) of them done before, $jobs at once" >&2
+  if declare -F prepare >/dev/null; then once prepared prepare || { echo "what all jobs need could not be made; files in '$out' say why" >&2 && exit 1; }; fi
   began=$(date +%s)
   if [ ${#left[@]} -gt 0 ]; then
     printf '%s\n' "${left[@]}" | xargs -P "$jobs" -I NAME bash "$0" --job NAME "${arguments[@]}" &
@@ -129,8 +131,8 @@ main() {
 }
 
 # A number of a job's metrics.json, by a jq expression; "-" where there is none.
-metric() {  # metric NAME EXPRESSION
-  jq -r "($2) // \"-\" | if type == \"number\" then (. * 1000 | round / 1000 | tostring) else . end" "$out/$1/test/metrics.json"
+metric() {  # metric NAME EXPRESSION [FOLDER]
+  jq -r "($2) // \"-\" | if type == \"number\" then (. * 1000 | round / 1000 | tostring) else . end" "$out/$1/${3:-test}/metrics.json"
 }
 
 # Mean and, of several, spread (lowest to highest) of numbers on standard input; "-" without any.
