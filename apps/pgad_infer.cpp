@@ -580,17 +580,17 @@ void print_calibration(const Calibration& c, double rate, const std::vector<std:
             << (c.fitted ? "fitted" : "equal") << "\n";
   for (const std::string& note : notes) std::cout << "note              " << note << "\n";
   std::cout << "\n"
-            << "score           mean       spread     weight     threshold at a false-reject rate of " << rate
+            << "score              mean       spread     weight     threshold at a false-reject rate of " << rate
             << " (95 % interval)\n";
   for (int i = 0; i < kScoreCount; ++i) {
     if (!c.has(static_cast<ScoreIndex>(i))) continue;
     const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), rate);
     char line[160];
     if (i < kTermCount)
-      std::snprintf(line, sizeof line, "%-14s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
+      std::snprintf(line, sizeof line, "%-17s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
                     c.mean[i], c.spread[i], c.weight[i], t.value, t.low, t.high);
     else
-      std::snprintf(line, sizeof line, "%-14s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
+      std::snprintf(line, sizeof line, "%-17s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
                     t.value, t.low, t.high);
     std::cout << line;
   }

@@ -16,8 +16,8 @@ namespace pgad {
 namespace {
 
 // What `combined` weighs, of the terms that a model has: all but `paper`, a sum of others.
-constexpr ScoreIndex kWeighed[] = {kResidual, kFeature,     kLatentCritic, kCritic,
-                                   kPeak,     kFeatureMaps, kPatchCritic,  kPatchArea};
+constexpr ScoreIndex kWeighed[] = {kResidual,    kFeature,     kLatentCritic, kCritic,           kPeak,
+                                   kFeatureMaps, kPatchCritic, kPatchArea,    kRelativeResidual, kRelativeFeature};
 
 std::vector<ScoreIndex> combined_terms(const Calibration& c) {
   std::vector<ScoreIndex> terms;
@@ -114,7 +114,10 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
   const auto weigh_equally = [&] {
     c.fitted = false;
     c.bias = 0;
-    for (const ScoreIndex t : used) c.weight[t] = 1.0 / static_cast<double>(used.size());
+    // D that was shown no abnormal images tells drawn from real ones: as good as a coin, or worse (results.md).
+    const auto counts = [&](ScoreIndex t) { return c.abnormals() > 0 || (t != kLatentCritic && t != kCritic); };
+    const auto count = std::ranges::count_if(used, counts);
+    for (const ScoreIndex t : used) c.weight[t] = counts(t) ? 1.0 / static_cast<double>(count) : 0;
   };
   c.fitted = c.abnormals() > 0 && c.normals() > 1;
   if (!c.fitted) return weigh_equally();

@@ -160,6 +160,8 @@ void ImageQueue::blend(Image& image, TileResult result) {
   r.steps += tile.steps;
   if (!model_.preprocessing.tiles) {
     std::ranges::copy(tile.terms, r.terms);
+    r.terms[kRelativeResidual] = tile.relative_residual;
+    r.terms[kRelativeFeature] = tile.relative_feature;
     r.rows = r.columns = model_.side();
     r.query = std::move(tile.query);
     r.reconstruction = std::move(tile.reconstruction);

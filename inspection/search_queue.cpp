@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "images/gaussian_blur.h"
+
 namespace pgad {
 namespace {
 
@@ -11,7 +13,37 @@ SearchModel search_model(const Model& m) {
           m.alpha,   m.stddev,  m.normal_critic,  m.encoder.get()};
 }
 
-SearchResult result_of(const LatentSearch& search, int slot, int channels) {
+// Mean distance of the pixels from their channel's median.
+double contrast_of(std::span<const float> image, int channels) {
+  const std::size_t pixels = image.size() / static_cast<std::size_t>(channels);
+  double sum = 0;
+  std::vector<float> channel(pixels);
+  for (int c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < pixels; ++i)
+      channel[i] = image[i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)];
+    const auto middle = channel.begin() + static_cast<std::ptrdiff_t>(pixels / 2);
+    std::ranges::nth_element(channel, middle);
+    const float median = *middle;
+    for (const float v : channel) sum += std::fabs(v - median);
+  }
+  return sum / static_cast<double>(image.size());
+}
+
+// Mean |x - G(z)|, the difference smoothed by a pixel.
+double smoothed_distance(const SearchResult& r, int side, int channels) {
+  double sum = 0;
+  std::vector<float> difference(r.residual_map.size());
+  for (int c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < difference.size(); ++i) {
+      const std::size_t at = i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c);
+      difference[i] = r.query[at] - r.reconstruction[at];
+    }
+    for (const float d : gaussian_blur(difference, side, side, 1)) sum += std::fabs(d);
+  }
+  return sum / static_cast<double>(r.query.size());
+}
+
+SearchResult result_of(const LatentSearch& search, int slot, int channels, bool relative) {
   SearchResult r;
   const SearchScores v = search.scores(slot);
   const double terms[kSearchTerms] = {v.residual, v.feature, v.latent_critic, v.paper, v.critic};
@@ -23,6 +55,12 @@ SearchResult result_of(const LatentSearch& search, int slot, int channels) {
   for (std::size_t i = 0; i < r.query.size(); ++i)
     r.residual_map[i / static_cast<std::size_t>(channels)] +=
         std::fabs(r.query[i] - r.reconstruction[i]) / static_cast<float>(channels);
+  r.relative_residual = r.relative_feature = std::nan("");
+  if (!relative) return r;
+  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(r.residual_map.size()))));
+  const double contrast = std::max(contrast_of(r.query, channels), kLeastContrast);
+  r.relative_residual = smoothed_distance(r, side, channels) / contrast;
+  r.relative_feature = v.feature / contrast;
   return r;
 }
 
@@ -56,7 +94,7 @@ void SearchQueue::step(const std::function<void(std::int64_t, SearchResult)>& do
     Place& place = places_[static_cast<std::size_t>(slot)];
     place.state = Place::kFree;
     --taken_;
-    done(place.id, result_of(search_, slot, model_.config.network.channels));
+    done(place.id, result_of(search_, slot, model_.config.network.channels, !model_.preprocessing.tiles));
   }
 }
 

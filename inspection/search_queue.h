@@ -10,9 +10,15 @@
 
 namespace pgad {
 
+inline constexpr double kLeastContrast = 0.01;  // mean over pixels of [-1,1]
+
 // What the search found of one image, or of one tile, at the networks' size s = 2^level.
 struct SearchResult {
-  double terms[kSearchTerms] = {};    // in the order of kScoreNames
+  double terms[kSearchTerms] = {};  // in the order of kScoreNames
+  // Of whole images, in units of the query's contrast, mean |x - median(x)| (by channel; no less than kLeastContrast):
+  // mean |x - G(z)|, the difference smoothed by a Gaussian of one pixel so that lines a pixel off are not twice wrong,
+  // and L_D. Images that show little, MNIST's ones, are near to any by L_R and L_D alone. NaN with tiles.
+  double relative_residual, relative_feature;
   int steps = 0;                      // that it took
   std::vector<float> query;           // [s, s, channels] in [-1,1]
   std::vector<float> reconstruction;  // G(z) of the nearest z, the same

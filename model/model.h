@@ -18,11 +18,11 @@ namespace pgad {
 
 // The scores of an image, in the order of every table and file.
 inline constexpr int kSearchTerms = 5;  // those the search of an image, or of a tile, yields
-inline constexpr int kTermCount = 9;    // and those of tiled images
-inline constexpr int kScoreCount = 10;  // and `combined`
-inline constexpr const char* kScoreNames[kScoreCount] = {"residual",   "feature", "latent_critic", "paper",
-                                                         "critic",     "peak",    "feature_maps",  "patch_critic",
-                                                         "patch_area", "combined"};
+inline constexpr int kTermCount = 11;   // and those of tiled images, then those of whole ones
+inline constexpr int kScoreCount = 12;  // and `combined`
+inline constexpr const char* kScoreNames[kScoreCount] = {
+    "residual",   "feature",           "latent_critic",    "paper",   "critic", "peak", "feature_maps", "patch_critic",
+    "patch_area", "relative_residual", "relative_feature", "combined"};
 inline constexpr std::size_t kMapParts = 3;  // of an anomaly map: residual, feature map, patch critics' logits
 enum ScoreIndex {
   kResidual,
@@ -34,6 +34,8 @@ enum ScoreIndex {
   kFeatureMaps,
   kPatchCritic,
   kPatchArea,
+  kRelativeResidual,
+  kRelativeFeature,
   kCombined
 };
 

@@ -119,7 +119,8 @@ ScoreFigures Evaluation::score_figures(ScoreIndex index) const {
   score.average_precision = ranking.average_precision();
   score.best_f1 = ranking.best_f1();
   score.best_f1_inlier_positive = ranking.best_f1(PositiveClass::kInlier);
-  if (!model_.calibration) return score;
+  // A model that is older than a score has no calibration of it.
+  if (!model_.calibration || !model_.calibration->has(index)) return score;
   score.calibrated = threshold_of(*model_.calibration, index, scoring_.false_reject_rate);
   if (const double t = threshold(index, *score.calibrated); std::isfinite(t))
     score.decisions = {t, ranking.f1_at(t), ranking.f1_at(t, PositiveClass::kInlier),

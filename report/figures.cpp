@@ -69,12 +69,12 @@ nlohmann::ordered_json to_json(const Figures& figures) {
 }
 
 std::string table_of(const Figures& figures) {
-  std::string out = "score           AUROC     AP     F1\n";
+  std::string out = "score              AUROC     AP     F1\n";
   for (const ScoreFigures& score : figures.scores) {
     char line[96], f1[16] = "-";
     if (score.decisions || !score.calibrated)
       std::snprintf(f1, sizeof f1, "%.3f", score.decisions ? score.decisions->f1 : score.best_f1.f1);
-    std::snprintf(line, sizeof line, "%-14s  %.3f  %.3f  %s\n", score.name.c_str(), score.auroc,
+    std::snprintf(line, sizeof line, "%-17s  %.3f  %.3f  %s\n", score.name.c_str(), score.auroc,
                   score.average_precision, f1);
     out += line;
   }
