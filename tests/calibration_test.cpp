@@ -177,6 +177,17 @@ TEST(FitCombined, SaturatedCritic) {
   }
 }
 
+// D that knows no abnormal images tells drawn from real: no weight without held-out ones.
+TEST(Calibration, WithoutAbnormalsTheDistancesCountAlone) {
+  Calibration c;
+  Terms(kGaussian, 7).append(c.normal_terms, 40, false);
+  fit_combined(c);
+  EXPECT_FALSE(c.fitted);
+  EXPECT_EQ(c.weight[kResidual], 0.5);
+  EXPECT_EQ(c.weight[kFeature], 0.5);
+  for (const ScoreIndex t : {kLatentCritic, kPaper, kCritic}) EXPECT_EQ(c.weight[t], 0) << kScoreNames[t];
+}
+
 // Equal for all images but for float32's rounding: not a difference to be blown up.
 TEST(FitCombined, LeastSpreadFollowsALargeMean) {
   Calibration c;

@@ -1,6 +1,7 @@
 // pgad_infer: what it writes and refuses, damaged models and images, scores, maps, evaluation, drawing.
 
 #include "images/dataset.h"
+#include "model/model.h"
 #include "tests/programs.h"
 
 namespace pgad::test {
@@ -368,12 +369,33 @@ TEST(InferProgram, PaperFigures) {
                       {"--kind 'hole': expected one of 0, 1, 2"}));
 }
 
+// The file of a program that knew fewer scores: the new ones are measured, but have no threshold and no weight.
+TEST(InferProgram, EvaluatesAModelOlderThanAScore) {
+  const TempDir dir;
+  Exec exec(Device{}, 1);
+  Model model = load_model(exec, shared().model);
+  Calibration& c = *model.calibration;
+  for (const ScoreIndex t : {kRelativeResidual, kRelativeFeature}) {
+    for (auto* terms : {&c.normal_terms, &c.abnormal_terms})
+      for (std::size_t i = t; i < terms->size(); i += kTermCount) (*terms)[i] = std::nan("");
+    c.mean[t] = c.spread[t] = c.weight[t] = std::nan("");
+  }
+  save_model(dir / "old.safetensors", model);
+  const Words words = {"evaluate", "--data", shared().data, "--threads", "1", "--limit", "5"};
+  ASSERT_TRUE(ended(infer(words + Words{"--model", dir / "old.safetensors", "--out", dir / "old"}), 0));
+  const auto scores = nlohmann::json::parse(read_file(dir / "old/metrics.json")).at("scores");
+  EXPECT_TRUE(scores.at("residual").contains("threshold"));
+  EXPECT_FALSE(scores.at("relative_residual").contains("threshold"));
+  EXPECT_TRUE(scores.at("relative_residual").at("auroc").is_number());
+  EXPECT_TRUE(ended(infer({"info", "--model", dir / "old.safetensors"}), 0, {"residual"}));
+}
+
 TEST(InferProgram, Evaluates) {
   const TempDir dir;
   const auto r = infer({"evaluate", "--model", shared().model, "--data", shared().data, "--threads", "1", "--limit",
                         "20", "--out", dir / "out"});
   ASSERT_TRUE(ended(r, 0, {"40 images scored"}));
-  EXPECT_NE(r.out.find("score           AUROC     AP     F1"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("score              AUROC     AP     F1"), std::string::npos) << r.out;
   const auto metrics = nlohmann::json::parse(read_file(dir / "out/metrics.json"));
   EXPECT_EQ(metrics.at("images").at("normal"), 20);
   EXPECT_EQ(metrics.at("images").at("anomalous"), 20);

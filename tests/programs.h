@@ -172,7 +172,8 @@ inline std::vector<std::map<std::string, std::string>> read_csv(const std::strin
   return rows;
 }
 
-inline const Words kScores = {"residual", "feature", "latent_critic", "paper", "critic", "combined"};
+inline const Words kScores = {"residual", "feature",           "latent_critic",    "paper",
+                              "critic",   "relative_residual", "relative_feature", "combined"};
 
 // By file name without its folder.
 inline std::map<std::string, std::vector<double>> scores_by_name(const std::string& csv) {

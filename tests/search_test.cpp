@@ -515,6 +515,63 @@ TEST(Search, AScorerCutShortServesAgain) {
   }
 }
 
+// Against plain loops in double.
+TEST(Search, RelativeDistancesAreInUnitsOfTheQuerysContrast) {
+  const TempDir dir;
+  for (const int channels : {1, 3}) {
+    Exec exec(Device{}, 2);
+    Model model;
+    model.config.network.resolution = model.preprocessing.resolution = 8;
+    model.config.network.channels = model.preprocessing.channels = channels;
+    model.config.network.fmap_max = 8;
+    model.level = 3;
+    model.g = make_generator(exec, model.config.network, 1);
+    model.d = make_discriminator(exec, model.config.network, 1);
+    model.config.scoring.steps = 3;
+    model.config.scoring.gamma = 0.5;
+    std::vector<Sample> samples;
+    for (const int i : {0, 1}) {
+      Image image{8, 8, channels, std::vector<float>(static_cast<std::size_t>(64 * channels), 0.5f)};  // even
+      if (i == 1) Rig::draw(1, image.pixels);
+      for (float& v : image.pixels) v = std::abs(v);
+      samples.emplace_back().path = dir / str(i, ".png");
+      write_png(samples.back().path, image);
+    }
+    Scorer scorer(exec, model, model.config.scoring);
+    std::vector<ScoredImage> images;
+    scorer.score(samples, ImageSource(), [&](ScoredImage image) { images.push_back(std::move(image)); });
+    ASSERT_EQ(images.size(), 2u);
+    for (const ScoredImage& image : images) {
+      ASSERT_EQ(image.error, "");
+      double contrast = 0, distance = 0;
+      for (int c = 0; c < channels; ++c) {
+        const auto at = [&](const std::vector<float>& pixels, int y, int x) {
+          return static_cast<double>(pixels[static_cast<std::size_t>((8 * y + x) * channels + c)]);
+        };
+        std::vector<double> sorted;
+        for (int i = 0; i < 64; ++i) sorted.push_back(at(image.query, i / 8, i % 8));
+        std::ranges::sort(sorted);
+        for (const double v : sorted) contrast += std::abs(v - sorted[32]) / (64 * channels);
+        for (int i = 0; i < 64; ++i) {
+          double sum = 0, total = 0;
+          for (int k = 0; k < 64; ++k) {
+            const int y = k / 8 - i / 8, x = k % 8 - i % 8;
+            if (std::max(std::abs(y), std::abs(x)) > 3) continue;
+            const double weight = std::exp(-0.5 * (y * y + x * x));
+            sum += weight * (at(image.query, k / 8, k % 8) - at(image.reconstruction, k / 8, k % 8));
+            total += weight;
+          }
+          distance += std::abs(sum / total) / (64 * channels);
+        }
+      }
+      EXPECT_EQ(contrast < 1e-6, &image == &images[0]);
+      contrast = std::max(contrast, kLeastContrast);
+      EXPECT_NEAR(image.terms[kRelativeResidual], distance / contrast, 1e-5 * distance / contrast);
+      EXPECT_NEAR(image.terms[kRelativeFeature], image.terms[kFeature] / contrast, 1e-5 / contrast);
+    }
+  }
+}
+
 // The encoder's z is the first start: after one evaluation at learning rate 0 it is the best so far.
 TEST(Search, BeginsAtTheEncodersLatent) {
   Rig rig;

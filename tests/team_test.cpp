@@ -147,7 +147,8 @@ TEST(Team, ForEachIndexCallsEachOnceStopsAndThrows) {
     for (const auto& count : called) EXPECT_EQ(count, 1);
     EXPECT_TRUE(for_each_index(0, threads, never, [](std::size_t) { FAIL(); }));
     std::atomic<int> begun = 0;
-    EXPECT_FALSE(for_each_index(1000, threads, [&] { return begun >= 5; }, [&](std::size_t) { ++begun; }));
+    EXPECT_FALSE(for_each_index(
+        1000, threads, [&] { return begun >= 5; }, [&](std::size_t) { ++begun; }));
     EXPECT_LE(begun, 5 + 2);  // others may be in one
     EXPECT_GE(begun, 5);
     std::atomic<int> before = 0;
