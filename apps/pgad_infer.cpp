@@ -19,6 +19,7 @@
 #include "images/npy.h"
 #include "images/pictures.h"
 #include "images/printable.h"
+#include "inspection/anomaly_map.h"
 #include "inspection/session.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
@@ -474,7 +475,11 @@ int paper_figures(const Options& o) {
         *samples, data.source,
         [&](const ScoredImage& image) {
           if (!image.error.empty()) throw Error(image.error);
-          figures.add(kind, image);
+          Image map;
+          if (s.model.calibration)
+            map = heat_over(picture(image.query, image.rows, image.columns, s.model.config.network.channels),
+                            anomaly_map(s.model, image, s.config.scoring.map_sigma));
+          figures.add(kind, image, std::move(map));
         },
         [&](const ScoringProgress& p) {
           progress.update(str("figures: ", static_cast<int>(p.done), " of ", samples->size(), " images",

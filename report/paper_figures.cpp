@@ -10,7 +10,7 @@
 
 namespace pgad {
 
-void PaperFigures::add(Kind kind, const ScoredImage& image) {
+void PaperFigures::add(Kind kind, const ScoredImage& image, Image map) {
   const std::size_t pixels = static_cast<std::size_t>(image.rows) * static_cast<std::size_t>(image.columns);
   PGAD_CHECK(pixels > 0 && image.query.size() == image.reconstruction.size(), "an image without its pictures");
   const std::size_t channels = image.query.size() / pixels;
@@ -31,7 +31,7 @@ void PaperFigures::add(Kind kind, const ScoredImage& image) {
   const auto shown = [&](const std::vector<float>& values) {
     return picture(values, image.rows, image.columns, static_cast<int>(channels));
   };
-  pictures_[kind].push_back({shown(image.query), shown(image.reconstruction), std::move(difference)});
+  pictures_[kind].push_back({shown(image.query), shown(image.reconstruction), std::move(difference), std::move(map)});
 }
 
 void PaperFigures::write(const std::string& folder, const std::string& normal, const std::string& abnormal) const {
@@ -39,20 +39,26 @@ void PaperFigures::write(const std::string& folder, const std::string& normal, c
   for (int k = 0; k < kKinds; ++k)
     if (images_[k] == 0) throw Error(str("no figures: no image of '", names[k], "' could be scored"));
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
-  const auto groups = [&](Image Pictures::*below) {
+  const auto groups = [&](std::initializer_list<Image Pictures::*> rows) {
     std::vector<PictureGroup> made;
     for (int k = 0; k < kKinds; ++k) {
       made.push_back({names[k], {}});
-      for (const Pictures& p : pictures_[k]) made.back().columns.push_back({p.query, p.*below});
+      for (const Pictures& p : pictures_[k]) {
+        made.back().columns.emplace_back();
+        for (const auto row : rows) made.back().columns.back().push_back(p.*row);
+      }
     }
     return made;
   };
-  const std::string rows4[] = {"x", "G(z)"}, rows6[] = {"x", "|x - G(z)|"};
+  const std::string rows4[] = {"x", "G(z)"}, rows6[] = {"x", "|x - G(z)|", "map"};
+  const bool maps = !pictures_[kNormal][0].map.pixels.empty();
   plot_pictures(path("figure4.png"), "Inputs and what the generator draws nearest to them", rows4,
-                groups(&Pictures::reconstruction));
+                groups({&Pictures::query, &Pictures::reconstruction}));
   plot_pictures(path("figure6.png"),
                 str("Inputs and their differences from it; white: ", 100 * kBrightest, " % of full brightness or more"),
-                rows6, groups(&Pictures::difference));
+                std::span(rows6, maps ? 3 : 2),
+                maps ? groups({&Pictures::query, &Pictures::difference, &Pictures::map})
+                     : groups({&Pictures::query, &Pictures::difference}));
 
   std::vector<LineSeries> lines;
   for (const Kind k : {kNormal, kAbnormal}) {
