@@ -131,6 +131,16 @@ const Field& find_field(const std::string& name) {
 }
 
 Config preset(const std::string& name) {
+  // As Kimura & Yanagihara (2018) have it, to the letter, on the network and schedule of another preset.
+  if (const std::string paper = "paper-"; name == "paper-tiny" || name == "paper-pggan") {
+    Config c = preset(name.substr(paper.size()));
+    c.preset = name;
+    c.objective.weighting = Weighting::kEq15;
+    c.scoring.reduction = Reduction::kSum;
+    c.scoring.start = Start::kRandom;
+    c.scoring.patience = 0;
+    return c;
+  }
   Config c;
   c.preset = name;
   if (name == "tiny") {

@@ -297,8 +297,8 @@ std::vector<Field> make_fields() {
     return [words...](const std::string& value) { return ((value == words) || ...); };
   };
   std::vector<Field> fields = {
-      field(kRun, "preset", PGAD_MEMBER(preset), "tiny, small, tile64, tile128 or pggan",
-            one_of("tiny", "small", "tile64", "tile128", "pggan"),
+      field(kRun, "preset", PGAD_MEMBER(preset), "tiny, small, tile64, tile128, pggan, paper-tiny or paper-pggan",
+            one_of("tiny", "small", "tile64", "tile128", "pggan", "paper-tiny", "paper-pggan"),
             "set of defaults that everything else is relative to"),
 
       field(

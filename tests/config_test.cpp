@@ -36,7 +36,7 @@ Json random_value(const Field& field, std::mt19937& rng) {
   };
   const auto real = [&] { return std::uniform_real_distribution<double>(1e-3, 0.999)(rng); };
   const auto integer = [&] { return std::uniform_int_distribution<int>(8, 900)(rng); };
-  if (field.name == "preset") return pick({"small", "tile64", "tile128", "pggan"});
+  if (field.name == "preset") return pick({"small", "tile64", "tile128", "pggan", "paper-tiny", "paper-pggan"});
   if (field.name == "architecture") return "pggan";  // there is no other
   if (field.name == "resolution") return pick({128, 256, 512});
   if (field.name == "channels") return pick({1, 3, "auto"});
@@ -556,12 +556,27 @@ TEST(StrictJson, DuplicatesAtAnyDepth) {
 }
 
 TEST(Presets, AreValid) {
-  for (const char* name : {"tiny", "small", "tile64", "tile128", "pggan"}) {
+  for (const char* name : {"tiny", "small", "tile64", "tile128", "pggan", "paper-tiny", "paper-pggan"}) {
     const Config c = preset(name);
     EXPECT_EQ(c.preset, name);
     EXPECT_NO_THROW(validate(c)) << name;
   }
-  expect_usage_error([] { preset("huge"); }, {"--preset", "huge", "tiny, small, tile64, tile128 or pggan"});
+  expect_usage_error([] { preset("huge"); },
+                     {"--preset", "huge", "tiny, small, tile64, tile128, pggan, paper-tiny or paper-pggan"});
+}
+
+TEST(Presets, ThePapersDifferInObjectiveAndSearchAlone) {
+  for (const char* name : {"tiny", "pggan"}) {
+    const Config c = preset(str("paper-", name)), base = preset(name);
+    std::set<std::string> differ;
+    for (const Field& f : all_fields())
+      if (f.get(c) != f.get(base)) differ.insert(f.name);
+    EXPECT_EQ(differ, (std::set<std::string>{"preset", "objective", "reduction", "start", "patience"}));
+    EXPECT_EQ(c.objective.weighting, Weighting::kEq15);
+    EXPECT_EQ(c.objective.gamma, 0.1);
+    EXPECT_EQ(c.scoring.lambda, 0.1);
+    EXPECT_EQ(c.scoring.steps, 500);
+  }
 }
 
 TEST(Presets, PgganIsAsPublished) {

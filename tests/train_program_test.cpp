@@ -183,7 +183,7 @@ TEST(TrainProgram, RefusesValuesOutOfRange) {
       {{"--steps", "0"}, {"--steps", ">= 1"}},
       {{"--total-kimg", "0"}, {"--total-kimg", "(0, 1e9]"}},
       {{"--start-resolution", "16"}, {"--start-resolution", "resolution is 8"}},
-      {{"--preset", "huge"}, {"--preset", "huge", "tiny, small, tile64, tile128 or pggan"}},
+      {{"--preset", "huge"}, {"--preset", "huge", "tiny, small, tile64, tile128, pggan, paper-tiny or paper-pggan"}},
       {{"--device", "abacus"}, {"--device", "abacus"}},
       {{"--gama", "0.1"}, {"--gama"}},
   };

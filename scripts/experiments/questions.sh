@@ -16,6 +16,7 @@ default_seeds="1 2 3"
 answers() {
   local gamma share
   for gamma in 1 0.9 0.5 0.1 0.01; do echo "gamma $gamma --gamma $gamma"; done
+  echo "preset paper-tiny --preset paper-tiny --no-encoder"
   for gamma in 0.5 0.1; do echo "objective eq15-$gamma --gamma $gamma --objective eq15"; done
   for gamma in 1 0.1; do echo "loss wgan-gp-$gamma --gamma $gamma --loss wgan-gp"; done
   for share in 0 0.01 0.05 0.1; do
@@ -67,7 +68,8 @@ run_job() {
     set=(--data "$out/$1/data" --tiles off)
   fi
   read -ra options <<<"$options"
-  train "$1" "${set[@]}" --preset tiny --encoder --steps 100 --seed "$seed" "${options[@]}" "${budget[@]}" &&
+  [[ $name == preset=* ]] || options=(--preset tiny --encoder --steps 100 "${options[@]}")
+  train "$1" "${set[@]}" --seed "$seed" "${options[@]}" "${budget[@]}" &&
     evaluate "$1" --data "${set[1]}" --limit "$limit" || return 1
   case $name in
   gamma=1 | gamma=0.1)
@@ -101,6 +103,7 @@ write_report() {
   while read -r question answer _; do
     case $question in
     gamma) title="γ" ;;
+    preset) title="the paper to the letter (\`--preset paper-tiny\`)" ;;
     objective) title="objective and γ (\`mixture\`: the first table)" ;;
     loss) title="loss and γ (logistic: the first table)" ;;
     contamination) title="share of other digits among the normal images, and 630 known ones or none" ;;
