@@ -29,12 +29,19 @@ out=${*: -1}
 echo "$1 $out" >>"$CALLS"
 mkdir -p "$out"
 digit=$(basename "$(dirname "$out")" | cut -d - -f 2)
+[[ $digit =~ ^[0-9]$ ]] || digit=0
 cat >"$out/metrics.json" <<END
-{"scores": {"residual": {"auroc": 0.5$digit}, "feature": {"auroc": 0.6$digit}, "critic": {"auroc": 0.7}, "combined": {"auroc": 0.9$digit}},
+{"scores": {"residual": {"auroc": 0.5$digit}, "feature": {"auroc": 0.6$digit}, "critic": {"auroc": 0.7},
+   "relative_residual": {"auroc": 0.4$digit}, "relative_feature": {"auroc": 0.3$digit}, "combined": {"auroc": 0.9$digit}},
  "kinds": {"2": {"auroc": {"combined": 0.1}}, "5": {"auroc": {"combined": 0.8}}, "7": {"auroc": {"combined": 0.9}}}}
 END
 EOF
-printf '#!/bin/sh\n' >"$PGAD_BIN/pgad_data"
+cat >"$PGAD_BIN/pgad_data" <<'EOF'
+#!/usr/bin/env bash
+out=$(sed 's/.*--out \([^ ]*\).*/\1/' <<<"$*")
+mkdir -p "$out" && touch "$out/description.json"
+if [ "$1" = convert ]; then for kind in good 0 1 2 3 4 5 6 7 9; do mkdir -p "$out/test/$kind" && touch "$out/test/$kind/$kind.png"; done; fi
+EOF
 chmod +x "$PGAD_BIN"/*
 mnist=("$root/scripts/experiments/mnist.sh" "$dir/data" "$dir/out" --quick --jobs 2)
 
@@ -51,8 +58,8 @@ expect "with nothing but the failed job" [ "$(grep -c '^train' "$CALLS")" -eq 1 
 expect "the failed one" grep 'none-8-1/model' "$CALLS"
 expect "figures of the digit 8" grep '^paper-figures' "$CALLS"
 report=$dir/out/report.md
-expect "a row for each digit" grep '^| 8 | 0.580 | 0.680 | 0.700 | 0.980 | 0.580 | 0.680 | 0.980 | 0.850 | .849 |$' "$report"
-expect "their mean and spread" grep '^| mean | 0.545 (0.510 to 0.580) |' "$report"
+expect "a row for each digit" grep '^| 8 | 0.480 | 0.700 | 0.980 | 0.850 | 0.580 | 0.680 | 0.480 | 0.380 | 0.980 | .849 |$' "$report"
+expect "their mean and spread" grep '^| mean | 0.445 (0.410 to 0.480) |' "$report"
 
 status=0
 "${mnist[@]:0:3}" --jobs 1 >"$dir/third.txt" 2>&1 || status=$?
@@ -66,3 +73,10 @@ for script in "$root"/scripts/experiments/*.sh; do
   expect "$script is a script" bash -n "$script"
   [[ $script == */common.sh ]] || expect "$script says what it is" grep -q -- --quick <("$script" --help)
 done
+
+questions=("$root/scripts/experiments/questions.sh" "$dir/data" "$dir/questions" --quick --seeds "1 2" --jobs 2)
+expect "the questions are answered" "${questions[@]}" 2>"$dir/questions.err.txt"
+report=$dir/questions/report.md
+expect "each answer by its own data" [ "$(ls -d "$dir"/questions/*/data | wc -l)" -eq 20 ]
+expect "two links for each kind but no more than there are" [ "$(find "$dir/questions/pool" -type l | wc -l)" -eq 10 ]
+expect "a row for each answer" [ "$(grep -c '^| [^ ]* | 0.5' "$report")" -eq $((20 + 2 * (2 + 2 * 2))) ]
