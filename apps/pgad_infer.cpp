@@ -609,7 +609,7 @@ int info(const Options& o) {
   std::cout << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
             << "; PGAD_ISA lowers it)\n";
   if (m.calibration)
-    print_calibration(*m.calibration, m.config.scoring.false_reject_rate, s.notes(!std::isnan(o.threshold)));
+    print_calibration(*m.calibration, s.config.scoring.false_reject_rate, s.notes(!std::isnan(o.threshold)));
   else
     std::cout << "calibration       none (training was interrupted)\n";
   if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
@@ -694,6 +694,7 @@ int main(int argc, char** argv) {
   generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
       ->excludes(count)
       ->excludes(seed);
-  command("info", "Prints what a model is.", run_only, pgad::info);
+  command("info", "Prints what a model is.",
+          pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}), pgad::info);
   return pgad::run_program(app, argc, argv, [&] { return body(); });
 }

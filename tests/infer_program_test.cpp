@@ -388,7 +388,8 @@ TEST(InferProgram, EvaluatesAModelOlderThanAScore) {
   EXPECT_TRUE(scores.at("residual").contains("threshold"));
   EXPECT_FALSE(scores.at("relative_residual").contains("threshold"));
   EXPECT_TRUE(scores.at("relative_residual").at("auroc").is_number());
-  EXPECT_TRUE(ended(infer({"info", "--model", dir / "old.safetensors"}), 0, {"residual"}));
+  EXPECT_TRUE(ended(infer({"info", "--model", dir / "old.safetensors", "--false-reject-rate", ".25"}), 0,
+                    {"residual", "at a false-reject rate of 0.25"}));
 }
 
 TEST(InferProgram, Evaluates) {

@@ -5,7 +5,7 @@
 #
 #   scripts/experiments/questions.sh MNIST_DIR OUT [--quick] [--seeds "1 2 3"] [--jobs N]
 #
-# Writes OUT/report.md, which it prints. Three seeds by default: some four hours on two cores; --quick: one seed, short
+# Writes OUT/report.md, which it prints. Three seeds by default: some two hours on two cores; --quick: short
 # training, some minutes. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -55,7 +55,7 @@ evaluate_as() {  # evaluate_as JOB NAME OPTION...: the job's model, with other o
 run_job() {
   local name=${1%-*} seed=${1##*-} question answer options pool=() n
   local set=(--data "$data" --normal-class 8 --split-seed "$seed")
-  local budget=(--total-kimg 56 --fade-kimg 6 --stable-kimg 6 --encoder-kimg 12 --calibration-images 128) limit=300
+  local budget=(--total-kimg 40 --fade-kimg 4 --stable-kimg 4 --encoder-kimg 12 --calibration-images 80) limit=300
   if $quick; then budget=(--total-kimg 8 --fade-kimg 1 --stable-kimg 1 --encoder-kimg 2 --calibration-images 32) limit=30; fi
   read -r question answer options < <(answers | awk -v name="$name" '$1 "=" $2 == name')
   if [[ $options == pool\ * ]]; then
