@@ -390,6 +390,13 @@ int main(int argc, char** argv) {
       ->add_option("--validation-share", d.validation_share,
                    "of the rest, for OUT/val beside OUT/test; 0: one data set, OUT")
       ->capture_default_str();
+  dividing
+      ->add_option("--together", d.together,
+                   "images of a kind whose fine detail correlates above this show one part and are not parted; 0: off")
+      ->capture_default_str();
+  dividing->add_option("--threads", d.threads, "of --together; 0: one per core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
   dividing->add_option("--seed", d.seed, "another one divides otherwise")->capture_default_str();
   dividing->add_flag("--copy", d.copy, "copies instead of symbolic links");
 

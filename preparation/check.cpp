@@ -18,6 +18,7 @@
 #include "engine/team.h"
 #include "images/dataset.h"
 #include "images/printable.h"
+#include "preparation/fine_detail.h"
 
 namespace pgad {
 namespace {
@@ -36,47 +37,6 @@ struct Seen {
   std::uint64_t gradients = 0;  // of the coarse picture: whether it grows brighter to the right
   std::vector<std::int8_t> detail;
 };
-
-// One channel, without a copy where there is but one.
-class Grey {
- public:
-  explicit Grey(const Image& image) : height(image.height), width(image.width), pixels_(&image.pixels) {
-    if (image.channels == 1) return;
-    own_ = convert_channels(image, 1).pixels;
-    pixels_ = &own_;
-  }
-  Grey(const Grey&) = delete;
-  std::vector<float> resized(int to_height, int to_width) const {
-    return resize(*pixels_, height, width, 1, to_height, to_width);
-  }
-  const int height, width;
-
- private:
-  std::vector<float> own_;
-  const std::vector<float>* pixels_;
-};
-
-// Less its mean over 3x3 pixels (fewer at the border), with a norm of 1; all 0 where there is no detail.
-std::vector<float> fine_detail(const std::vector<float>& grey, int height, int width) {
-  std::vector<float> detail(grey.size());
-  double square = 0;
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      double sum = 0;
-      int count = 0;
-      for (int v = std::max(0, y - 1); v <= std::min(height - 1, y + 1); ++v)
-        for (int u = std::max(0, x - 1); u <= std::min(width - 1, x + 1); ++u, ++count)
-          sum += grey[static_cast<std::size_t>(v) * static_cast<std::size_t>(width) + static_cast<std::size_t>(u)];
-      const std::size_t at =
-          static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
-      detail[at] = grey[at] - static_cast<float>(sum / count);
-      square += static_cast<double>(detail[at]) * detail[at];
-    }
-  // Rounding alone is no detail.
-  const double norm = std::sqrt(square), least = 1e-5 * std::sqrt(static_cast<double>(detail.size()));
-  for (float& d : detail) d = norm > least ? static_cast<float>(d / norm) : 0;
-  return detail;
-}
 
 std::uint64_t coarse_gradients(const std::vector<float>& small) {
   const std::vector<float> coarse = resize(small, kDetailSide, kDetailSide, 1, 8, 9);
@@ -101,21 +61,8 @@ Seen look_at(const Image& image) {
   // Stretched to one shape, so that all can be compared.
   const std::vector<float> small = Grey(image).resized(kDetailSide, kDetailSide);
   seen.gradients = coarse_gradients(small);
-  const std::vector<float> detail = fine_detail(small, kDetailSide, kDetailSide);
-  const auto [least, most] = std::ranges::minmax(detail);
-  const float scale = std::max(-least, most) > 0 ? 127 / std::max(-least, most) : 0;
-  for (const float d : detail) seen.detail.push_back(static_cast<std::int8_t>(std::lround(d * scale)));
+  seen.detail = in_bytes(fine_detail(small, kDetailSide, kDetailSide));
   return seen;
-}
-
-double correlation(const std::vector<std::int8_t>& a, const std::vector<std::int8_t>& b) {
-  std::int32_t ab = 0, aa = 0, bb = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(kDetailSide) * kDetailSide; ++i) {
-    ab += a[i] * b[i];
-    aa += a[i] * a[i];
-    bb += b[i] * b[i];
-  }
-  return aa == 0 || bb == 0 ? 0 : ab / std::sqrt(static_cast<double>(aa) * bb);
 }
 
 // Whether two images have the same fine detail, at the smaller one's size.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "engine/check.h"
@@ -11,6 +13,7 @@
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
+#include "preparation/fine_detail.h"
 #include "preparation/output_folder.h"
 
 namespace pgad {
@@ -40,10 +43,19 @@ Dataset open_all(const DivideOptions& options) {
   return data;
 }
 
-using Kinds = std::map<std::string, std::vector<Sample>>;  // "good" and the defects'
+// The pictures of one part, and all parts of a kind. Without --together each part has one.
+using Part = std::vector<Sample>;
+using Parts = std::vector<Part>;
+using Kinds = std::map<std::string, Parts>;  // "good" and the defects'
 
-Kinds by_kind(Dataset data) {
-  Kinds kinds;
+std::size_t images_of(const Parts& parts) {
+  std::size_t n = 0;
+  for (const Part& part : parts) n += part.size();
+  return n;
+}
+
+std::map<std::string, std::vector<Sample>> by_kind(Dataset data) {
+  std::map<std::string, std::vector<Sample>> kinds;
   for (Sample& s : data.test) kinds[s.anomalous ? s.group : "good"].push_back(std::move(s));
   for (Sample& s : data.train_normal) kinds["good"].push_back(std::move(s));
   for (Sample& s : data.train_abnormal) {
@@ -57,10 +69,35 @@ Kinds by_kind(Dataset data) {
   return kinds;
 }
 
-std::vector<Sample> take(std::vector<Sample>& from, std::size_t count) {
-  std::vector<Sample> taken(std::make_move_iterator(from.begin()),
-                            std::make_move_iterator(from.begin() + static_cast<std::ptrdiff_t>(count)));
-  from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+// Shuffled by the seed and the kind's name.
+Parts parts_of(std::vector<Sample> samples, const std::string& kind, const ImageSource& source,
+               const DivideOptions& options, const std::function<bool()>& stop) {
+  std::ranges::sort(samples, {}, &Sample::name);
+  SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
+  shuffle(samples, random);
+  std::vector<std::size_t> first(samples.size());
+  std::iota(first.begin(), first.end(), 0);
+  if (options.together > 0) first = same_parts(samples, source, options.together, options.threads, stop);
+  Parts parts;
+  std::map<std::size_t, std::size_t> at;  // by the part's first image
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (at.emplace(first[i], parts.size()).second) parts.emplace_back();
+    parts[at.at(first[i])].push_back(std::move(samples[i]));
+  }
+  return parts;
+}
+
+// Up to so many images, whole parts; one part is left.
+std::vector<Sample> take(Parts& from, std::size_t count) {
+  std::vector<Sample> taken;
+  for (auto part = from.begin(); part != from.end() && from.size() > 1;) {
+    if (taken.size() + part->size() > count) {
+      ++part;
+      continue;
+    }
+    std::ranges::move(*part, std::back_inserter(taken));
+    part = from.erase(part);
+  }
   return taken;
 }
 
@@ -81,36 +118,37 @@ struct Plan {
 // Takes what trains and what is known out of the kinds; what is left is to be tested.
 std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std::vector<std::string>& notes) {
   std::vector<Entry> train;
-  for (auto& [kind, samples] : kinds) {
-    std::ranges::sort(samples, {}, &Sample::name);
-    SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
-    shuffle(samples, random);
-    const std::size_t n = samples.size();
+  for (auto& [kind, parts] : kinds) {
+    const std::size_t n = images_of(parts);
     const bool good = kind == "good";
-    const std::size_t first =
-        good ? std::clamp<std::size_t>(share_of(options.train_share, n), 1, n - 1)
-             : std::min(n - 1, options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
-                                                       : share_of(options.known_share, n));
+    const std::size_t wanted = good                      ? std::max<std::size_t>(share_of(options.train_share, n), 1)
+                               : options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
+                                                         : share_of(options.known_share, n);
+    std::vector<Sample> taken = take(parts, wanted);
     const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
-    for (Sample& s : take(samples, first))
-      if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
-    if (!used && first > 0)
-      notes.push_back(str(first, " images of '", kind,
+    if (!used && !taken.empty())
+      notes.push_back(str(taken.size(), " images of '", kind,
                           "', which is not known, are left out: what is tested does not depend on what is known"));
+    for (Sample& s : taken)
+      if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
   }
   return train;
 }
 
-// Takes defects that are mistaken for normal images, of each kind in turn.
+// Takes defects that are mistaken for normal images, of each kind in turn; each kind keeps a part.
 std::vector<Entry> take_mistaken(std::size_t count, Kinds& kinds) {
   std::vector<Entry> mistaken;
   for (bool any = true; any && mistaken.size() < count;) {
     any = false;
-    for (auto& [kind, samples] : kinds) {
-      if (kind == "good" || samples.size() < 2 || mistaken.size() == count) continue;
-      mistaken.push_back({std::move(samples.back()), "train/good", kind});
-      mistaken.back().sample.mask_path.clear();  // nobody knows of them
-      samples.pop_back();
+    for (auto& [kind, parts] : kinds) {
+      const std::size_t room = count - mistaken.size();
+      const auto part = std::find_if(parts.rbegin(), parts.rend(), [&](const Part& p) { return p.size() <= room; });
+      if (kind == "good" || parts.size() < 2 || room == 0 || part == parts.rend()) continue;
+      for (Sample& s : *part) {
+        mistaken.push_back({std::move(s), "train/good", kind});
+        mistaken.back().sample.mask_path.clear();  // nobody knows of them
+      }
+      parts.erase(std::next(part).base());
       any = true;
     }
   }
@@ -127,17 +165,17 @@ Plan plan(const DivideOptions& options, Kinds kinds, std::vector<std::string>& n
     throw UsageError(str("--contaminated ", options.contaminated, ": ", wanted, " defects among ", normals,
                          " normal images, but only ", mistaken.size(), " can be spared: each kind keeps one to test"));
   std::ranges::move(mistaken, std::back_inserter(plan.train));
-  for (auto& [kind, samples] : kinds) {
+  for (auto& [kind, parts] : kinds) {
     const std::string folder = "test/" + kind, defect = kind == "good" ? "" : kind;
     if (options.validation_share > 0) {
-      const std::size_t rest = samples.size();
-      const std::size_t validation =
-          rest < 2 ? 0 : std::clamp<std::size_t>(share_of(options.validation_share, rest), 1, rest - 1);
-      if (validation == 0)
-        notes.push_back(str("'", kind, "' has one image left: it tests, and there is none to validate"));
-      for (Sample& s : take(samples, validation)) plan.validation.push_back({std::move(s), folder, defect});
+      std::vector<Sample> validation =
+          take(parts, std::max<std::size_t>(share_of(options.validation_share, images_of(parts)), 1));
+      if (validation.empty())
+        notes.push_back(str("what is left of '", kind, "' shows one part: it tests, and there is none to validate"));
+      for (Sample& s : validation) plan.validation.push_back({std::move(s), folder, defect});
     }
-    for (Sample& s : samples) plan.test.push_back({std::move(s), folder, defect});
+    for (Part& part : parts)
+      for (Sample& s : part) plan.test.push_back({std::move(s), folder, defect});
   }
   return plan;
 }
@@ -150,10 +188,13 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   check_share("--known-share", options.known_share, true);
   check_share("--validation-share", options.validation_share, true);
   check_share("--contaminated", options.contaminated, true);
+  check_share("--together", options.together, true);
   Dataset data = open_all(options);
   Divided divided;
   divided.notes = data.notes;
-  Kinds kinds = by_kind(std::move(data));
+  const ImageSource source = data.source;
+  Kinds kinds;
+  for (auto& [kind, samples] : by_kind(std::move(data))) kinds[kind] = {std::move(samples)};
   std::string all_kinds;
   for (const auto& [kind, samples] : kinds)
     if (kind != "good") all_kinds += (all_kinds.empty() ? "" : ", ") + kind;
@@ -162,9 +203,21 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
     if (kind == "good" || !kinds.contains(kind))
       throw UsageError(
           str("--known: '", kind, "' is no kind of defect of '", options.data.path, "', which has ", all_kinds));
-  if (kinds["good"].size() < 2)
-    throw DataError(str("'", options.data.path, "' holds ", kinds["good"].size(),
-                        " normal images; expected two or more, to train and to test"));
+  const auto must_be_two = [&](std::size_t count, const char* what) {
+    if (count < 2)
+      throw DataError(
+          str("'", options.data.path, "' holds ", count, what, "; expected two or more, to train and to test"));
+  };
+  must_be_two(images_of(kinds["good"]), " normal images");
+  long together = 0;
+  for (auto& [kind, parts] : kinds) {
+    parts = parts_of(std::move(parts.front()), kind, source, options, stop);
+    for (const Part& part : parts) together += part.size() > 1 ? std::ssize(part) : 0;
+  }
+  must_be_two(kinds["good"].size(), " normal parts");
+  if (together > 0)
+    divided.notes.push_back(
+        str(together, " images show a part that another of their kind shows too: they stay together"));
 
   const Plan entries = plan(options, std::move(kinds), divided.notes);
   const bool two = options.validation_share > 0;
@@ -204,6 +257,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
                                  {"known", options.known},
                                  {"contaminated", options.contaminated},
                                  {"validation_share", options.validation_share},
+                                 {"together", options.together},
                                  {"seed", options.seed},
                                  {"images", divided.images},
                                  {"masks", divided.masks}};

@@ -20,6 +20,10 @@ struct DivideOptions {
   std::vector<std::string> known;  // kinds that are known; empty: all; "none" alone, where no kind is called so: none
   double contaminated = 0;      // of the normal training images, so many more are defects taken for normal; in [0, 1)
   double validation_share = 0;  // of what neither trains nor is known, in [0, 1); 0: there is no validation set
+  // (0, 1): images of a kind whose fine detail correlates above this (preparation/fine_detail.h) are taken for pictures
+  // of one part, at other exposures for example, and are not parted; 0: every image for itself.
+  double together = 0;
+  int threads = 0;  // of the comparison; 0: one per core
   std::uint64_t seed = 1;
   bool copy = false;  // else symbolic links
 };
@@ -34,7 +38,8 @@ struct Divided {
 // inspection folder `out`, or, with a validation set, two with the same training images: `out`/val for choices and
 // `out`/test for reports. Of every kind at least one normal image trains and one tests, and at least one defect tests.
 // Known defects are reserved in every kind, also in those that are not known: what is tested does not depend on
-// `known`. With n normal training images, round(contaminated * n) defects are put among them, as one who sorts images
+// `known`. Whole parts are taken, as many as fit in the number of images asked for, so that there may be fewer. With n
+// normal training images, round(contaminated * n) defects are put among them, as one who sorts images
 // by eye may do: of each kind in turn one that is neither known nor tested then, as long as the kind has two.
 // description.json names them. Each kind is shuffled by the seed and its own name. An image of train/abnormal belongs
 // to the kind whose name its own begins with ("crack_017.png"), else to the kind "abnormal".

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/rng.h"
 #include "images/dataset.h"
 #include "tests/programs.h"
 
@@ -196,6 +197,63 @@ TEST_F(Divide, DefectsAmongTheNormalOnes) {
     EXPECT_EQ(image.at("kind"), value < 150 ? "crack" : "pit");
   }
   EXPECT_EQ(named, mistaken);
+}
+
+// Six parts, each seen one to four times, brighter or darker and with noise of the camera's.
+TEST_F(Divide, PicturesOfOnePartStayTogether) {
+  const auto picture = [](int part, int exposure) {
+    SplitMix64 surface(static_cast<std::uint64_t>(part)), camera(static_cast<std::uint64_t>(100 * part + exposure));
+    Image image{100, 120, 1, {}};
+    const auto uniform = [](SplitMix64& random) { return static_cast<float>(random.next() >> 40) / (1 << 24); };
+    for (int i = 0; i < 100 * 120; ++i)
+      image.pixels.push_back((0.3f + 0.1f * static_cast<float>(exposure)) * uniform(surface) + 0.1f * uniform(camera));
+    return image;
+  };
+  const int times[] = {4, 1, 3, 2, 4, 2};
+  fs::create_directories(dir_ / "parts/test/good");
+  fs::create_directories(dir_ / "parts/test/crack");
+  for (int part = 0; part < 6; ++part)
+    for (int exposure = 0; exposure < times[part]; ++exposure)
+      for (const char* kind : {"good", "crack"})
+        write_png(dir_ / str("parts/test/", kind, "/", exposure, "_", part, ".png"),
+                  picture(part + (*kind == 'g' ? 0 : 6), exposure));
+  options_.data.path = dir_ / "parts";
+  options_.train_share = options_.known_share = 0.5;
+  options_.validation_share = 0.5;
+  const auto where = [&](const std::string& out) {
+    std::map<std::string, std::set<std::string>> folders;  // of each part
+    for (const char* set : {"val", "test"})
+      for (const auto& entry : fs::recursive_directory_iterator(out + "/" + set)) {
+        const std::string name = entry.path().filename().string();
+        const std::string folder = entry.path().lexically_relative(out).parent_path().string();
+        if (!entry.is_regular_file() || entry.path().extension() != ".png") continue;
+        const std::string kind = folder.ends_with("good") ? "good" : "crack";
+        // Training images are the same in both sets.
+        const bool trains = folder.find("/train/") != std::string::npos;
+        folders[kind + name.substr(name.rfind('_'))].insert(trains ? "train" : folder);
+      }
+    return folders;
+  };
+  const auto parted = [](const auto& folders) {
+    return std::ranges::count_if(folders, [](const auto& f) { return f.second.size() > 1; });
+  };
+  divide(options_);
+  EXPECT_GT(parted(where(options_.out)), 0) << "this test cannot fail";
+  options_.together = 0.5;
+  for (int seed = 1; seed <= 5; ++seed) {
+    options_.seed = static_cast<std::uint64_t>(seed);
+    options_.out = dir_ / str("together", seed);
+    const Divided divided = divide(options_);
+    EXPECT_EQ(parted(where(options_.out)), 0);
+    EXPECT_EQ(where(options_.out).size(), 12u);
+    EXPECT_LE(divided.images.at("test/train/good"), 8);  // of 16
+    EXPECT_GE(divided.images.at("test/train/good"), 5) << "as many as fit";
+    ASSERT_EQ(divided.notes.size(), 1u);
+    EXPECT_NE(divided.notes[0].find("30 images show a part that another of their kind shows too"), std::string::npos)
+        << divided.notes[0];
+  }
+  options_.together = 1;
+  EXPECT_NE(error_of([&] { divide(options_); }).find("--together: 1, expected"), std::string::npos);
 }
 
 TEST_F(Divide, RefusesWhatMakesNoSense) {
