@@ -8,7 +8,7 @@
 #
 # CATEGORIES: the folder of Caltech-256's or Caltech-101's category folders. A seed draws the categories among those of 100
 # images or more. Writes OUT/report.md, which it prints, and figures 4 to 6 of the runs with known images. By default three
-# seeds, grey and in colour, with known images and without: some hours on two cores; --quick: one category, short training.
+# seeds, grey and in colour, with known images and without: an hour and a half on two cores; --quick: one category, short training.
 # Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -48,7 +48,7 @@ lay_out() {  # lay_out FOLDER NUMBER SEED CLUTTER
 }
 
 run_job() {
-  local setting n channels seed folder=$out/$1 clutter abnormal share tested options=() budget=(--total-kimg 112 --calibration-images 64)
+  local setting n channels seed folder=$out/$1 clutter abnormal share tested options=() budget=(--total-kimg 48 --fade-kimg 5 --stable-kimg 5 --encoder-kimg 16 --calibration-images 64)
   IFS=- read -r setting n channels seed <<<"$1"
   clutter=$(clutter)
   [ -e "$folder/normal" ] || { rm -rf "$folder/images" && lay_out "$folder" "$n" "$seed" "$clutter"; }
@@ -62,7 +62,7 @@ run_job() {
   # As many abnormal images as there are normal ones.
   tested=$(find "$folder/images" -name '*.jpg' -not -path "*/$clutter/*" | wc -l)
   tested=$((tested * 3 / 10))
-  train "$1" --data "$folder/images" --normal-class "$(cat "$folder/normal")" --preset tiny --channels "$channels" --mirror --steps 100 \
+  train "$1" --data "$folder/images" --normal-class "$(cat "$folder/normal")" --preset tiny --encoder --channels "$channels" --mirror --steps 100 \
     --split-seed "$seed" --seed "$seed" "${options[@]}" "${budget[@]}" &&
     evaluate "$1" --data "$folder/images" --limit "$tested" || return 1
   if [ "$setting" = known ]; then figures "$1" --data "$folder/images" || return 1; fi
