@@ -119,9 +119,13 @@ KeptRows rows_to_keep(const Options& o, const std::vector<Sample>& samples, cons
   KeptRows kept;
   if (auto earlier = read_earlier_result(o.out)) {
     check_same_run(earlier->header, header, o.out);
-    for (std::size_t i = 0; i < samples.size(); ++i)
-      if (const auto row = earlier->rows.find(samples[i].name); row != earlier->rows.end())
-        kept.emplace(i, std::move(row->second));
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const auto row = earlier->rows.find(samples[i].name);
+      if (row == earlier->rows.end()) continue;
+      // An older program's rows may lack scores: those images are searched again.
+      const auto there = [&](const char* score) { return row->second.contains(score); };
+      if (std::ranges::all_of(kScoreNames, there)) kept.emplace(i, std::move(row->second));
+    }
   }
   return kept;
 }
@@ -476,7 +480,7 @@ int paper_figures(const Options& o) {
         [&](const ScoredImage& image) {
           if (!image.error.empty()) throw Error(image.error);
           Image map;
-          if (s.model.calibration)
+          if (s.model.calibration && figures.shows_another(kind))
             map = heat_over(picture(image.query, image.rows, image.columns, s.model.config.network.channels),
                             anomaly_map(s.model, image, s.config.scoring.map_sigma));
           figures.add(kind, image, std::move(map));

@@ -114,7 +114,8 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
   const auto weigh_equally = [&] {
     c.fitted = false;
     c.bias = 0;
-    // D that was shown no abnormal images tells drawn from real ones: as good as a coin, or worse (results.md).
+    // None held out: hardly any shown. D that was shown none tells drawn from real ones: as good as a coin, or worse
+    // (results.md).
     const auto counts = [&](ScoreIndex t) { return c.abnormals() > 0 || (t != kLatentCritic && t != kCritic); };
     const auto count = std::ranges::count_if(used, counts);
     for (const ScoreIndex t : used) c.weight[t] = counts(t) ? 1.0 / static_cast<double>(count) : 0;

@@ -71,13 +71,13 @@ std::map<std::string, std::vector<Sample>> by_kind(Dataset data) {
 
 // Shuffled by the seed and the kind's name.
 Parts parts_of(std::vector<Sample> samples, const std::string& kind, const ImageSource& source,
-               const DivideOptions& options, const std::function<bool()>& stop) {
+               const DivideOptions& options, const std::function<void()>& on_image, const std::function<bool()>& stop) {
   std::ranges::sort(samples, {}, &Sample::name);
   SplitMix64 random(SplitMix64(options.seed).next() ^ fnv1a("kind " + kind));
   shuffle(samples, random);
   std::vector<std::size_t> first(samples.size());
   std::iota(first.begin(), first.end(), 0);
-  if (options.together > 0) first = same_parts(samples, source, options.together, options.threads, stop);
+  if (options.together > 0) first = same_parts(samples, source, options.together, options.threads, on_image, stop);
   Parts parts;
   std::map<std::size_t, std::size_t> at;  // by the part's first image
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -87,17 +87,24 @@ Parts parts_of(std::vector<Sample> samples, const std::string& kind, const Image
   return parts;
 }
 
-// Up to so many images, whole parts; one part is left.
+// About so many images: whole parts, as many as fit, or the smallest one. One part is left.
 std::vector<Sample> take(Parts& from, std::size_t count) {
+  if (count == 0) return {};
+  const auto smallest = std::ranges::min_element(from, {}, &Part::size) - from.begin();
+  const bool none_fits = from[static_cast<std::size_t>(smallest)].size() > count;
   std::vector<Sample> taken;
-  for (auto part = from.begin(); part != from.end() && from.size() > 1;) {
-    if (taken.size() + part->size() > count) {
-      ++part;
+  Parts left;
+  std::size_t parts = from.size();
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const bool fits = none_fits ? static_cast<std::ptrdiff_t>(i) == smallest : taken.size() + from[i].size() <= count;
+    if (!fits || parts == 1) {
+      left.push_back(std::move(from[i]));
       continue;
     }
-    std::ranges::move(*part, std::back_inserter(taken));
-    part = from.erase(part);
+    std::ranges::move(from[i], std::back_inserter(taken));
+    --parts;
   }
+  from = std::move(left);
   return taken;
 }
 
@@ -115,6 +122,13 @@ struct Plan {
   std::vector<Entry> train, test, validation;
 };
 
+// Whole parts are not always as many images as asked for.
+void note_other_number(std::vector<std::string>& notes, const DivideOptions& options, const std::string& kind,
+                       std::size_t wanted, std::size_t taken) {
+  if (options.together > 0 && taken != wanted)
+    notes.push_back(str(taken, " images of '", kind, "' instead of ", wanted, ": parts are not divided"));
+}
+
 // Takes what trains and what is known out of the kinds; what is left is to be tested.
 std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std::vector<std::string>& notes) {
   std::vector<Entry> train;
@@ -125,6 +139,7 @@ std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std
                                : options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
                                                          : share_of(options.known_share, n);
     std::vector<Sample> taken = take(parts, wanted);
+    note_other_number(notes, options, kind, wanted, taken.size());
     const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
     if (!used && !taken.empty())
       notes.push_back(str(taken.size(), " images of '", kind,
@@ -159,25 +174,47 @@ Plan plan(const DivideOptions& options, Kinds kinds, std::vector<std::string>& n
   Plan plan;
   plan.train = take_training(options, kinds, notes);
   const auto normals = std::ranges::count(plan.train, "train/good", &Entry::folder);
-  const std::size_t wanted = share_of(options.contaminated, static_cast<std::size_t>(normals));
-  std::vector<Entry> mistaken = take_mistaken(wanted, kinds);
-  if (mistaken.size() < wanted)
-    throw UsageError(str("--contaminated ", options.contaminated, ": ", wanted, " defects among ", normals,
+  const std::size_t asked = share_of(options.contaminated, static_cast<std::size_t>(normals));
+  std::vector<Entry> mistaken = take_mistaken(asked, kinds);
+  const bool none_left =
+      std::ranges::all_of(kinds, [](const auto& k) { return k.first == "good" || k.second.size() < 2; });
+  if (mistaken.size() < asked && none_left)
+    throw UsageError(str("--contaminated ", options.contaminated, ": ", asked, " defects among ", normals,
                          " normal images, but only ", mistaken.size(), " can be spared: each kind keeps one to test"));
+  if (options.contaminated > 0)
+    notes.push_back(str(mistaken.size(), " defects are taken for normal images, ", asked, " were asked for"));
   std::ranges::move(mistaken, std::back_inserter(plan.train));
   for (auto& [kind, parts] : kinds) {
     const std::string folder = "test/" + kind, defect = kind == "good" ? "" : kind;
     if (options.validation_share > 0) {
-      std::vector<Sample> validation =
-          take(parts, std::max<std::size_t>(share_of(options.validation_share, images_of(parts)), 1));
+      const std::size_t wanted = std::max<std::size_t>(share_of(options.validation_share, images_of(parts)), 1);
+      const std::vector<Sample> validation = take(parts, wanted);
       if (validation.empty())
-        notes.push_back(str("what is left of '", kind, "' shows one part: it tests, and there is none to validate"));
-      for (Sample& s : validation) plan.validation.push_back({std::move(s), folder, defect});
+        notes.push_back(str("'", kind, "' has one ", options.together > 0 ? "part" : "image",
+                            " left: it tests, and there is none to validate"));
+      else
+        note_other_number(notes, options, kind, wanted, validation.size());
+      for (const Sample& s : validation) plan.validation.push_back({s, folder, defect});
     }
     for (Part& part : parts)
       for (Sample& s : part) plan.test.push_back({std::move(s), folder, defect});
   }
   return plan;
+}
+
+// All that would make the division useless.
+void check_kinds(const DivideOptions& options, std::map<std::string, std::vector<Sample>>& all) {
+  std::string kinds;
+  for (const auto& [kind, samples] : all)
+    if (kind != "good") kinds += (kinds.empty() ? "" : ", ") + kind;
+  const bool none = options.known == std::vector<std::string>{"none"} && !all.contains("none");
+  for (const std::string& kind : none ? std::vector<std::string>() : options.known)
+    if (kind == "good" || !all.contains(kind))
+      throw UsageError(
+          str("--known: '", kind, "' is no kind of defect of '", options.data.path, "', which has ", kinds));
+  if (all["good"].size() < 2)
+    throw DataError(str("'", options.data.path, "' holds ", all["good"].size(),
+                        " normal images; expected two or more, to train and to test"));
 }
 
 }  // namespace
@@ -193,31 +230,23 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   Divided divided;
   divided.notes = data.notes;
   const ImageSource source = data.source;
+  std::map<std::string, std::vector<Sample>> all = by_kind(std::move(data));
+  check_kinds(options, all);
+  OutputFolder::require_free(options.out);
+  long read = 0, images = 0, together = 0;
+  for (const auto& [kind, samples] : all) images += std::ssize(samples);
   Kinds kinds;
-  for (auto& [kind, samples] : by_kind(std::move(data))) kinds[kind] = {std::move(samples)};
-  std::string all_kinds;
-  for (const auto& [kind, samples] : kinds)
-    if (kind != "good") all_kinds += (all_kinds.empty() ? "" : ", ") + kind;
-  const bool none = options.known == std::vector<std::string>{"none"} && !kinds.contains("none");
-  for (const std::string& kind : none ? std::vector<std::string>() : options.known)
-    if (kind == "good" || !kinds.contains(kind))
-      throw UsageError(
-          str("--known: '", kind, "' is no kind of defect of '", options.data.path, "', which has ", all_kinds));
-  const auto must_be_two = [&](std::size_t count, const char* what) {
-    if (count < 2)
-      throw DataError(
-          str("'", options.data.path, "' holds ", count, what, "; expected two or more, to train and to test"));
-  };
-  must_be_two(images_of(kinds["good"]), " normal images");
-  long together = 0;
-  for (auto& [kind, parts] : kinds) {
-    parts = parts_of(std::move(parts.front()), kind, source, options, stop);
-    for (const Part& part : parts) together += part.size() > 1 ? std::ssize(part) : 0;
+  for (auto& [kind, samples] : all) {
+    kinds[kind] = parts_of(
+        std::move(samples), kind, source, options, [&] { progress(++read, images); }, stop);
+    for (const Part& part : kinds[kind]) together += part.size() > 1 ? std::ssize(part) : 0;
   }
-  must_be_two(kinds["good"].size(), " normal parts");
   if (together > 0)
     divided.notes.push_back(
         str(together, " images show a part that another of their kind shows too: they stay together"));
+  if (kinds["good"].size() < 2)
+    throw DataError(str("--together ", options.together, ": all normal images of '", options.data.path,
+                        "' are taken for pictures of one part, so that none could test; a higher value parts more"));
 
   const Plan entries = plan(options, std::move(kinds), divided.notes);
   const bool two = options.validation_share > 0;

@@ -38,11 +38,12 @@ struct Divided {
 // inspection folder `out`, or, with a validation set, two with the same training images: `out`/val for choices and
 // `out`/test for reports. Of every kind at least one normal image trains and one tests, and at least one defect tests.
 // Known defects are reserved in every kind, also in those that are not known: what is tested does not depend on
-// `known`. Whole parts are taken, as many as fit in the number of images asked for, so that there may be fewer. With n
-// normal training images, round(contaminated * n) defects are put among them, as one who sorts images
-// by eye may do: of each kind in turn one that is neither known nor tested then, as long as the kind has two.
-// description.json names them. Each kind is shuffled by the seed and its own name. An image of train/abnormal belongs
-// to the kind whose name its own begins with ("crack_017.png"), else to the kind "abnormal".
+// `known`. Whole parts are taken: as many as fit in the number of images asked for, or the smallest; notes say where
+// that makes another number. With n normal training images, round(contaminated * n) defects are put among them, as one
+// who sorts images by eye may do: of each kind in turn one that is neither known nor tested then, as long as the kind
+// has two. description.json names them, by their paths in each of the data sets. Each kind is shuffled by the seed and
+// its own name. An image of train/abnormal belongs to the kind whose name its own begins with ("crack_017.png"), else
+// to the kind "abnormal".
 //
 // Nothing of the source is changed. Throws UsageError for options out of range, unknown kinds, IDX files and flat
 // folders; Error as Dataset::open(), and where a file cannot be linked or copied or `stop` says so: what lies in `out`

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <mutex>
+#include <numeric>
 
 #include "engine/check.h"
 #include "engine/team.h"
@@ -65,33 +67,37 @@ double correlation(const std::vector<std::int8_t>& a, const std::vector<std::int
 }
 
 std::vector<std::size_t> same_parts(const std::vector<Sample>& samples, const ImageSource& source, double least,
-                                    int threads, const std::function<bool()>& stop) {
+                                    int threads, const std::function<void()>& on_image,
+                                    const std::function<bool()>& stop) {
   const std::size_t n = samples.size();
   std::vector<std::vector<std::int8_t>> details(n);
-  std::vector<std::vector<std::size_t>> alike(n);  // to each image those before it
+  std::mutex mutex;
   const auto each = [&](const std::function<void(std::size_t)>& work) {
     if (!for_each_index(n, threads, stop, work)) throw Error("interrupted while images were compared");
   };
   each([&](std::size_t i) {
     const Image image = source.load(samples[i]);
     details[i] = in_bytes(fine_detail(Grey(image).resized(kPartSide, kPartSide), kPartSide, kPartSide));
+    const std::scoped_lock lock(mutex);
+    on_image();
   });
-  each([&](std::size_t i) {
-    for (std::size_t j = 0; j < i; ++j)
-      if (correlation(details[i], details[j]) > least) alike[i].push_back(j);
-  });
+  // Chains lead to the first image of a part, whatever the order in which pairs are joined.
   std::vector<std::size_t> part(n);
+  std::iota(part.begin(), part.end(), 0);
   const auto first_of = [&](std::size_t i) {
     while (part[i] != i) i = part[i] = part[part[i]];
     return i;
   };
-  for (std::size_t i = 0; i < n; ++i) {
-    part[i] = i;
-    for (const std::size_t j : alike[i]) {
+  each([&](std::size_t i) {
+    std::vector<std::size_t> alike;
+    for (std::size_t j = 0; j < i; ++j)
+      if (correlation(details[i], details[j]) > least) alike.push_back(j);
+    const std::scoped_lock lock(mutex);
+    for (const std::size_t j : alike) {
       const std::size_t a = first_of(i), b = first_of(j);
       part[std::max(a, b)] = std::min(a, b);
     }
-  }
+  });
   for (std::size_t i = 0; i < n; ++i) part[i] = first_of(i);
   return part;
 }

@@ -34,10 +34,11 @@ std::vector<std::int8_t> in_bytes(const std::vector<float>& detail);
 double correlation(const std::vector<std::int8_t>& a, const std::vector<std::int8_t>& b);
 
 // Which images show the same part, at other exposures for example: the fine detail of two, at 96x96, correlates above
-// `least`, or that of a third with both. Of each image the number of the first one that shows its part. Threads: 0: one
-// per core. Compares each with each: ten thousand take about a minute on two cores, 9 kB each. Throws Error as
-// ImageSource::load(), and where `stop` says so.
+// `least`, or that of a third with both. Of each image the number of the first one that shows its part. Images without
+// any detail show a part each. Threads: 0: one per core. Compares each with each; 9 kB an image. on_image is called
+// when one is read, by one thread at a time. Throws Error as ImageSource::load(), and where `stop` says so.
 std::vector<std::size_t> same_parts(const std::vector<Sample>& samples, const ImageSource& source, double least,
-                                    int threads, const std::function<bool()>& stop);
+                                    int threads, const std::function<void()>& on_image,
+                                    const std::function<bool()>& stop);
 
 }  // namespace pgad

@@ -13,10 +13,15 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
-OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path)), copy_(copy) {
+void OutputFolder::require_free(const std::string& path) {
   std::error_code failed;
-  if (fs::exists(path_, failed) && (!fs::is_directory(path_, failed) || !fs::is_empty(path_, failed)))
-    throw UsageError(str("--out '", path_, "': there is something already; expected a new or an empty folder"));
+  if (fs::exists(path, failed) && (!fs::is_directory(path, failed) || !fs::is_empty(path, failed)))
+    throw UsageError(str("--out '", path, "': there is something already; expected a new or an empty folder"));
+}
+
+OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path)), copy_(copy) {
+  require_free(path_);
+  std::error_code failed;
   fs::create_directories(path_, failed);
   if (failed) throw Error(str("'", path_, "': cannot create this folder: ", failed.message()));
 }

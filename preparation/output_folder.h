@@ -12,6 +12,8 @@ class OutputFolder {
   // Throws UsageError unless `path` is missing or an empty folder; Error if it cannot be made. copy: else symbolic
   // links whose targets are absolute paths.
   OutputFolder(std::string path, bool copy);
+  // The same UsageError, before work that would be lost.
+  static void require_free(const std::string& path);
 
   // A name for `image` in `folder` that no other image there has: that of the file, with the folders it lies in before
   // it, or a number behind it, where that is taken. Two names that differ in their ending alone count as the same,

@@ -25,7 +25,7 @@ void PaperFigures::add(Kind kind, const ScoredImage& image, Image map) {
     bins[static_cast<std::size_t>(std::clamp(static_cast<int>(d * kBins), 0, kBins - 1))] +=
         1.0 / static_cast<double>(pixels);
   ++images_[kind];
-  if (static_cast<int>(pictures_[kind].size()) >= columns_) return;
+  if (!shows_another(kind)) return;
   Image difference{image.rows, image.columns, 1, {}};
   for (const float d : differences) difference.pixels.push_back(std::min(1.0f, d / static_cast<float>(kBrightest)));
   const auto shown = [&](const std::vector<float>& values) {

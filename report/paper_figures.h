@@ -17,15 +17,18 @@ class PaperFigures {
   // columns: pictures of each kind that figures 4 and 6 show, the first ones.
   explicit PaperFigures(int columns) : columns_(columns) {}
 
-  // Needs query and reconstruction. map: the anomaly map over the query, for figure 6; empty: none of the images has
-  // one.
+  // Whether the next image of this kind is one that figures 4 and 6 show.
+  bool shows_another(Kind kind) const { return static_cast<int>(pictures_[kind].size()) < columns_; }
+
+  // Needs query and reconstruction. map: the anomaly map over the query, of images that are shown, for figure 6; empty:
+  // none of them has one.
   void add(Kind kind, const ScoredImage& image, Image map = {});
 
   // figure4.png: inputs over reconstructions, of all three kinds. figure5.png: share of the pixels (logarithmic) over
   // the difference |x - G(z)|, in shares of full brightness, mean over the normal and over the abnormal images.
   // figure6.png: inputs over difference images, white where kBrightest or more differs, and, beyond the paper's, over
-  // the anomaly maps. normal, abnormal: what the
-  // kinds are called. Throws Error where a kind was not added, or a file cannot be written.
+  // the anomaly maps. normal, abnormal: what the kinds are called. Throws Error where a kind was not added, or a file
+  // cannot be written.
   void write(const std::string& folder, const std::string& normal, const std::string& abnormal) const;
 
   static constexpr double kBrightest = 0.5;  // a difference of so much of full brightness is white in figure 6

@@ -19,14 +19,15 @@ expect() {  # expect WHAT COMMAND...
 cat >"$PGAD_BIN/pgad_train" <<'EOF'
 #!/usr/bin/env bash
 out=${*: -1}
-echo "train $out" >>"$CALLS"
+echo "train $out: $*" >>"$CALLS"
 if [ -e "$(dirname "$CALLS")/broken" ] && [[ $out == *$(cat "$(dirname "$CALLS")/broken")* ]]; then echo "out of luck"; exit 1; fi
 mkdir -p "$out" && touch "$out/model.safetensors" "$out/config.json"
 EOF
 cat >"$PGAD_BIN/pgad_infer" <<'EOF'
 #!/usr/bin/env bash
 out=${*: -1}
-echo "$1 $out" >>"$CALLS"
+echo "$1 $out: $*" >>"$CALLS"
+if [ "$1" = info ]; then echo "combined                                            0.25 (-inf to 0.75)" && exit; fi
 mkdir -p "$out"
 digit=$(basename "$(dirname "$out")" | cut -d - -f 2)
 [[ $digit =~ ^[0-9]$ ]] || digit=0
@@ -38,9 +39,13 @@ END
 EOF
 cat >"$PGAD_BIN/pgad_data" <<'EOF'
 #!/usr/bin/env bash
-out=$(sed 's/.*--out \([^ ]*\).*/\1/' <<<"$*")
+for ((i = 1; i < $#; ++i)); do if [ "${!i}" = --out ]; then j=$((i + 1)) && out=${!j}; fi; done
+echo "$1 $out: $*" >>"$CALLS"
 mkdir -p "$out" && touch "$out/description.json"
-if [ "$1" = convert ]; then for kind in good 0 1 2 3 4 5 6 7 9; do mkdir -p "$out/test/$kind" && touch "$out/test/$kind/$kind.png"; done; fi
+# As many digits as MNIST has: more names than a pipe holds.
+if [ "$1" = convert ]; then
+  for kind in good 0 1 2 3 4 5 6 7 9; do mkdir -p "$out/test/$kind" && (cd "$out/test/$kind" && seq -f "train_%05g.png" 1 2000 | xargs touch); done
+fi
 EOF
 chmod +x "$PGAD_BIN"/*
 mnist=("$root/scripts/experiments/mnist.sh" "$dir/data" "$dir/out" --quick --jobs 2)
@@ -74,9 +79,24 @@ for script in "$root"/scripts/experiments/*.sh; do
   [[ $script == */common.sh ]] || expect "$script says what it is" grep -q -- --quick <("$script" --help)
 done
 
-questions=("$root/scripts/experiments/questions.sh" "$dir/data" "$dir/questions" --quick --seeds "1 2" --jobs 2)
+# A relative folder, with a space.
+cd "$dir"
+questions=("$root/scripts/experiments/questions.sh" "$dir/data" "the questions" --quick --seeds "1 2" --jobs 2)
 expect "the questions are answered" "${questions[@]}" 2>"$dir/questions.err.txt"
-report=$dir/questions/report.md
-expect "each answer by its own data" [ "$(ls -d "$dir"/questions/*/data | wc -l)" -eq 20 ]
-expect "two links for each kind but no more than there are" [ "$(find "$dir/questions/pool" -type l | wc -l)" -eq 10 ]
+report="$dir/the questions/report.md"
+expect "each answer by its own data" [ "$(grep -c '^split' "$CALLS")" -eq 20 ]
+expect "with as many other digits among the normal ones as the answer says" \
+  grep '^split .*/contamination=0.05-none-2/data: .* --train-share 0.7 --contaminated 0.05 --known none --seed 2 ' "$CALLS"
+expect "and its options" grep '^train .*/contamination=0.05-none-2/model: --data .*/contamination=0.05-none-2/data --tiles off .* --gamma 1 ' "$CALLS"
+expect "the paper to the letter" grep '^train .*/preset=paper-tiny-1/model: .* --seed 1 --preset paper-tiny --no-encoder ' "$CALLS"
+expect "700 of each digit, all of the 8" [ "$(find -L "$dir/the questions/pool" -type f | wc -l)" -eq $((9 * 700 + 2000)) ]
 expect "a row for each answer" [ "$(grep -c '^| [^ ]* | 0.5' "$report")" -eq $((20 + 2 * (2 + 2 * 2))) ]
+
+echo brushed >"$dir/surfaces"
+cat >>"$PGAD_BIN/pgad_infer" <<'EOF'
+echo '{"images": [{"label": "normal", "combined": 0.1}, {"label": "normal", "combined": 0.3}, {"label": "normal", "combined": 0.5},
+  {"label": "normal", "combined": 0.8}, {"label": "anomalous", "combined": 0.9}]}' >"$out/scores.json"
+EOF
+expect "surfaces" "$root/scripts/experiments/industrial.sh" "$dir/surfaces" "$dir/industrial" --quick 2>"$dir/industrial.err.txt"
+expect "false rejects, and what the ends of the threshold's interval would make of them" \
+  grep '^| brushed-1 |.* 0.75 (0.25 to 1) | 0.75 (0.25 to 1) |$' "$dir/industrial/report.md"

@@ -388,6 +388,14 @@ TEST(InferProgram, EvaluatesAModelOlderThanAScore) {
   EXPECT_TRUE(scores.at("residual").contains("threshold"));
   EXPECT_FALSE(scores.at("relative_residual").contains("threshold"));
   EXPECT_TRUE(scores.at("relative_residual").at("auroc").is_number());
+  // Rows of a program that knew fewer scores are searched again by --resume.
+  const std::string table = read_file(dir / "old/scores.json");
+  std::string older = table;
+  for (std::size_t at = 0; (at = older.find("\"relative_residual\"")) != std::string::npos;)
+    older.erase(at, older.find(',', at) + 1 - at);
+  write_file_atomically(dir / "old/scores.json", older);
+  ASSERT_TRUE(ended(infer(words + Words{"--model", dir / "old.safetensors", "--out", dir / "old", "--resume"}), 0));
+  EXPECT_EQ(read_file(dir / "old/scores.json"), table);
   EXPECT_TRUE(ended(infer({"info", "--model", dir / "old.safetensors", "--false-reject-rate", ".25"}), 0,
                     {"residual", "at a false-reject rate of 0.25"}));
 }

@@ -39,10 +39,11 @@ struct Result {
   Decision decision = Decision::kUndecided;  ///< by the threshold
   /// Of `combined`: above it a picture is anomalous. NaN where there is none.
   double threshold = std::numeric_limits<double>::quiet_NaN();
-  /// By the names in Inspector::score_names(); larger is more abnormal. NaN: `combined` where the model is not
-  /// calibrated; peak, feature_maps, patch_critic and patch_area where it does not work in tiles or has no patch
-  /// critic, relative_residual and relative_feature where it works in tiles. The same bits as `pgad_infer score` writes for the same pixels, whatever else is inspected beside them and
-  /// for any number of threads, on the same kind of processor.
+  /// By the names in Inspector::score_names(); larger is more abnormal. NaN: `combined` of a model that is not
+  /// calibrated; peak and feature_maps of one that does not work in tiles, patch_critic and patch_area of one without
+  /// patch critics; relative_residual and relative_feature of one that works in tiles. The same bits as `pgad_infer
+  /// score` writes for the same pixels, whatever else is inspected beside them and for any number of threads, on the
+  /// same kind of processor.
   std::map<std::string, double> scores;
   /// The anomaly map at the picture's own size, [height][width], row by row: standard deviations of normal images
   /// (|x - G(z)|, 0 to 2, where the model is not calibrated). Empty if not asked for.

@@ -38,10 +38,10 @@ lay_out() {  # lay_out FOLDER NUMBER SEED CLUTTER
   mapfile -t chosen < <(for category in "$data"/*/; do
     category=$(basename "$category")
     [ "$category" = "$4" ] || [ "$category" = Faces_easy ] || [ "$(find "$data/$category" -maxdepth 1 -name '*.jpg' | wc -l)" -lt 100 ] || echo "$category"
-  done | LC_ALL=C sort | awk -v seed="$3" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | LC_ALL=C sort | cut -f 2 | head -n "$2")
+  done | LC_ALL=C sort | awk -v seed="$3" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | LC_ALL=C sort | cut -f 2 | awk -v most="$2" 'NR <= most')
   for category in "${chosen[@]}" "$4"; do
     mkdir -p "$1/images/$category"
-    find "$(realpath "$data")/$category" -maxdepth 1 -name '*.jpg' | LC_ALL=C sort | head -n "$([ "$category" = "$4" ] && echo 100000 || echo 150)" |
+    find "$data/$category" -maxdepth 1 -name '*.jpg' | LC_ALL=C sort | awk -v most="$([ "$category" = "$4" ] && echo 100000 || echo 150)" 'NR <= most' |
       while read -r file; do ln -s "$file" "$1/images/$category/"; done
   done
   (IFS=, && echo "${chosen[*]}") >"$1/normal"

@@ -49,6 +49,8 @@ parse() {
     [ -x "$bin/$program" ] || fail "no $program in $bin: scripts/setup.sh, then cmake --preset release && cmake --build --preset release; or set PGAD_BIN"
   done
   mkdir -p "$out"
+  # Links below it must not depend on where they are.
+  out=$(realpath "$out") data=$(realpath "$data")
 }
 
 # One thread each; the programs' words go to files of the job.
@@ -104,7 +106,7 @@ main() {
   mapfile -t all < <(list_jobs)
   # Of other settings: their results would be mixed with these.
   local choices
-  choices="quick=$quick full=$full data=$(realpath "$data")"
+  choices="quick=$quick full=$full data=$data"
   [ ! -e "$out/settings" ] || [ "$(cat "$out/settings")" = "$choices" ] ||
     fail "'$out' holds results of '$(cat "$out/settings")', these are '$choices': choose another folder"
   echo "$choices" >"$out/settings"

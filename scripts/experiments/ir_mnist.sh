@@ -2,8 +2,8 @@
 # IR-MNIST of Kimura & Yanagihara (2018): puzzles of digits, without a 3 in the normal ones; 50 abnormal ones known, or none.
 #
 #   paper    3 x 3 digits, whole images of 64x64, as the paper has it: D knows the abnormal ones (gamma = .1)
-#   small    3 x 3 digits, each puzzle a tile of 64x64 with a patch critic
-#   tiles    the paper's 11 x 11 digits (308x308) by tiles of 64x64 with a patch critic
+#   small    3 x 3 digits, each puzzle a tile of 64x64, with a patch critic where abnormal ones are known
+#   tiles    the paper's 11 x 11 digits (308x308) by tiles of 64x64, likewise
 #
 #   scripts/experiments/ir_mnist.sh MNIST_DIR OUT [--quick] [--seeds "1"] [--jobs N]
 #
@@ -42,8 +42,8 @@ run_job() {
     rm -rf "${out:?}/$1/data"
     "$bin/pgad_data" make-ir-mnist --mnist "$data" --grid "$grid" --most-anomalies "$most" "${count[@]}" --seed "$seed" --threads 1 \
       --out "$out/$1/data" >"$out/$1/make.txt" 2>&1 || return 1
-    if [ "$setting" = none ]; then rm -rf "$out/$1/data/train/abnormal" "$out/$1/data/ground_truth/abnormal"; fi
   fi
+  if [ "$setting" = none ]; then rm -rf "$out/$1/data/train/abnormal" "$out/$1/data/ground_truth/abnormal"; fi
   train "$1" --data "$out/$1/data" --seed "$seed" "${options[@]}" "${budget[@]}" --calibration-images 80 &&
     evaluate "$1" --data "$out/$1/data" &&
     figures "$1" --data "$out/$1/data" --count 20 --columns 3

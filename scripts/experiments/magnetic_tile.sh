@@ -33,7 +33,7 @@ run_job() {
     if [ "$setting" = none ]; then known=(--known none); fi
     [ -e "$out/$1/$setting/val/test" ] && [ -e "$out/$1/$setting/description.json" ] && continue
     rm -rf "${out:?}/$1/$setting"
-    "$bin/pgad_data" split "$pool" --out "$out/$1/$setting" --validation-share 0.25 --together 0.5 --seed "$seed" "${known[@]}" >"$out/$1/split-$setting.txt" 2>&1 || return 1
+    "$bin/pgad_data" split "$pool" --out "$out/$1/$setting" --validation-share 0.25 --together 0.5 --threads 1 --seed "$seed" "${known[@]}" >"$out/$1/split-$setting.txt" 2>&1 || return 1
   done
   once "$1/base" train "$1/base" --data "$out/$1/none/val" --preset tile64 --no-patch-critic --search-share 0 "${generator[@]}" || return 1
   for setting in "${settings[@]}"; do

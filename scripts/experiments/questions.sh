@@ -40,9 +40,10 @@ prepare() {
   rm -rf "$out/digits" "$out/pool"
   "$bin/pgad_data" convert "$data" --layout idx --normal 8 --out "$out/digits" >"$out/digits.txt" 2>&1 || return 1
   for digit in good 0 1 2 3 4 5 6 7 9; do
-    mkdir -p "$out/pool/test/$digit"
-    find "$out/digits/test/$digit" -name '*.png' | LC_ALL=C sort | head -n "$([ "$digit" = good ] && echo 100000 || echo 700)" |
-      xargs ln -s -t "$out/pool/test/$digit"
+    mkdir -p "$out/pool/test/$digit" || return 1
+    # All is read to the end: a `head` that ends early would end `sort` with an error.
+    find "$out/digits/test/$digit" -name '*.png' | LC_ALL=C sort | awk -v most="$([ "$digit" = good ] && echo 100000 || echo 700)" 'NR <= most' |
+      xargs -r -d '\n' ln -s -t "$out/pool/test/$digit" || return 1
   done
 }
 
@@ -82,19 +83,19 @@ run_job() {
   esac
 }
 
-scores="residual feature latent_critic paper critic combined"
+scores=(residual feature relative_residual relative_feature latent_critic paper critic combined)
 row() {  # row LABEL QUESTION=ANSWER [FOLDER]: each score's AUROC, mean over the seeds
   local score seed
   printf '| %s |' "$1"
-  for score in $scores; do
+  for score in "${scores[@]}"; do
     printf ' %s |' "$(for seed in $seeds; do metric "$2-$seed" ".scores.$score.auroc" "${3:-test}"; done | summary)"
   done
   printf '\n'
 }
 head_row() {
   echo
-  echo "| $1 | ${scores// / | } |"
-  echo "|---|---|---|---|---|---|---|"
+  echo "| $1 |$(printf ' %s |' "${scores[@]}")"
+  echo "|---|$(printf -- '---|%.0s' "${scores[@]}")"
 }
 
 write_report() {
