@@ -42,11 +42,11 @@ export LD_LIBRARY_PATH=$lib
 for program in "${programs[@]}"; do
   $program "$model" "$tmp/digit.pgm" >"$tmp/printed" || fail "$program failed"
   # Numbers of nine digits: the same float, however it is written.
-  paste -d' ' "$tmp/expected" "$tmp/printed" | awk '
+  paste -d' ' "$tmp/expected" "$tmp/printed" | awk -v rows="$(wc -l <"$tmp/expected")" '
     $1 != $3 {print "names differ: " $0; bad = 1}
     $1 == "decision" {if ($2 != $4) {print; bad = 1} next}
     sprintf("%.9g", $2) != sprintf("%.9g", $4) {print; bad = 1}
-    END {exit bad || NR != 11}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
+    END {exit bad || NR != rows || rows < 11}' >&2 || fail "$program prints other scores than pgad_infer: $(cat "$tmp/printed")"
 done
 opencv=$tmp/examples/inspect_opencv
 if [ -x "$opencv" ]; then
