@@ -182,7 +182,7 @@ int make_ir_mnist(const IrMnistOptions& o) {
       throw DataError(str("'", o.mnist, "' has no ", part.name,
                           "-images-idx3-ubyte[.gz]; expected MNIST's four files (scripts/get_data.sh mnist DIR)"));
     part.images = read_idx_images(pair->images);
-    part.maker = std::make_unique<PuzzleMaker>(o.puzzle, part.images, read_idx_labels(pair->labels));
+    part.maker = std::make_unique<PuzzleMaker>(o.puzzle, part.images, read_idx_labels(*pair, part.images));
   }
 
   struct Draw {

@@ -431,27 +431,6 @@ int evaluate(const Options& o) {
   return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
-// The first images of the class that most abnormal ones belong to, or of `kind`.
-std::vector<Sample> of_one_kind(const std::vector<Sample>& test, const std::string& kind, std::size_t most) {
-  std::map<std::string, std::vector<Sample>> kinds;
-  for (const Sample& s : test)
-    if (s.anomalous) kinds[s.group].push_back(s);
-  std::string names;
-  for (const auto& [name, samples] : kinds) names += (names.empty() ? "" : ", ") + name;
-  if (!kind.empty() && !kinds.contains(kind)) throw UsageError(str("--kind '", kind, "': expected one of ", names));
-  auto found = kind.empty() ? std::ranges::max_element(kinds, {}, [](const auto& k) { return k.second.size(); })
-                            : kinds.find(kind);
-  found->second.resize(std::min(most, found->second.size()));
-  return std::move(found->second);
-}
-
-// A normal image with noise of this deviation, in shares of full brightness, on every pixel.
-Image with_noise(Image image, double deviation, std::uint64_t seed, std::uint64_t number) {
-  Rng rng(seed, number);
-  for (float& v : image.pixels) v = std::clamp(v + static_cast<float>(deviation * rng.normal()), 0.0f, 1.0f);
-  return image;
-}
-
 int paper_figures(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;

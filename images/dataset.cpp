@@ -213,11 +213,7 @@ void open_idx(const std::vector<IdxPair>& pairs, const DataConfig& config, bool 
   std::shared_ptr<const IdxImages> first;
   for (const IdxPair& pair : pairs) {
     const auto images = data.source.idx(pair.images);
-    const std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
-    if (static_cast<long>(labels.size()) != images->count) {
-      throw DataError(str("'", pair.images, "' holds ", images->count, " images, but '", pair.labels, "' ",
-                          labels.size(), " labels"));
-    }
+    const std::vector<std::uint8_t> labels = read_idx_labels(pair, *images);
     if (!first) first = images;
     if (images->rows != first->rows || images->cols != first->cols) {
       throw DataError(str("'", pair.images, "': images of ", images->cols, "x", images->rows, ", but '", first->path,

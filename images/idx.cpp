@@ -138,7 +138,7 @@ std::vector<std::uint8_t> read_idx(const std::string& path, int dims, Header& he
     }
     if (data.size() > header.data_bytes) {
       throw DataError(str("'", path, "': trailing bytes in the IDX file: more than the ", header.data_bytes,
-                      " bytes its header promises"));
+                          " bytes its header promises"));
     }
     return data;
   } catch (const std::bad_alloc&) {
@@ -208,6 +208,14 @@ std::vector<IdxPair> find_idx_images(const std::string& directory) {
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const IdxPair& a, const IdxPair& b) { return rank_of(a.name) < rank_of(b.name); });
   return sorted;
+}
+
+std::vector<std::uint8_t> read_idx_labels(const IdxPair& pair, const IdxImages& images) {
+  std::vector<std::uint8_t> labels = read_idx_labels(pair.labels);
+  if (std::ssize(labels) != images.count)
+    throw DataError(
+        str("'", pair.images, "' holds ", images.count, " images, but '", pair.labels, "' ", labels.size(), " labels"));
+  return labels;
 }
 
 std::vector<IdxPair> find_idx_pairs(const std::string& directory) {

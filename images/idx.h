@@ -41,6 +41,9 @@ struct IdxPair {
 // Error for images without labels; empty if there are none.
 std::vector<IdxPair> find_idx_pairs(const std::string& directory);
 
+// The labels of a pair whose images are read. Throws Error, naming both files, unless there is one for each image.
+std::vector<std::uint8_t> read_idx_labels(const IdxPair& pair, const IdxImages& images);
+
 // The names before "-images-idx3-ubyte[.gz]" with their paths, labels not required; same order.
 std::vector<IdxPair> find_idx_images(const std::string& directory);
 

@@ -21,6 +21,7 @@
 #include "images/preprocess.h"
 #include "images/printable.h"
 #include "preparation/annotations.h"
+#include "preparation/csv.h"
 #include "preparation/output_folder.h"
 #include "preparation/pairs.h"
 #include "preparation/text.h"
@@ -73,56 +74,6 @@ std::string subfolder(const std::string& folder, std::initializer_list<const cha
 std::string voc_folder(const std::string& source) {
   const std::string folder = subfolder(source, {"annotations"});
   return !folder.empty() && !files_below(folder, ".xml").empty() ? folder : source;
-}
-
-// ---- CSV ----
-
-struct Row {
-  std::string where;
-  std::map<std::string, std::string> cells;  // by the names of the first line
-};
-
-std::vector<std::string> csv_cells(std::string_view line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"')
-      cells.back() += line[i++];
-    else if (line[i] == '"')
-      quoted = !quoted;
-    else if (line[i] == ',' && !quoted)
-      cells.emplace_back();
-    else
-      cells.back() += line[i];
-  }
-  for (std::string& cell : cells) cell = trimmed(cell);
-  return cells;
-}
-
-std::vector<Row> read_csv(const std::string& path, const std::vector<std::string>& columns) {
-  std::string text = read_file(path);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // byte order mark
-  std::vector<Row> rows;
-  std::vector<std::string> names;
-  long number = 0;
-  for (const std::string& line : divided_at(text, '\n')) {
-    ++number;
-    if (trimmed(line).empty()) continue;
-    const std::vector<std::string> cells = csv_cells(line);
-    const std::string where = str("'", path, "', line ", number);
-    if (names.empty()) {
-      names = cells;
-      for (const std::string& column : columns)
-        if (std::ranges::find(names, column) == names.end())
-          throw DataError(str(where, ": there is no column '", column, "'; expected ", joined(columns)));
-      continue;
-    }
-    if (cells.size() != names.size())
-      throw DataError(str(where, ": ", cells.size(), " cells; expected ", names.size(), ", as in the first line"));
-    rows.push_back({where, {}});
-    for (std::size_t i = 0; i < cells.size(); ++i) rows.back().cells[names[i]] = cells[i];
-  }
-  return rows;
 }
 
 // ---- All layouts ----
@@ -424,12 +375,9 @@ class Converter {
     std::vector<Part> parts;
     std::set<int> labels;
     for (const IdxPair& pair : find_idx_pairs(source)) {
-      parts.push_back(
-          {pair.name, std::make_shared<const IdxImages>(read_idx_images(pair.images)), read_idx_labels(pair.labels)});
+      const auto images = std::make_shared<const IdxImages>(read_idx_images(pair.images));
+      parts.push_back({pair.name, images, read_idx_labels(pair, *images)});
       const Part& part = parts.back();
-      if (part.images->count != std::ssize(part.labels))
-        throw DataError(str("'", pair.images, "' holds ", part.images->count, " images, but '", pair.labels, "' ",
-                            part.labels.size(), " labels"));
       labels.insert(part.labels.begin(), part.labels.end());
     }
     if (labels.empty())

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "engine/check.h"
+#include "engine/rng.h"
 #include "images/pictures.h"
 #include "report/plot.h"
 
@@ -69,6 +71,25 @@ void PaperFigures::write(const std::string& folder, const std::string& normal, c
   }
   plot_lines(path("figure5.png"), "Difference of pixels, mean over the images", "|x - G(z)|, share of full brightness",
              str("% of the pixels, per ", 1.0 / kBins), lines, true);
+}
+
+std::vector<Sample> of_one_kind(const std::vector<Sample>& test, const std::string& kind, std::size_t most) {
+  std::map<std::string, std::vector<Sample>> kinds;
+  for (const Sample& s : test)
+    if (s.anomalous) kinds[s.group].push_back(s);
+  std::string names;
+  for (const auto& [name, samples] : kinds) names += (names.empty() ? "" : ", ") + name;
+  if (!kind.empty() && !kinds.contains(kind)) throw UsageError(str("--kind '", kind, "': expected one of ", names));
+  auto found = kind.empty() ? std::ranges::max_element(kinds, {}, [](const auto& k) { return k.second.size(); })
+                            : kinds.find(kind);
+  found->second.resize(std::min(most, found->second.size()));
+  return std::move(found->second);
+}
+
+Image with_noise(Image image, double deviation, std::uint64_t seed, std::uint64_t number) {
+  Rng rng(seed, number);
+  for (float& v : image.pixels) v = std::clamp(v + static_cast<float>(deviation * rng.normal()), 0.0f, 1.0f);
+  return image;
 }
 
 }  // namespace pgad

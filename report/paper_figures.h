@@ -44,4 +44,11 @@ class PaperFigures {
   std::int64_t images_[kKinds] = {};
 };
 
+// Of a test set the first images of the class that most abnormal ones belong to, or of `kind`. Throws UsageError for
+// one that is not there.
+std::vector<Sample> of_one_kind(const std::vector<Sample>& test, const std::string& kind, std::size_t most);
+
+// An image with noise of this deviation, in shares of full brightness, on every pixel.
+Image with_noise(Image image, double deviation, std::uint64_t seed, std::uint64_t number);
+
 }  // namespace pgad

@@ -7,7 +7,7 @@
 #
 #   scripts/experiments/ir_mnist.sh MNIST_DIR OUT [--quick] [--seeds "1"] [--jobs N]
 #
-# Writes OUT/report.md, which it prints, and the paper's figure 6 of each run (OUT/*/figures). About an hour on two cores;
+# Writes OUT/report.md, which it prints, and the paper's figure 6 of each run (OUT/*/figures). By estimate an hour on two cores;
 # --quick: some minutes. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -7,7 +7,7 @@
 #   scripts/experiments/magnetic_tile.sh SRC OUT [--quick] [--seeds "0 1 2"] [--jobs N]
 #
 # SRC: the work tree of the data's repository (MT_Free/Imgs and so on). Writes OUT/report.md, which it prints. By default
-# three splits by pgad_data, seeds 0 to 2: about two and a half hours on two cores; --quick: one split, short training, some
+# three splits by pgad_data, seeds 0 to 2: by estimate two and a half hours on two cores; --quick: one split, short training, some
 # minutes, to see that all works. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

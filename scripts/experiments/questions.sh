@@ -5,7 +5,7 @@
 #
 #   scripts/experiments/questions.sh MNIST_DIR OUT [--quick] [--seeds "1 2 3"] [--jobs N]
 #
-# Writes OUT/report.md, which it prints. Three seeds by default: some two hours on two cores; --quick: short
+# Writes OUT/report.md, which it prints. Three seeds by default: by estimate two hours on two cores; --quick: short
 # training, some minutes. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
