@@ -56,8 +56,10 @@ evaluate_as() {  # evaluate_as JOB NAME OPTION...: the job's model, with other o
 run_job() {
   local name=${1%-*} seed=${1##*-} question answer options pool=() n
   local set=(--data "$data" --normal-class 8 --split-seed "$seed")
-  local budget=(--total-kimg 40 --fade-kimg 4 --stable-kimg 4 --encoder-kimg 12 --calibration-images 80) limit=300
-  if $quick; then budget=(--total-kimg 8 --fade-kimg 1 --stable-kimg 1 --encoder-kimg 2 --calibration-images 32) limit=30; fi
+  # Images of each class: of an answer, and of a point of lambda and of the steps, which are told apart on the same images.
+  local limit=200 point_limit=100
+  local budget=(--total-kimg 32 --fade-kimg 4 --stable-kimg 4 --encoder-kimg 12 --calibration-images 80)
+  if $quick; then budget=(--total-kimg 8 --fade-kimg 1 --stable-kimg 1 --encoder-kimg 2 --calibration-images 32) limit=30 point_limit=30; fi
   read -r question answer options < <(answers | awk -v name="$name" '$1 "=" $2 == name')
   if [[ $options == pool\ * ]]; then
     read -ra pool <<<"${options%% -- *}"
@@ -75,10 +77,10 @@ run_job() {
   case $name in
   gamma=1 | gamma=0.1)
     for n in $(steps); do
-      once "$1/steps-$n" evaluate_as "$1" "steps-$n" --data "$data" --limit "$limit" --steps "$n" &&
-        once "$1/random-$n" evaluate_as "$1" "random-$n" --data "$data" --limit "$limit" --start random --patience 0 --steps "$n" || return 1
+      once "$1/steps-$n" evaluate_as "$1" "steps-$n" --data "$data" --limit "$point_limit" --steps "$n" &&
+        once "$1/random-$n" evaluate_as "$1" "random-$n" --data "$data" --limit "$point_limit" --start random --patience 0 --steps "$n" || return 1
     done
-    for n in $(lambdas); do once "$1/lambda-$n" evaluate_as "$1" "lambda-$n" --data "$data" --limit "$limit" --lambda "$n" || return 1; done
+    for n in $(lambdas); do once "$1/lambda-$n" evaluate_as "$1" "lambda-$n" --data "$data" --limit "$point_limit" --lambda "$n" || return 1; done
     ;;
   esac
 }
