@@ -110,6 +110,9 @@ main() {
   [ ! -e "$out/settings" ] || [ "$(cat "$out/settings")" = "$choices" ] ||
     fail "'$out' holds results of '$(cat "$out/settings")', these are '$choices': choose another folder"
   echo "$choices" >"$out/settings"
+  # Other versions may have trained otherwise: the report says so.
+  cat "$0" "${BASH_SOURCE[0]}" "$bin"/pgad_{train,infer,data} | cksum >>"$out/versions"
+  sort -u "$out/versions" -o "$out/versions"
   for name in "${all[@]}"; do [ -e "$out/$name/done" ] || left+=("$name"); done
   echo "${#all[@]} jobs, $((${#all[@]} - ${#left[@]})) of them done before, $jobs at once" >&2
   if declare -F prepare >/dev/null; then once prepared prepare || { echo "what all jobs need could not be made; files in '$out' say why" >&2 && exit 1; }; fi
@@ -129,16 +132,28 @@ main() {
     wait $worker || failed=1
   fi
   [ $failed -eq 0 ] || { echo "some jobs failed; the same command does them again" >&2 && exit 1; }
-  write_report | tee "$out/report.md"
+  {
+    write_report
+    if [ "$(wc -l <"$out/versions")" -gt 1 ]; then printf '\nSeveral versions of the script or the programs did the jobs.\n'; fi
+  } | tee "$out/report.md"
 }
 
 # A number of a job's metrics.json, by a jq expression; "-" where there is none.
 metric() {  # metric NAME EXPRESSION [FOLDER]
-  jq -r "($2) // \"-\" | if type == \"number\" then (. * 1000 | round / 1000 | tostring) else . end" "$out/$1/${3:-test}/metrics.json"
+  jq -r "($2) // \"-\" | if type == \"number\" then (. * 1000 | round / 1000 | tostring) else . end" "$out/$1/${3:-test}/metrics.json" || echo -
 }
 
-# Mean and, of several, spread (lowest to highest) of numbers on standard input; "-" without any.
+# Mean and, of several, spread (lowest to highest) of numbers on standard input, and how many are missing ("-"), if any.
 summary() {
-  grep -v '^-$' | awk '{ s += $1; if (NR == 1 || $1 < low) low = $1; if (NR == 1 || $1 > high) high = $1 }
-    END { if (NR == 0) print "-"; else if (NR == 1) printf "%.3f\n", s; else printf "%.3f (%.3f to %.3f)\n", s / NR, low, high }'
+  awk '$1 == "-" { ++missing; next }
+    { s += $1; if (n == 0 || $1 < low) low = $1; if (n == 0 || $1 > high) high = $1; ++n }
+    END {
+      if (n == 0) print "-"
+      else {
+        printf "%.3f", s / n
+        if (n > 1) printf " (%.3f to %.3f)", low, high
+        if (missing) printf " without %d", missing
+        print ""
+      }
+    }'
 }

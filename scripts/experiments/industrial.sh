@@ -12,7 +12,7 @@
 
 list_jobs() {
   local seed surface
-  for seed in $seeds; do while read -r surface; do [ -z "$surface" ] || echo "$surface-$seed"; done <"$data"; done
+  for seed in $seeds; do while read -r surface || [ -n "$surface" ]; do [ -z "$surface" ] || echo "$surface-$seed"; done <"$data"; done
 }
 
 run_job() {

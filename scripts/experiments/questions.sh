@@ -5,45 +5,51 @@
 #
 #   scripts/experiments/questions.sh MNIST_DIR OUT [--quick] [--seeds "1 2 3"] [--jobs N]
 #
+# One thing is asked at a time: all models train on the same 8s and, of the 70 images of each other digit that are known,
+# all, some or none; all but the paper's own search alike, with gamma .9, or 1 where none are known.
+#
 # Writes OUT/report.md, which it prints. Three seeds by default: by estimate two hours on two cores; --quick: short
 # training, some minutes. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 default_seeds="1 2 3"
 
-# What is asked: a line for each answer, "question, answer, training options". Where the options begin with a data set,
-# "pool SPLIT_OPTION... --", the images are divided by pgad_data split, else by pgad_train.
+# What is asked: a line for each answer, "question answer SPLIT_OPTION... -- TRAINING_OPTION...".
 answers() {
-  local gamma share
-  for gamma in 1 0.9 0.5 0.1 0.01; do echo "gamma $gamma --gamma $gamma"; done
-  echo "preset paper-tiny --preset paper-tiny --no-encoder"
-  for gamma in 0.5 0.1; do echo "objective eq15-$gamma --gamma $gamma --objective eq15"; done
-  for gamma in 1 0.1; do echo "loss wgan-gp-$gamma --gamma $gamma --loss wgan-gp"; done
-  for share in 0 0.01 0.05 0.1; do
-    echo "contamination $share-none pool --contaminated $share --known none -- --gamma 1"
-    echo "contamination $share-known pool --contaminated $share -- --gamma 0.1"
+  local gamma share known='-- --score-gamma 0.9' none='--known none -- --gamma 1 --score-gamma 1'
+  echo "gamma 1 $none"
+  for gamma in 0.9 0.5 0.1 0.01; do echo "gamma $gamma $known --gamma $gamma"; done
+  echo "preset paper-tiny -- --preset paper-tiny --no-encoder"
+  for gamma in 0.5 0.1; do echo "objective eq15-$gamma $known --gamma $gamma --objective eq15"; done
+  echo "loss wgan-gp-1 $none --loss wgan-gp"
+  echo "loss wgan-gp-0.1 $known --gamma 0.1 --loss wgan-gp"
+  for share in 0.01 0.05 0.1; do
+    echo "contamination $share-none --contaminated $share $none"
+    echo "contamination $share-known --contaminated $share $known --gamma 0.1"
   done
-  echo "known 5 pool --known-each 1 --known 0,2,4,6,9 -- --gamma 0.1"
-  echo "known 54 pool --known-each 6 -- --gamma 0.1"
+  for share in 1 6; do echo "known $((9 * share)) --known-each $share $known --gamma 0.1"; done
 }
 steps() { if $quick; then echo 1 10; else echo 1 10 50 100 250 500; fi; }
 lambdas() { if $quick; then echo 0 1; else echo 0 0.1 0.5 0.9 1; fi; }
+gammas() { if $quick; then echo 0.1 1; else echo 0.1 0.5 0.9 1; fi; }
 
 list_jobs() {
   local question answer options seed
   for seed in $seeds; do answers | while read -r question answer options; do echo "$question=$answer-$seed"; done; done
 }
 
-# 700 images of each digit, all of the 8.
+# All of the 8s, and 700 images of each other digit, evenly out of both files: writers differ between them.
 prepare() {
   local digit
   rm -rf "$out/digits" "$out/pool"
   "$bin/pgad_data" convert "$data" --layout idx --normal 8 --out "$out/digits" >"$out/digits.txt" 2>&1 || return 1
   for digit in good 0 1 2 3 4 5 6 7 9; do
     mkdir -p "$out/pool/test/$digit" || return 1
-    # All is read to the end: a `head` that ends early would end `sort` with an error.
-    find "$out/digits/test/$digit" -name '*.png' | LC_ALL=C sort | awk -v most="$([ "$digit" = good ] && echo 100000 || echo 700)" 'NR <= most' |
+    find "$out/digits/test/$digit" -name '*.png' | LC_ALL=C sort >"$out/pool/$digit.txt" || return 1
+    awk -v all="$(wc -l <"$out/pool/$digit.txt")" -v most="$([ "$digit" = good ] && echo 100000 || echo 700)" \
+      'most >= all || int(NR * most / all) > int((NR - 1) * most / all)' "$out/pool/$digit.txt" |
       xargs -r -d '\n' ln -s -t "$out/pool/test/$digit" || return 1
+    rm "$out/pool/$digit.txt"
   done
 }
 
@@ -54,75 +60,79 @@ evaluate_as() {  # evaluate_as JOB NAME OPTION...: the job's model, with other o
 }
 
 run_job() {
-  local name=${1%-*} seed=${1##*-} question answer options pool=() n
-  local set=(--data "$data" --normal-class 8 --split-seed "$seed")
-  # Images of each class: of an answer, and of a point of lambda and of the steps, which are told apart on the same images.
-  local limit=200 point_limit=100
-  local budget=(--total-kimg 32 --fade-kimg 4 --stable-kimg 4 --encoder-kimg 12 --calibration-images 80)
+  local name=${1%-*} seed=${1##*-} question answer options parts n
+  # Images of each class: of an answer, and of a point of lambda and the like, which are told apart on the same images.
+  local limit=150 point_limit=100
+  local budget=(--total-kimg 28 --fade-kimg 3 --stable-kimg 3 --encoder-kimg 8 --calibration-images 60)
   if $quick; then budget=(--total-kimg 8 --fade-kimg 1 --stable-kimg 1 --encoder-kimg 2 --calibration-images 32) limit=30 point_limit=30; fi
   read -r question answer options < <(answers | awk -v name="$name" '$1 "=" $2 == name')
-  if [[ $options == pool\ * ]]; then
-    read -ra pool <<<"${options%% -- *}"
-    options=${options#* -- }
-    if [ ! -e "$out/$1/data/description.json" ]; then
-      rm -rf "${out:?}/$1/data"
-      "$bin/pgad_data" split "$out/pool" --train-share 0.7 "${pool[@]:1}" --seed "$seed" --out "$out/$1/data" >"$out/$1/split.txt" 2>&1 || return 1
-    fi
-    set=(--data "$out/$1/data" --tiles off)
+  read -ra parts <<<"${options%%-- *}"
+  read -ra options <<<"${options#*-- }"
+  if [ ! -e "$out/$1/data/description.json" ]; then
+    rm -rf "${out:?}/$1/data"
+    "$bin/pgad_data" split "$out/pool" --train-share 0.7 "${parts[@]}" --seed "$seed" --out "$out/$1/data" >"$out/$1/split.txt" 2>&1 || return 1
   fi
-  read -ra options <<<"$options"
-  [[ $name == preset=* ]] || options=(--preset tiny --encoder --steps 100 "${options[@]}")
-  train "$1" "${set[@]}" --seed "$seed" "${options[@]}" "${budget[@]}" &&
-    evaluate "$1" --data "${set[1]}" --limit "$limit" || return 1
+  [ "$question" = preset ] || options=(--preset tiny --encoder --steps 100 "${options[@]}")
+  train "$1" --data "$out/$1/data" --tiles off --seed "$seed" "${options[@]}" "${budget[@]}" &&
+    evaluate "$1" --data "$out/$1/data" --limit "$limit" || return 1
   case $name in
   gamma=1 | gamma=0.1)
+    point() { once "$1/$2" evaluate_as "$1" "$2" --data "$out/$1/data" --limit "$point_limit" "${@:3}"; }
     for n in $(steps); do
-      once "$1/steps-$n" evaluate_as "$1" "steps-$n" --data "$data" --limit "$point_limit" --steps "$n" &&
-        once "$1/random-$n" evaluate_as "$1" "random-$n" --data "$data" --limit "$point_limit" --start random --patience 0 --steps "$n" || return 1
+      point "$1" "steps-$n" --steps "$n" && point "$1" "random-$n" --start random --patience 0 --steps "$n" || return 1
     done
-    for n in $(lambdas); do once "$1/lambda-$n" evaluate_as "$1" "lambda-$n" --data "$data" --limit "$point_limit" --lambda "$n" || return 1; done
+    for n in $(lambdas); do point "$1" "lambda-$n" --lambda "$n" || return 1; done
+    for n in $(gammas); do point "$1" "gamma-$n" --gamma "$n" || return 1; done
     ;;
   esac
 }
 
-scores=(residual feature relative_residual relative_feature latent_critic paper critic combined)
-row() {  # row LABEL QUESTION=ANSWER [FOLDER]: each score's AUROC, mean over the seeds
+searched=(residual feature relative_residual relative_feature latent_critic paper)  # what the search decides of
+scores=("${searched[@]}" critic combined)
+row() {  # row LABEL QUESTION=ANSWER FOLDER SCORE...: each score's AUROC, mean over the seeds
   local score seed
   printf '| %s |' "$1"
-  for score in "${scores[@]}"; do
-    printf ' %s |' "$(for seed in $seeds; do metric "$2-$seed" ".scores.$score.auroc" "${3:-test}"; done | summary)"
+  for score in "${@:4}"; do
+    printf ' %s |' "$(for seed in $seeds; do metric "$2-$seed" ".scores.$score.auroc" "$3"; done | summary)"
   done
   printf '\n'
 }
-head_row() {
+head_row() {  # head_row LABEL SCORE...
   echo
-  echo "| $1 |$(printf ' %s |' "${scores[@]}")"
-  echo "|---|$(printf -- '---|%.0s' "${scores[@]}")"
+  echo "| $1 |$(printf ' %s |' "${@:2}")"
+  echo "|---|$(printf -- '---|%.0s' "${@:2}")"
+}
+points() {  # points LABEL QUESTION=ANSWER POINT NUMBER...
+  local n
+  head_row "$1" "${searched[@]}"
+  for n in "${@:4}"; do row "$n" "$2" "$3-$n" "${searched[@]}"; done
 }
 
 write_report() {
-  local title question answer last='' gamma n
+  local title question answer last='' gamma which
   echo "Area under the ROC curve: 8s against other digits; mean over the seeds $seeds (lowest to highest)."
   while read -r question answer _; do
     case $question in
-    gamma) title="γ" ;;
+    gamma) title="γ of the training" ;;
     preset) title="the paper to the letter (\`--preset paper-tiny\`)" ;;
     objective) title="objective and γ (\`mixture\`: the first table)" ;;
     loss) title="loss and γ (logistic: the first table)" ;;
-    contamination) title="share of other digits among the normal images, and 630 known ones or none" ;;
-    known) title="known ones (none and 630: the table above)" ;;
+    contamination) title="share of other digits among the normal images, and all known or none (without: the first table, γ = .1 and 1)" ;;
+    known) title="known ones (none and all: the first table, γ = 1 and .1)" ;;
     esac
-    [ "$question" = "$last" ] || head_row "$title"
+    [ "$question" = "$last" ] || head_row "$title" "${scores[@]}"
     last=$question
-    row "$answer" "$question=$answer"
+    row "$answer" "$question=$answer" test "${scores[@]}"
   done < <(answers)
   for gamma in 1 0.1; do
-    head_row "γ = $gamma: λ of the search and of \`paper\`"
-    for n in $(lambdas); do row "$n" "gamma=$gamma" "lambda-$n"; done
-    head_row "γ = $gamma: steps of the search, at most, from the encoder's start"
-    for n in $(steps); do row "$n" "gamma=$gamma" "steps-$n"; done
-    head_row "γ = $gamma: steps of the search, all of them, from a random start"
-    for n in $(steps); do row "$n" "gamma=$gamma" "random-$n"; done
+    which="the model of γ = $gamma:"
+    # shellcheck disable=SC2046  # words
+    {
+      points "$which λ of the search and of \`paper\`" "gamma=$gamma" lambda $(lambdas)
+      points "$which γ of the search and of \`paper\`" "gamma=$gamma" gamma $(gammas)
+      points "$which steps of the search, at most, from the encoder's start" "gamma=$gamma" steps $(steps)
+      points "$which steps of the search, all of them, from a random start" "gamma=$gamma" random $(steps)
+    }
   done
 }
 
