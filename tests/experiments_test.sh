@@ -95,7 +95,7 @@ report="$dir/the questions/report.md"
 expect "each answer by its own data" [ "$(grep -c '^split' "$CALLS")" -eq 36 ]
 expect "with as many other digits among the normal ones as the answer says" \
   grep '^split .*/contamination=0.05-none-2/data: .* --train-share 0.7 --contaminated 0.05 --known none --seed 2 ' "$CALLS"
-expect "searched alike" [ "$(grep -c '^train .* --score-gamma' "$CALLS")" -eq $((2 * 17)) ]
+expect "searched alike" [ "$(grep -c '^train .*questions.* --score-gamma' "$CALLS")" -eq $((2 * 17)) ]
 expect "and its options" grep '^train .*/contamination=0.05-none-2/model: --data .*/contamination=0.05-none-2/data --tiles off .* --gamma 1 ' "$CALLS"
 expect "the paper to the letter" grep '^train .*/preset=paper-tiny-1/model: .* --seed 1 --preset paper-tiny --no-encoder ' "$CALLS"
 expect "700 of each digit, all of the 8" [ "$(find -L "$dir/the questions/pool" -type f | wc -l)" -eq $((9 * 700 + 2000)) ]
