@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Magnetic tiles of Huang et al. (2018) at their own size: a tenth of each kind of defect known, blowholes and breaks known,
 # none known; one generator a split, trained on good images alone, and a critic of patches for each setting. Choices were
-# made on the validation images of split 0 of scripts/prepare_real_data.py, of which some are tested here; val is not used
+# made on the 133 validation images of an earlier division (docs/results.md), of which some are tested here; val is not used
 # but for its training images. The set shows many tiles several times, at
 # other exposures: such pictures stay on one side.
 #
@@ -69,7 +69,7 @@ write_report() {
     row "$kind: pixels" ".kinds.$kind.pixel_auroc"
   done
   echo
-  echo "Choices were made on 133 of these images (validation of split 0 of scripts/prepare_real_data.py), of which these test sets hold some two thirds."
+  echo "Choices were made on 133 images of the set by another division; some two thirds of them are in these tests."
   echo "Mean of the splits (lowest to highest). Published, trained on good images only, other splits: GANomaly .766, 1-NN on pretrained features .800, DifferNet .977, CS-Flow .993."
 }
 
