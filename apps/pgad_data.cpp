@@ -94,7 +94,11 @@ int index_of(const std::string& name, std::span<const char* const> names, const 
 // An inspection folder (docs/formats.md), whose pictures' numbers are their places in this list.
 std::vector<SurfaceTask> plan(const IndustrialOptions& o) {
   std::vector<Flaw> kinds;
-  for (const std::string& name : o.kinds) kinds.push_back(static_cast<Flaw>(index_of(name, kFlawNames, "--kinds")));
+  for (const std::string& name : o.kinds) {
+    kinds.push_back(static_cast<Flaw>(index_of(name, kFlawNames, "--kinds")));
+    if (std::ranges::count(kinds, kinds.back()) > 1)
+      throw UsageError(str("--kinds: '", name, "' stands twice; expected each kind once"));
+  }
   for (const std::string& name : o.unseen) {
     index_of(name, kFlawNames, "--unseen");
     if (std::ranges::find(o.kinds, name) == o.kinds.end())
@@ -105,7 +109,7 @@ std::vector<SurfaceTask> plan(const IndustrialOptions& o) {
   int flawed = 0;
   for (int i = 0; i < o.train; ++i) {
     std::optional<Flaw> flaw;
-    if (static_cast<int>(o.contaminated * (i + 1)) > flawed)
+    if (static_cast<int>(o.contaminated * (i + 1) + 1e-9) > flawed)  // .29 of 100 are 29
       flaw = kinds[static_cast<std::size_t>(flawed++) % kinds.size()];
     tasks.push_back({numbered("train/good/", i, ".png"), "", flaw});
   }
@@ -196,7 +200,8 @@ int make_ir_mnist(const IrMnistOptions& o) {
     for (int i = 0; i < count; ++i)
       tasks.push_back({numbered(prefix, i, ".png"),
                        abnormal ? numbered(masks, i, "_mask.png") : "",
-                       {part, static_cast<std::uint64_t>(i), abnormal}});
+                       // A number draws the anomalies' places too, which must not be the same in training and test.
+                       {part, static_cast<std::uint64_t>(i) + (static_cast<std::uint64_t>(part) << 32), abnormal}});
   };
   add(o.train, "train/good/", "", 0, false);
   add(o.known, "train/abnormal/" + kind + "_", "ground_truth/abnormal/" + kind + "_", 0, true);
@@ -343,6 +348,9 @@ int main(int argc, char** argv) {
                    "of the normal images, as in pgad_train")
       ->check(CLI::Range(0.0, 0.99))
       ->capture_default_str();
+  checking->add_option("--calibration-images", c.check.data.calibration_images, "held out at most, as in pgad_train")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   checking->add_option("--false-reject-rate", c.check.false_reject_rate, "of normal images, that will be asked for")
       ->check(CLI::Range(1e-6, 0.999999))
       ->capture_default_str();
@@ -368,6 +376,8 @@ int main(int argc, char** argv) {
   converting->add_option("--annotations", source.annotations,
                          "visa: the CSV; coco: the JSON; voc: folder of the XML files; default: found");
   converting->add_option("--images", source.images, "coco, voc: folder of the images; default: found");
+  converting->add_flag("--unannotated-normal", source.unannotated_normal,
+                       "coco, voc: images without a file or an entry are normal, else they are left out");
   converting->add_flag("--copy", source.copy, "copies instead of symbolic links");
 
   pgad::DivideOptions d;

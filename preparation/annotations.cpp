@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
@@ -172,7 +173,11 @@ std::vector<std::int64_t> runs_of(const Json& value, CocoAnnotation& annotation)
 void read_region(const Json& value, CocoAnnotation& annotation) {
   const std::string& where = annotation.where;
   const auto segmentation = value.find("segmentation");
-  if (segmentation == value.end() || segmentation->empty()) {
+  // Some tools write a box's two corners as a polygon; the box says it better.
+  const auto is_area = [](const Json& polygon) { return !polygon.is_array() || polygon.size() >= 6; };
+  const bool polygons = segmentation != value.end() && segmentation->is_array() && !segmentation->empty();
+  const bool no_areas = polygons && value.contains("bbox") && std::ranges::none_of(*segmentation, is_area);
+  if (segmentation == value.end() || segmentation->empty() || no_areas) {
     const Json& numbers = member(value, "bbox", where, "that or a \"segmentation\"");
     const std::vector<double> b = coordinates(numbers, "\"bbox\"", where);
     if (b.size() != 4 || b[2] < 0 || b[3] < 0)
@@ -255,7 +260,10 @@ Coco read_coco(const std::string& path) {
       annotation.category = id_member(value, "category_id", where);
       annotation.where = where;
       read_region(value, annotation);
-      coco.annotations.push_back(std::move(annotation));
+      if (area_of(annotation.region) > 0 || !annotation.region.runs.empty())
+        coco.annotations.push_back(std::move(annotation));
+      else
+        coco.empty.push_back(where);
     }
     return false;
   };
@@ -317,7 +325,7 @@ std::string checked_path(const std::string& path, const std::string& where) {
   if (path.empty() || leaves || path.find('\0') != std::string::npos)
     throw DataError(str(where, ": the path '", shortened(path),
                         "' is not used; expected one inside the folder of the images, without '..'"));
-  return path;
+  return std::filesystem::path(path).lexically_normal().string();
 }
 
 }  // namespace pgad

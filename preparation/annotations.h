@@ -39,6 +39,7 @@ struct Coco {
   std::map<std::string, CocoImage> images;        // by id
   std::map<std::string, std::string> categories;  // id -> name
   std::vector<CocoAnnotation> annotations;
+  std::vector<std::string> empty;  // annotations without an area, which some tools leave of erased ones: where
 };
 
 // Throws DataError, naming the file and the entry, for anything that is not COCO's or does not make sense.
@@ -56,7 +57,7 @@ struct Voc {
 Voc read_voc(const std::string& folder, const std::string& xml);
 
 // `path` as a file of annotations gives it, which must not lead out of the folder that it is relative to: DataError.
-// `where` names the file and the entry.
+// `where` names the file and the entry. Returned without "." and empty parts.
 std::string checked_path(const std::string& path, const std::string& where);
 
 }  // namespace pgad

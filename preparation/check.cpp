@@ -267,8 +267,8 @@ class Checker {
     }
     report_.masks = static_cast<long>(marked.size());
     if (!marked.empty()) {
-      std::ranges::nth_element(marked, marked.begin() + static_cast<std::ptrdiff_t>(marked.size() / 2));
-      report_.median_defect = marked[marked.size() / 2];
+      std::ranges::sort(marked);
+      report_.median_defect = (marked[marked.size() / 2] + marked[(marked.size() - 1) / 2]) / 2;
     }
     if (!bad.empty()) find(Severity::kError, "mask", str(bad.size(), " masks do not fit or cannot be used"), bad);
     if (!empty.empty())
@@ -331,36 +331,41 @@ class Checker {
     report_pairs("duplicate", "images with the same pixels", Severity::kError, pairs);
   }
 
+  // Earlier images that may show what the i-th does, the most alike first, those that conflict before the others.
+  std::vector<std::size_t> candidates(std::size_t i) const {
+    constexpr std::size_t kMost = 3;  // of each sort: pictures of one object are alike at 32x32, and few at 512x512
+    std::vector<std::pair<double, std::size_t>> sorts[2];
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!seen_[j].readable || duplicate_[j] || std::popcount(seen_[i].gradients ^ seen_[j].gradients) > kGradientBits)
+        continue;
+      auto& best = sorts[conflict(i, j) ? 0 : 1];
+      const double c = correlation(seen_[i].detail, seen_[j].detail);
+      if (c <= kAlike || (best.size() == kMost && c <= best.back().first)) continue;
+      if (best.size() == kMost) best.pop_back();
+      best.insert(std::ranges::upper_bound(best, c, std::greater{}, &std::pair<double, std::size_t>::first), {c, j});
+    }
+    std::vector<std::size_t> all;
+    for (const auto& best : sorts)
+      for (const auto& [c, j] : best) all.push_back(j);
+    return all;
+  }
+
   void near_duplicates() {
     std::vector<std::optional<std::size_t>> partner(seen_.size());
     each(seen_.size(), [&](std::size_t i) {
       if (!seen_[i].readable || duplicate_[i]) return;
-      double best = kAlike;
-      bool best_conflicts = false;
-      for (std::size_t j = 0; j < i; ++j) {
-        if (!seen_[j].readable || duplicate_[j] ||
-            std::popcount(seen_[i].gradients ^ seen_[j].gradients) > kGradientBits)
-          continue;
-        const bool conflicts = conflict(i, j);
-        if (best_conflicts && !conflicts) continue;
-        if (const double c = correlation(seen_[i].detail, seen_[j].detail);
-            c > (conflicts && !best_conflicts ? kAlike : best)) {
-          best = c;
-          best_conflicts = conflicts;
+      const std::vector<std::size_t> alike = candidates(i);
+      if (alike.empty()) return;
+      const Image image = data_.source.load(*places_[i].sample);
+      for (const std::size_t j : alike)
+        if (same_detail(data_.source.load(*places_[j].sample), image)) {
           partner[i] = j;
+          return;
         }
-      }
     });
-    std::vector<std::pair<std::size_t, std::size_t>> candidates, pairs;
+    std::vector<std::pair<std::size_t, std::size_t>> pairs;
     for (std::size_t i = 0; i < partner.size(); ++i)
-      if (partner[i]) candidates.emplace_back(*partner[i], i);
-    std::vector<char> alike(candidates.size());
-    each(candidates.size(), [&](std::size_t k) {
-      const auto [a, b] = candidates[k];
-      alike[k] = same_detail(data_.source.load(*places_[a].sample), data_.source.load(*places_[b].sample));
-    });
-    for (std::size_t k = 0; k < candidates.size(); ++k)
-      if (alike[k]) pairs.push_back(candidates[k]);
+      if (partner[i]) pairs.emplace_back(*partner[i], i);
     report_pairs("near-duplicate", "nearly the same images", Severity::kWarning, pairs);
   }
 
@@ -369,13 +374,16 @@ class Checker {
     const std::size_t normal = data_.train_normal.size() + data_.calibration_normal.size();
     if (normal > 0 && held_out < options_.held_out_needed) {
       const double fraction = options_.data.calibration_fraction;
+      const int most = options_.data.calibration_images;
       find(Severity::kWarning, "few-normal",
            str("of ", normal, " normal training images ", held_out,
                " are held out for the threshold; a false-reject rate of ", options_.false_reject_rate, " needs ",
                options_.held_out_needed, " to be bounded: ",
-               fraction > 0 ? str(std::ceil(options_.held_out_needed / fraction),
-                                  " normal images, or a larger --calibration-fraction")
-                            : "a --calibration-fraction above 0"));
+               fraction == 0 ? "a --calibration-fraction above 0"
+                             : str(std::ceil(options_.held_out_needed / fraction),
+                                   " normal images, or a larger --calibration-fraction"),
+               most < options_.held_out_needed ? str("; and --calibration-images, now ", most, ", must allow for them")
+                                               : ""));
     }
     const auto anomalous = std::ranges::count_if(data_.test, &Sample::anomalous);
     if (data_.test.empty() || anomalous == 0 || anomalous == static_cast<long>(data_.test.size()))
@@ -441,10 +449,21 @@ std::string check_report_text(const CheckReport& report, std::size_t most_files)
   return printable(text);
 }
 
+namespace {
+
+// What is not UTF-8 cannot stand in JSON.
+std::map<std::string, long> printable_keys(const std::map<std::string, long>& counts) {
+  std::map<std::string, long> printed;
+  for (const auto& [key, count] : counts) printed[printable(key)] += count;
+  return printed;
+}
+
+}  // namespace
+
 std::string check_report_json(const CheckReport& report) {
   nlohmann::ordered_json json = {{"data", printable(report.path)},
                                  {"layout", report.layout},
-                                 {"images", report.images},
+                                 {"images", printable_keys(report.images)},
                                  {"sizes", report.sizes},
                                  {"grey", report.grey},
                                  {"colour", report.colour},

@@ -60,7 +60,8 @@ struct CheckReport {
 // agrees, to at most 512x512 pixels. Its correlation is above .9 in both (.98 in pictures of less than 64 pixels a
 // side: digits are alike by chance). Pictures of different parts differ in it by their texture and noise even where one
 // camera sees them in one place. Each image is compared with all whose coarse gradients agree in all but ten of 64
-// bits, and reported with one partner, of the other side of the split where there is one.
+// bits; of these the three most alike on each side of the split are compared at the larger size, and it is reported
+// with one partner, of the other side of the split where there is one.
 //
 // Memory: some 2 kB an image, and one decoded image a thread. Throws UsageError and Error as Dataset::open() where
 // there is no data set, and Error where `stop` says so.

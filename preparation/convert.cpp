@@ -20,6 +20,7 @@
 #include "images/listing.h"
 #include "images/preprocess.h"
 #include "images/printable.h"
+#include "preparation/annotated_images.h"
 #include "preparation/annotations.h"
 #include "preparation/csv.h"
 #include "preparation/output_folder.h"
@@ -31,50 +32,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeepest = 3;  // folders below the source that annotations and images are looked for in
-
 bool holds_good(const std::string& folder) {
   return is_directory(join_path(folder, "train/good")) || is_directory(join_path(folder, "test/good"));
 }
 bool holds_test_public(const std::string& folder) { return is_directory(join_path(folder, "test_public")); }
-
-// Paths relative to `folder`, no deeper than kDeepest: links in loops end.
-std::vector<std::string> files_below(const std::string& folder, const std::string& ending) {
-  std::vector<std::string> paths;
-  if (!is_directory(folder)) return paths;
-  const auto visit = [&](const auto& self, const std::string& below, int depth) -> void {
-    const std::string path = join_path(folder, below);
-    for (const std::string& name : list_files(path))
-      if (ending_of(name) == ending) paths.push_back(join_path(below, name));
-    for (const std::string& name : list_subdirectories(path))
-      if (depth < kDeepest) self(self, join_path(below, name), depth + 1);
-  };
-  visit(visit, "", 0);
-  std::ranges::sort(paths);
-  return paths;
-}
-
-std::vector<std::string> folders_below(const std::string& folder) {
-  std::vector<std::string> paths = {folder};
-  for (std::size_t i = 0, level = 1, depth = 0; depth < kDeepest; ++depth, level = paths.size())
-    for (; i < level; ++i)
-      for (const std::string& name : list_subdirectories(paths[i])) paths.push_back(join_path(paths[i], name));
-  return paths;
-}
-
-// The first of these subfolders that is there, whatever its capitals; empty if none is.
-std::string subfolder(const std::string& folder, std::initializer_list<const char*> names) {
-  for (const char* wanted : names)
-    for (const std::string& name : list_subdirectories(folder))
-      if (lower_case(name) == wanted) return join_path(folder, name);
-  return "";
-}
-
-// Where VOC's XML files lie: in Annotations, or beside the images.
-std::string voc_folder(const std::string& source) {
-  const std::string folder = subfolder(source, {"annotations"});
-  return !folder.empty() && !files_below(folder, ".xml").empty() ? folder : source;
-}
 
 // ---- All layouts ----
 
@@ -102,7 +63,7 @@ class Converter {
   Converted run() {
     if (!is_directory(options_.source))
       throw UsageError(str("'", options_.source, "' is no folder; expected the folder of a data set"));
-    check_out();
+    OutputFolder::require_outside(options_.out, options_.source);
     result_.layout = options_.layout == SourceLayout::kAuto ? recognise(options_.source) : options_.layout;
     check_meaning();
     plan();
@@ -123,15 +84,6 @@ class Converter {
     if (count > 0) note(str(count, parts...));
   }
 
-  void check_out() const {
-    std::error_code failed;
-    const fs::path out = fs::weakly_canonical(fs::absolute(options_.out, failed), failed),
-                   source = fs::canonical(options_.source, failed);
-    if (!failed && std::ranges::mismatch(source, out).in1 == source.end())
-      throw UsageError(str("--out '", options_.out, "' lies in the source '", options_.source,
-                           "', which is not changed; expected a folder elsewhere"));
-  }
-
   // Options that the layout has no use for are a mistake.
   void check_meaning() const {
     using enum SourceLayout;
@@ -146,6 +98,8 @@ class Converter {
     check("--object", options_.object, layout == kMvtec || layout == kMvtec2 || layout == kVisa);
     check("--annotations", options_.annotations, boxes || layout == kVisa);
     check("--images", options_.images, boxes);
+    if (options_.unannotated_normal && !boxes)
+      throw UsageError("--unannotated-normal has a meaning for coco and voc alone");
   }
 
   void plan() {
@@ -255,13 +209,25 @@ class Converter {
     config.calibration_fraction = 0;
     const Dataset data =
         Dataset::open(config, is_directory(join_path(root, "train/good")) ? Purpose::kTrain : Purpose::kEvaluate);
+    long without = 0;
+    std::set<std::string> used;
     for (const auto* list : {&data.train_normal, &data.train_abnormal, &data.test})
-      for (const Sample& s : *list)
+      for (const Sample& s : *list) {
+        without += s.anomalous && s.mask_path.empty();
+        used.insert(s.mask_path);
         add_item({.file = s.path,
                   .train = list != &data.test,
                   .kind = s.anomalous ? kind_folder(s.group) : "",
                   .where = "",
                   .mask = s.mask_path});
+      }
+    note_count(without, " images of defects have no mask in '", root, "/ground_truth'");
+    if (const std::string truth = join_path(root, "ground_truth"); is_directory(truth)) {
+      const auto all = list_images(truth);
+      note_count(std::ranges::count_if(all, [&](const std::string& m) { return !used.contains(join_path(truth, m)); }),
+                 " files of '", truth, "' belong to no image (ground_truth/KIND/NAME_mask.png belongs to ",
+                 "test/KIND/NAME.*) and are not used");
+    }
     result_.notes.insert(result_.notes.end(), data.notes.begin(), data.notes.end());
     list_files(root, &left_out_);
     for (const std::string& name : list_subdirectories(root))
@@ -414,12 +380,14 @@ class Converter {
       path = join_path(source, files.front());
     }
     Coco coco = read_coco(path);
-    const std::string images = coco_images(coco, path);
+    const std::string images = coco_images(coco, path, source, options_.images);
     std::vector<std::string> names;
     for (const auto& [id, name] : coco.categories) names.push_back(name);
     const std::set<std::string> normal = names_of("--normal", options_.normal, names);
 
     std::map<std::string, std::map<std::string, Region>> regions;  // image -> category ->
+    if (!coco.empty.empty())
+      note(str(coco.empty.size(), " annotations mark nothing and are left out: ", joined(coco.empty)));
     for (CocoAnnotation& a : coco.annotations) {
       const auto image = coco.images.find(a.image);
       if (image == coco.images.end())
@@ -448,42 +416,6 @@ class Converter {
     finish_annotated(images);
   }
 
-  // The folder that holds the images which the JSON file names: where most of them are, the file's own before others.
-  std::string coco_images(const Coco& coco, const std::string& json) const {
-    std::vector<std::string> folders = {options_.images};
-    if (options_.images.empty()) {
-      folders = {folder_of(json).empty() ? "." : folder_of(json)};
-      for (const std::string& folder : folders_below(options_.source))
-        if (folder != folders.front()) folders.push_back(folder);
-    }
-    const auto missing_in = [&](const std::string& folder) {
-      std::vector<const CocoImage*> missing;
-      for (const auto& [id, image] : coco.images)
-        if (!path_exists(join_path(folder, image.file))) missing.push_back(&image);
-      return missing;
-    };
-    std::vector<std::string> whole;
-    std::string best;
-    std::vector<const CocoImage*> fewest;
-    for (const std::string& folder : folders) {
-      std::vector<const CocoImage*> missing = missing_in(folder);
-      if (missing.empty()) whole.push_back(folder);
-      if (best.empty() || missing.size() < fewest.size())
-        std::tie(best, fewest) = std::pair(folder, std::move(missing));
-    }
-    if (whole.empty())
-      throw DataError(str(fewest.front()->where, ": the image '", join_path(best, fewest.front()->file),
-                          "' does not exist (", fewest.size(), " of ", coco.images.size(),
-                          " are not there); --images names their folder"));
-    // instances_train2017.json belongs to train2017.
-    const auto named = std::ranges::find_if(
-        whole, [&](const std::string& folder) { return stem_of(file_name(json)).ends_with(file_name(folder)); });
-    if (whole.size() == 1 || whole.front() == folders.front()) return whole.front();
-    if (named == whole.end())
-      throw UsageError(str("several folders hold the images of '", json, "': --images says which: ", joined(whole)));
-    return *named;
-  }
-
   void plan_voc() {
     const std::string& source = options_.source;
     const std::string folder = options_.annotations.empty() ? voc_folder(source) : options_.annotations;
@@ -492,11 +424,7 @@ class Converter {
     std::string images = options_.images;
     if (images.empty()) images = subfolder(source, {"jpegimages", "images", "imgs"});
     if (images.empty()) images = source;
-    std::map<std::string, std::vector<std::string>> by_name;  // also by the names without their endings
-    for (const std::string& image : list_images(images)) {
-      by_name[file_name(image)].push_back(image);
-      by_name[stem_of(file_name(image))].push_back(image);
-    }
+    const ImagesByName by_name = images_by_name(images);
     std::vector<Voc> all;
     std::set<std::string> categories;
     for (const std::string& file : files) {
@@ -519,23 +447,6 @@ class Converter {
     finish_annotated(images);
   }
 
-  // The image called like the XML file, else the one it names; of several the one in the same subfolder.
-  static std::string voc_image(const Voc& voc, const std::map<std::string, std::vector<std::string>>& by_name,
-                               const std::string& images) {
-    auto found = by_name.find(stem_of(file_name(voc.xml)));
-    if (found == by_name.end() && !voc.image_name.empty())
-      found = by_name.find(file_name(checked_path(voc.image_name, voc.where + ", <filename>")));
-    if (found == by_name.end())
-      throw DataError(str(voc.where, ": there is no image of this name and none '", voc.image_name, "' in '", images,
-                          "'; --images names their folder"));
-    if (found->second.size() == 1) return found->second.front();
-    const auto beside = [&](const std::string& image) { return folder_of(image) == folder_of(voc.xml); };
-    if (std::ranges::count_if(found->second, beside) != 1)
-      throw DataError(
-          str(voc.where, ": which image is meant, ", joined(found->second), "? --images names their folder"));
-    return *std::ranges::find_if(found->second, beside);
-  }
-
   // Its kind is the category that covers most.
   void add_annotated(Item item, const std::map<std::string, Region>& regions) {
     double largest = -1;
@@ -553,11 +464,39 @@ class Converter {
 
   void finish_annotated(const std::string& images) {
     note_count(several_, " images show several categories: the one that covers most is their kind");
-    const auto all = list_images(images, &left_out_);
-    note_count(std::ranges::count_if(all, [&](const std::string& f) { return !files_.contains(join_path(images, f)); }),
-               " images of '", images, "' have no annotation file or entry and are left out");
+    long without = 0;
+    for (const std::string& name : list_images(images, &left_out_)) {
+      if (files_.contains(join_path(images, name))) continue;
+      ++without;
+      if (options_.unannotated_normal) add_item({.file = join_path(images, name), .kind = "", .where = ""});
+    }
+    note_count(
+        without, " images of '", images, "' have no annotation file or entry and are ",
+        options_.unannotated_normal ? "taken for normal" : "left out; --unannotated-normal takes them for normal");
+    divide_by_folders(images);
     left_out_.files.erase(".xml");
     left_out_.files.erase(".json");
+  }
+
+  // Where all images lie in folders called train, test and valid or the like, these say what trains.
+  void divide_by_folders(const std::string& images) {
+    std::set<std::string> parts;
+    long without = 0;
+    std::vector<std::string> part_of(items_.size());
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      const std::vector<std::string> path = divided_at(items_[i].file.substr(images.size()), '/');
+      const auto part = std::find_if(path.begin(), path.end() - 1, is_split);
+      without += part == path.end() - 1;
+      if (part != path.end() - 1) parts.insert(part_of[i] = lower_case(*part));
+    }
+    if (without > 0 || !parts.contains("test")) {
+      if (!parts.empty())
+        note(str("images lie in folders called ", joined(parts), without > 0 ? ", others do not" : "",
+                 ": all are put into test/, pgad_data split divides them"));
+      return;
+    }
+    for (std::size_t i = 0; i < items_.size(); ++i) items_[i].train = part_of[i] != "test";
+    note(str("divided by the folders ", joined(parts), ": those of test/ are to be tested, all others train"));
   }
 
   // ---- what is written ----

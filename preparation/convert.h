@@ -11,7 +11,8 @@
 //   coco     a JSON file with images, annotations and categories
 //   voc      an XML file for each image with <object>, <name> and <bndbox>
 //
-// Where a layout does not say what trains and what tests, all is put into test/: pgad_data split divides it.
+// Where a layout does not say what trains and what tests, all is put into test/: pgad_data split divides it. pairs,
+// coco and voc say it where all images lie in folders called test and train, val or valid.
 //
 // Masks made of annotations mark a pixel where its centre lies inside: boxes and polygons have the pixel (0, 0) between
 // 0 and 1, polygons follow the even-odd rule, an image's annotations are united. Boxes of VOC count pixels from 1 and
@@ -40,7 +41,8 @@ struct ConvertOptions {
   std::string object;       // mvtec, mvtec2, visa: which of several
   std::string annotations;  // visa: the CSV file, coco: the JSON file, voc: the folder of XML files; empty: found
   std::string images;       // coco, voc: the folder of the images; empty: found
-  bool copy = false;        // else symbolic links to absolute paths
+  bool unannotated_normal = false;  // coco, voc: an image without a file or an entry is normal, else it is left out
+  bool copy = false;                // else symbolic links to absolute paths
 };
 
 struct Converted {

@@ -13,6 +13,7 @@
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
+#include "images/printable.h"
 #include "preparation/fine_detail.h"
 #include "preparation/output_folder.h"
 
@@ -66,6 +67,9 @@ std::map<std::string, std::vector<Sample>> by_kind(Dataset data) {
         if (other != "good" && name.starts_with(other + "_")) kind = other;
     kinds[kind].push_back(std::move(s));
   }
+  if (std::ranges::any_of(kinds["good"], &Sample::anomalous))
+    throw UsageError(
+        "'good' is a kind of defect here, but the folder of the normal images is called so: rename it in the source");
   return kinds;
 }
 
@@ -232,6 +236,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   const ImageSource source = data.source;
   std::map<std::string, std::vector<Sample>> all = by_kind(std::move(data));
   check_kinds(options, all);
+  OutputFolder::require_outside(options.out, options.data.path);
   OutputFolder::require_free(options.out);
   long read = 0, images = 0, together = 0;
   for (const auto& [kind, samples] : all) images += std::ssize(samples);
@@ -269,7 +274,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
             out.name_for(prefix + e.folder, (std::filesystem::path(e.sample.path).parent_path() / wanted).string());
         out.add(e.sample.path, prefix + e.folder, name);
         if (i == 0 && e.folder == "train/good" && !e.kind.empty())
-          mistaken.push_back({{"path", join_path(e.folder, name)}, {"kind", e.kind}});
+          mistaken.push_back({{"path", printable(join_path(e.folder, name))}, {"kind", printable(e.kind)}});
         if (!e.sample.mask_path.empty())
           out.add_mask(e.sample.mask_path, prefix + "ground_truth/" + (known ? "abnormal" : e.kind), name);
         progress(++done, total);

@@ -1,5 +1,6 @@
 #include "preparation/output_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -17,6 +18,14 @@ void OutputFolder::require_free(const std::string& path) {
   std::error_code failed;
   if (fs::exists(path, failed) && (!fs::is_directory(path, failed) || !fs::is_empty(path, failed)))
     throw UsageError(str("--out '", path, "': there is something already; expected a new or an empty folder"));
+}
+
+void OutputFolder::require_outside(const std::string& path, const std::string& source) {
+  std::error_code failed;
+  const fs::path out = fs::weakly_canonical(fs::absolute(path, failed), failed), from = fs::canonical(source, failed);
+  if (!failed && std::ranges::mismatch(from, out).in1 == from.end())
+    throw UsageError(
+        str("--out '", path, "' lies in the source '", source, "', which is not changed; expected a folder elsewhere"));
 }
 
 OutputFolder::OutputFolder(std::string path, bool copy) : path_(std::move(path)), copy_(copy) {
@@ -54,7 +63,8 @@ void OutputFolder::put(const std::string& file, const std::string& folder, const
   if (copy_)
     fs::copy_file(file, to, failed);
   else
-    fs::create_symlink(fs::absolute(file).lexically_normal(), to, failed);
+    // The folder's own path: ".." behind a link to a folder would not lead back. A file that is a link stays one.
+    fs::create_symlink(fs::canonical(fs::absolute(file).parent_path()) / fs::path(file).filename(), to, failed);
   if (failed)
     throw Error(str("'", file, "': cannot be ", copy_ ? "copied" : "linked", " to '", to, "': ", failed.message()));
 }

@@ -14,6 +14,8 @@ class OutputFolder {
   OutputFolder(std::string path, bool copy);
   // The same UsageError, before work that would be lost.
   static void require_free(const std::string& path);
+  // UsageError if `path` lies in `source` or is it.
+  static void require_outside(const std::string& path, const std::string& source);
 
   // A name for `image` in `folder` that no other image there has: that of the file, with the folders it lies in before
   // it, or a number behind it, where that is taken. Two names that differ in their ending alone count as the same,

@@ -41,22 +41,33 @@ std::optional<Pair> told_apart(const std::string& a, const std::string& b) {
   return std::nullopt;
 }
 
+// The stem of the image whose mask has this stem; none if it is no mask's. A copy's mark stays: that of "7_GT (copy)"
+// is "7 (copy)".
+std::optional<std::string> image_of_mask(const std::string& stem) {
+  std::size_t end = stem.size();
+  if (stem.ends_with(" - Copy")) end -= 7;
+  if (stem.ends_with(')') && stem.rfind(" (") != std::string::npos) end = stem.rfind(" (");
+  const std::string name = stem.substr(0, end);
+  for (const std::string_view mark : {"_mask", "_label", "_gt"})
+    if (lower_case(name).ends_with(mark)) return name.substr(0, name.size() - mark.size()) + stem.substr(end);
+  return std::nullopt;
+}
+
 Pairs pair_up(const std::vector<std::string>& files) {
   std::map<std::string, std::vector<std::string>> by_stem;
   for (const std::string& file : files) by_stem[stem_of(file)].push_back(file);
   std::map<std::string, std::string> masks;  // stem of the image -> mask
   Pairs pairs;
   std::set<std::string> used;
-  for (const auto& [stem, same] : by_stem)
-    for (const char* end : {"_mask", "_label", "_gt"}) {
-      if (!lower_case(stem).ends_with(end)) continue;
-      const std::string image = stem.substr(0, stem.size() - std::string_view(end).size());
-      used.insert(stem);
-      if (!by_stem.contains(image))
-        pairs.orphans.insert(pairs.orphans.end(), same.begin(), same.end());
-      else if (same.size() > 1 || !masks.emplace(image, same.front()).second)
-        pairs.ambiguous = str("'", image, "' has several masks, ", joined(same), " among them; expected one");
-    }
+  for (const auto& [stem, same] : by_stem) {
+    const std::optional<std::string> image = image_of_mask(stem);
+    if (!image) continue;
+    used.insert(stem);
+    if (!by_stem.contains(*image))
+      pairs.orphans.insert(pairs.orphans.end(), same.begin(), same.end());
+    else if (same.size() > 1 || !masks.emplace(*image, same.front()).second)
+      pairs.ambiguous = str("'", *image, "' has several masks, ", joined(same), " among them; expected one");
+  }
   for (const auto& [stem, same] : by_stem) {
     if (used.contains(stem)) continue;
     const auto mask = masks.find(stem);
@@ -124,11 +135,6 @@ struct Found {
   bool marked() const { return mask && mask->shows != Shows::kNothing; }
 };
 
-bool is_split(const std::string& folder) {
-  const std::string name = lower_case(folder);
-  return name == "train" || name == "test" || name.starts_with("val");
-}
-
 // Whether most folders that are not normal hold images of both sorts: then they are parts or days, not kinds.
 bool mostly_mixed(const std::vector<Found>& all) {
   std::set<std::string> black, marked;
@@ -167,8 +173,8 @@ void decide(const std::vector<Found>& all, const std::vector<std::string>& folde
   const bool flat = folders == std::vector<std::string>{""}, split = !flat && std::ranges::all_of(folders, is_split);
   const bool mixed = !flat && !split && mostly_mixed(all), kinds = !flat && !split && !mixed;
   const std::string prefix = kinds ? common_prefix(folders) : "";
-  long soft = 0, marked_normal = 0, without = 0, labels = 0, masks = 0;
-  std::vector<std::string> black_defects, grey;
+  long soft = 0, marked_normal = 0, labels = 0, masks = 0;
+  std::vector<std::string> black_defects, grey, without;
   for (const Found& f : all) {
     masks += f.marked();
     soft += f.marked() && f.mask->soft;
@@ -187,7 +193,7 @@ void decide(const std::vector<Found>& all, const std::vector<std::string>& folde
     }
     labels += image.threshold.has_value();
     marked_normal += f.normal && f.marked();
-    without += !f.normal && f.pair.mask.empty();
+    if (!f.normal && f.pair.mask.empty()) without.push_back(f.pair.image);
     result.images.push_back(std::move(image));
   }
   if (mixed)
@@ -198,7 +204,9 @@ void decide(const std::vector<Found>& all, const std::vector<std::string>& folde
   notes.count(
       std::ssize(black_defects),
       " images of defects have black masks: their folders count, the masks are left out: ", joined(black_defects));
-  notes.count(without, kinds ? " images of defects have no mask" : " images without a mask are taken for normal");
+  notes.count(
+      std::ssize(without),
+      kinds ? " images of defects have no mask: " : " images without a mask are taken for normal: ", joined(without));
   notes.count(labels, " masks of three to eight values are written anew: ",
               threshold > 0 ? "split at one half, for most masks here have soft edges" : "all above 0 is anomalous");
   notes.count(std::ssize(grey), " masks do not tell black from white: they are left as they are: ", joined(grey));

@@ -79,6 +79,12 @@ inline bool sounds_normal(const std::string& folder) {
          (words.size() < 2 || !is_one_of(words[words.size() - 2], {"not", "no", "non", "un"}));
 }
 
+// Train, test, val, valid, validation: what is done with the images, not what they show.
+inline bool is_split(const std::string& folder) {
+  const std::string name = lower_case(folder);
+  return name == "train" || name == "test" || name.starts_with("val");
+}
+
 inline std::vector<std::string> images_directly_in(const std::string& folder) {
   std::vector<std::string> names = list_files(folder);
   std::erase_if(names, [](const std::string& name) { return !has_image_extension(name); });

@@ -130,6 +130,23 @@ TEST_F(Coco, ImagesAreFoundAndEqualNamesKept) {
   EXPECT_EQ(fs::read_symlink(out("test/scratch/1.png")), in("y/a/1.png"));
 }
 
+TEST_F(Coco, AnErasedAnnotationIsNoDefect) {
+  annotate(1, 1, nlohmann::json::array(), {0, 0, 0, 0});
+  annotate(2, 1, {{0, 0, 2, 2}}, {0, 0, 2, 2});  // a box's corners as a polygon
+  json_["images"][2]["file_name"] = "./3.png";
+  save();
+  const Converted converted = convert();
+  EXPECT_EQ(converted.images, (Counts{{"test/good", 4}, {"test/scratch", 1}}));
+  EXPECT_TRUE(noted(converted, "1 annotations mark nothing and are left out"));
+  EXPECT_TRUE(noted(converted, "annotations[0] (id 100)"));
+  EXPECT_FALSE(noted(converted, "have no annotation file or entry"));
+  EXPECT_EQ(mask_lines(opened().at("test/scratch/2.png")).front(), "##....");
+  json_["images"][0]["file_name"] = "3.png";
+  save();
+  options_.out = dir_ / "twice";
+  expect_in(failure(), {"3.png' is named twice"});
+}
+
 TEST_F(Coco, KindsThatBecomeOneFolderStayApart) {
   json_["categories"] = {{{"id", 1}, {"name", "a b"}}, {{"id", 2}, {"name", "a/b"}}, {{"id", 3}, {"name", "../c"}}};
   for (const int i : {1, 2, 3}) annotate(i, i, nullptr, {0, 0, 2, 2});
@@ -284,7 +301,10 @@ TEST_F(VocLayout, BesideTheImagesAndInFoldersOfKinds) {
     write(in(str(folder, "/1.png")), folder[1]);
     xml(str(folder, "/1.xml"), folder[1] == 'e' ? object("hole", "1 1 2 2") : "");
   }
-  EXPECT_EQ(convert().images, (Counts{{"test/good", 1}, {"test/hole", 1}}));
+  // The folders say what trains.
+  const Converted converted = convert();
+  EXPECT_EQ(converted.images, (Counts{{"train/good", 1}, {"test/hole", 1}}));
+  EXPECT_TRUE(noted(converted, "divided by the folders 'test', 'train'"));
   EXPECT_EQ(value_of(out("test/hole/1.png")), 'e');
   fs::create_directories(in("images"));
   fs::create_directories(in("Annotations"));
@@ -294,10 +314,36 @@ TEST_F(VocLayout, BesideTheImagesAndInFoldersOfKinds) {
     fs::rename(in(folder), in(str("images/", folder)));
   }
   options_.out = dir_ / "kinds";
-  EXPECT_EQ(convert().images, (Counts{{"test/good", 1}, {"test/hole", 1}}));
+  EXPECT_EQ(convert().images, (Counts{{"train/good", 1}, {"test/hole", 1}}));
   EXPECT_EQ(value_of(out("test/hole/1.png")), 'e');
+  // Not all of them do.
+  write(in("images/more/2.png"), 2);
+  xml("Annotations/more/2.xml", "");
+  options_.out = dir_ / "some";
+  const Converted some = convert();
+  EXPECT_EQ(some.images, (Counts{{"test/good", 2}, {"test/hole", 1}}));
+  EXPECT_TRUE(noted(some, "images lie in folders called 'test', 'train', others do not"));
+  fs::remove_all(in("Annotations/more"));
+  fs::remove_all(in("images/more"));
+  options_.out = dir_ / "else";
   fs::rename(in("Annotations/test"), in("Annotations/else"));
   expect_in(failure(), {"else/1.xml", "which image is meant", "'test/1.png', 'train/1.png'"});
+}
+
+TEST_F(VocLayout, TheImageThatTheFileNames) {
+  write(in("1.jpg"), 1);
+  write_mask(in("1.png"), kSpot);
+  write(in("2.jpg"), 2);
+  xml("1.xml", object("hole", "1 1 1 1"), "1.jpg");
+  const Converted converted = convert();
+  EXPECT_EQ(converted.images, (Counts{{"test/hole", 1}}));
+  EXPECT_TRUE(noted(converted, "left out; --unannotated-normal takes them for normal"));
+  EXPECT_TRUE(fs::exists(out("test/hole/1.jpg")));
+  fs::remove(in("1.png"));
+  options_.out = dir_ / "unannotated";
+  options_.unannotated_normal = true;
+  EXPECT_EQ(convert().images, (Counts{{"test/good", 1}, {"test/hole", 1}}));
+  EXPECT_EQ(value_of(out("test/good/2.jpg")), 2);
 }
 
 TEST_F(VocLayout, Errors) {

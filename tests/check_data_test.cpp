@@ -170,6 +170,38 @@ TEST_F(Check, NearDuplicatesAreFoundAndOthersOfTheSameSurfaceAreNot) {
     EXPECT_NE(text.find(name), std::string::npos) << text;
 }
 
+TEST_F(Check, ALookAlikeDoesNotHideANearDuplicate) {
+  const int cells = kSide / 3;  // 32 a side: what changes whole cells is seen at 32x32, what changes within them is not
+  SplitMix64 random(1);
+  std::vector<float> noise(static_cast<std::size_t>(cells * cells));
+  for (float& v : noise) v = 0.03f * static_cast<float>(random.next() % 100) / 100;
+  Image again = read_image(dir_ / "train/good/0.png");
+  for (int y = 0; y < kSide; ++y)
+    for (int x = 0; x < kSide; ++x) {
+      float& v = again.pixels[static_cast<std::size_t>(y * kSide + x)];
+      v = 0.9f * v + noise[static_cast<std::size_t>(y / 3 * cells + x / 3)];
+    }
+  Image look_alike = again;  // nearer to it than its own original is, at 32x32
+  for (int y = 0; y < kSide; ++y)
+    for (int x = 0; x < kSide; ++x) {
+      float& v = look_alike.pixels[static_cast<std::size_t>(y * kSide + x)];
+      const float stripe = static_cast<float>((x % 3 == 1) - (x % 3 == 2));
+      v = std::clamp(v + stripe * ((y / 3 + x / 3) % 2 == 1 ? 0.1f : -0.1f), 0.0f, 1.0f);
+    }
+  write("train/good/look_alike.png", look_alike);
+  write("test/good/again.png", again);
+  const Finding found = the(check(), "near-duplicate");
+  EXPECT_EQ(found.files.size(), 1u);
+  expect_file(found, "train/good/0.png");
+  expect_file(found, "test/good/again.png");
+}
+
+TEST_F(Check, NamesThatAreNotUtf8) {
+  fs::rename(dir_ / "test/pit", dir_ / "test/p\xe9t");
+  fs::rename(dir_ / "ground_truth/pit", dir_ / "ground_truth/p\xe9t");
+  EXPECT_NE(check_report_json(check()).find("test p\\\\xE9t"), std::string::npos) << check_report_json(check());
+}
+
 TEST_F(Check, WhatTheFilesAre) {
   write("train/good/colour.png", {kSide, kSide, 3, [&] {
                                     const Image grey = surface(number()).image;
@@ -214,6 +246,9 @@ TEST_F(Check, TooFewForTheThresholdAndForTheTest) {
   const CheckReport few = check(scores_needed(0.05));
   EXPECT_NE(the(few, "few-normal").text.find("of 8 normal training images 1 are held out"), std::string::npos);
   EXPECT_NE(the(few, "few-normal").text.find("720 normal images"), std::string::npos) << the(few, "few-normal").text;
+  EXPECT_EQ(the(few, "few-normal").text.find("--calibration-images"), std::string::npos);
+  EXPECT_NE(the(check(scores_needed(0.01)), "few-normal").text.find("--calibration-images, now 256, must allow"),
+            std::string::npos);
   fs::remove_all(dir_ / "test/pit");
   fs::remove_all(dir_ / "ground_truth/pit");
   EXPECT_NE(the(check(), "no-test").text.find("no abnormal image"), std::string::npos);

@@ -81,10 +81,20 @@ TEST_F(Pairs, InOneFolder) {
   write_mask(in("9_mask.png"), kSpot);
   const Converted converted = convert();
   EXPECT_EQ(converted.images, (Counts{{"test/good", 2}, {"test/defect", 1}}));
-  EXPECT_TRUE(noted(converted, "2 images without a mask are taken for normal"));
+  EXPECT_TRUE(
+      noted(converted, "2 images without a mask are taken for normal: '" + in("2.png") + "', '" + in("3.png") + "'"));
   EXPECT_TRUE(noted(converted, "1 masks have no image and are left out: '9_mask.png'"));
   EXPECT_FALSE(fs::is_symlink(out("test/good/2.png")));
   EXPECT_EQ(read_file(out("test/good/2.png")), read_file(in("2.png")));
+}
+
+TEST_F(Pairs, AMaskThatWasCopiedIsNoImage) {  // KolektorSDD2 has such a pair
+  for (const char* name : {"1", "2", "2 (copy)"}) write(in(str(name, ".png")), 5);
+  for (const char* name : {"1_GT", "2_GT", "2_GT (copy)"})
+    write_mask(in(str(name, ".png")), name[0] == '1' ? kBlack : kSpot);
+  const Converted converted = convert();
+  EXPECT_EQ(converted.images, (Counts{{"test/good", 1}, {"test/defect", 2}}));
+  EXPECT_EQ(converted.masks, 2);
 }
 
 TEST_F(Pairs, NormalFoldersAreNamedOrGuessed) {
@@ -170,6 +180,27 @@ TEST_F(Convert, MvtecWithKnownDefects) {
   const Dataset data = Dataset::open(config);
   ASSERT_EQ(data.train_abnormal.size(), 1u);
   EXPECT_EQ(mask_lines(data.train_abnormal[0].mask_path), kSpot);
+}
+
+TEST_F(Convert, MvtecMasksInOtherPlacesAreMissed) {
+  for (const char* folder : {"train/good", "test/good", "test/bad"}) write(in(str(folder, "/0.png")), 1);
+  write_mask(in("ground_truth/test/bad/0.png"), kSpot);
+  const Converted converted = convert();
+  EXPECT_EQ(converted.masks, 0);
+  EXPECT_TRUE(noted(converted, "1 images of defects have no mask in '" + in("ground_truth")));
+  EXPECT_TRUE(noted(converted, "1 files of '" + in("ground_truth") + "' belong to no image"));
+}
+
+TEST_F(Convert, LinksLeadBackThroughLinks) {
+  write(in("real/deep/tiles/a/1.png"), 1);
+  write(in("real/deep/tiles/b/1.png"), 2);
+  fs::create_directory_symlink(in("real/deep"), dir_ / "link");
+  fs::create_directories(in("real/deep/data"));
+  fs::create_directory_symlink(in("real/deep/data"), dir_ / "data");
+  options_.source = (dir_ / "data") + "/../tiles";
+  options_.normal = "a";
+  EXPECT_EQ(convert().images, (Counts{{"test/good", 1}, {"test/b", 1}}));
+  EXPECT_EQ(value_of(out("test/b/1.png")), 2);
 }
 
 TEST_F(Convert, Mvtec2) {

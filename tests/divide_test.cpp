@@ -297,6 +297,14 @@ TEST_F(Divide, RefusesWhatMakesNoSense) {
             std::string::npos);
   EXPECT_NE(refusal([](auto& o) { o.known = {"hole"}; }).find("'hole' is no kind of defect of"), std::string::npos);
   EXPECT_NE(refusal([&](auto& o) { o.out = o.data.path; }).find("usage: "), std::string::npos);
+  EXPECT_NE(refusal([&](auto& o) { o.out = o.data.path + "/test/new"; }).find("lies in the source"), std::string::npos);
+  for (const char* name : {"worn", "good"})
+    for (int i = 0; i < 3; ++i) write(dir_ / str("classes/", name, "/", i, ".png"), i);
+  EXPECT_NE(refusal([&](auto& o) {
+              o.data.path = dir_ / "classes";
+              o.data.normal_class = "worn";
+            }).find("'good' is a kind of defect"),
+            std::string::npos);
   EXPECT_NE(refusal([&](auto& o) { o.data.path = dir_ / "in/test/pit"; }).find("of images of one kind"),
             std::string::npos);
   EXPECT_FALSE(fs::exists(dir_ / "out"));

@@ -175,6 +175,8 @@ TEST(MakeIndustrial, RefusesWhatMakesNoSense) {
   EXPECT_TRUE(refused(data({"make-industrial", "--surface", "velvet", "--out", out}), 2,
                       {"--surface: 'velvet'", "brushed, cast, woven, leather or printed"}));
   EXPECT_TRUE(refused(data({"make-industrial", "--kinds", "scratch,hole", "--out", out}), 2, {"--kinds: 'hole'"}));
+  EXPECT_TRUE(refused(data({"make-industrial", "--kinds", "scratch,scratch", "--out", out}), 2,
+                      {"--kinds: 'scratch' stands twice"}));
   EXPECT_TRUE(refused(data({"make-industrial", "--kinds", "scratch", "--unseen", "pit", "--out", out}), 2,
                       {"--unseen: 'pit' is not among --kinds"}));
   EXPECT_TRUE(refused(data({"make-industrial", "--size", "8", "--out", out}), 2, {"--size"}));

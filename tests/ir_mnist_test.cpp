@@ -139,6 +139,15 @@ TEST(IrMnist, AsAProgram) {
   EXPECT_EQ(set.train_abnormal.size(), 2u);
   EXPECT_EQ(set.test.size(), 7u);
   for (const Sample& s : set.test) EXPECT_EQ(s.mask_path.empty(), !s.anomalous);
+  // Where the anomalies are and what stands around them is not the same in training and test.
+  for (const char* name : {"0", "1"}) {
+    const auto file = [&](const std::string& of) {
+      for (const auto& entry : fs::recursive_directory_iterator(dir / "a"))
+        if (entry.path().string().find(of) != std::string::npos) return read_file(entry.path().string());
+      return of + " is missing";
+    };
+    EXPECT_NE(file(str("train/abnormal/digit_3_0000", name)), file(str("test/digit_3/0000", name)));
+  }
   EXPECT_TRUE(refused(data({"--mnist", subset, "--out", dir / "c"}), 1,
                       {"has no t10k-images-idx3-ubyte", "scripts/get_data.sh"}));
   EXPECT_TRUE(refused(data({"--mnist", mnist, "--grid", "2", "--most-anomalies", "5", "--out", dir / "c"}), 2,
