@@ -2,6 +2,7 @@
 // Where the annotations of a data set and the images that they mean lie. Paths are looked for no deeper than three
 // folders below the one given: links in loops end.
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -29,8 +28,6 @@
 
 namespace pgad {
 namespace {
-
-namespace fs = std::filesystem;
 
 bool holds_good(const std::string& folder) {
   return is_directory(join_path(folder, "train/good")) || is_directory(join_path(folder, "test/good"));

@@ -8,7 +8,7 @@
 # One thing is asked at a time: all models train on the same 8s and, of the 70 images of each other digit that are known,
 # all, some or none; all but the paper's own search alike, with gamma .9, or 1 where none are known.
 #
-# Writes OUT/report.md, which it prints. Three seeds by default: by estimate two hours on two cores; --quick: short
+# Writes OUT/report.md, which it prints. Three seeds by default: two hours on two cores; --quick: short
 # training, some minutes. Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
