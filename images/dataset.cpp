@@ -131,10 +131,12 @@ void split_classes(std::vector<Class> classes, const ClassRoles& roles, const Da
   }
 }
 
-std::vector<Sample> hold_out(std::vector<Sample>& from, const DataConfig& config, const std::string& purpose) {
+// At least this many, where others are left to train.
+std::vector<Sample> hold_out(std::vector<Sample>& from, std::size_t least, const DataConfig& config,
+                             const std::string& purpose) {
   const std::size_t n = from.size();
   if (n < 2 || config.calibration_fraction == 0.0) return {};
-  std::size_t count = std::clamp<std::size_t>(share(config.calibration_fraction, n), 1, n - 1);
+  std::size_t count = std::clamp<std::size_t>(share(config.calibration_fraction, n), least, n - 1);
   count = std::min(count, static_cast<std::size_t>(config.calibration_images));
   return draw(from, count, seed_of(config.split_seed, purpose));
 }
@@ -479,8 +481,11 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose, const Remembere
   }
   for (std::string& note : data.left_out.notes()) data.notes.push_back(std::move(note));
   if (draw_new) {
-    data.calibration_normal = hold_out(data.train_normal, config, "calibration normal");
-    data.calibration_abnormal = hold_out(data.train_abnormal, config, "calibration abnormal");
+    data.calibration_normal = hold_out(data.train_normal, 1, config, "calibration normal");
+    // A fit of `combined` to a single known abnormal may go wrong (docs/results.md); of few, a third at most is held
+    // out.
+    const std::size_t least = data.train_abnormal.size() < 6 ? 1 : 2;
+    data.calibration_abnormal = hold_out(data.train_abnormal, least, config, "calibration abnormal");
     data.split = split_of(data);
   } else {
     recall(*remembered, purpose, data);

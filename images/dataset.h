@@ -32,9 +32,10 @@ enum class Purpose {
 class Dataset {
  public:
   // IDX and classes: round(normal_fraction * n) of each normal class train, round(abnormal_fraction * n) of
-  // every other class, with known_class of every class that it names, are known abnormals, the rest is the test set. Inspection and flat: everything in its
-  // folder. Of the training normals, and of the known abnormals, calibration_fraction (at least one of two or
-  // more, at most calibration_images) is taken out into calibration_*. A fraction of 0 takes none.
+  // every other class, with known_class of every class that it names, are known abnormals, the rest is the test set.
+  // Inspection and flat: everything in its folder. Of the training normals, and of the known abnormals,
+  // calibration_fraction (at least one of two or more, two of six or more known abnormals, at most calibration_images)
+  // is taken out into calibration_*. A fraction of 0 takes none.
   //
   // With a remembered split the images that it names train and calibrate, whatever the fractions are. Of the others,
   // those of IDX files and class folders are the test set, those below train/ and in flat folders are not used; an

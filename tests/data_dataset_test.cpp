@@ -180,9 +180,16 @@ TEST_F(DataIdxSet, CalibrationSizes) {
   config.calibration_fraction = 0;
   EXPECT_TRUE(Dataset::open(config).calibration_normal.empty());
   EXPECT_EQ(Dataset::open(config).train_normal.size(), 21u);
-  config.calibration_fraction = 1e-9;  // at least one
+  config.calibration_fraction = 1e-9;  // at least one, and two of six known ones or more
   EXPECT_EQ(Dataset::open(config).calibration_normal.size(), 1u);
+  EXPECT_EQ(Dataset::open(config).calibration_abnormal.size(), 2u);
+  config.known_class = "1,2";
+  EXPECT_EQ(Dataset::open(config).train_abnormal.size(), 4u);
+  EXPECT_EQ(Dataset::open(config).calibration_abnormal.size(), 2u);
+  config.known_class = "1";
+  EXPECT_EQ(Dataset::open(config).train_abnormal.size(), 2u);
   EXPECT_EQ(Dataset::open(config).calibration_abnormal.size(), 1u);
+  config.known_class.clear();
   config.calibration_fraction = 0.999;  // at least one left to train on
   EXPECT_EQ(Dataset::open(config).train_normal.size(), 1u);
   config.calibration_images = 5;
