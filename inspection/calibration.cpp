@@ -7,6 +7,7 @@
 
 #include "images/defects.h"
 #include "images/gaussian_blur.h"
+#include "images/loader.h"
 #include "images/surface.h"
 #include "inspection/anomaly_map.h"
 #include "inspection/feature_maps.h"
@@ -407,6 +408,7 @@ class MapFit {
   void add(const Calibration& c, const ImageResult& image, const Mask& mask) {
     const auto maps = standardised_maps(c, image, sigma_);
     Rng rng(images_++, kMapStream);
+    PGAD_CHECK(mask.size() == image.critic_map.size(), mask.size(), " pixels of a mask, ", image.critic_map.size());
     std::array<std::vector<std::size_t>, 2> places;
     for (std::size_t i = 0; i < mask.size(); ++i) places[mask[i] != 0 ? 1 : 0].push_back(i);
     for (const std::uint8_t label : {0, 1}) {
@@ -433,10 +435,15 @@ class MapFit {
   std::vector<std::uint8_t> labels_;
 };
 
-// The held-out images, and with a patch critic the normal ones again, with defects drawn into them.
+// Whether patch critics, which learn from drawn defects too, are calibrated on some.
+bool draws_defects(const Model& model, const Dataset& data) {
+  return !model.patch_critics.empty() && (model.config.data.synthetic_abnormal || data.calibration_abnormal.empty());
+}
+
+// The held-out images, and perhaps the normal ones again, with defects drawn into them.
 std::size_t images_of_pass(const Model& model, const Dataset& data) {
   const std::size_t normal = data.calibration_normal.size();
-  return normal + data.calibration_abnormal.size() + (model.patch_critics.empty() ? 0 : normal);
+  return normal + data.calibration_abnormal.size() + (draws_defects(model, data) ? normal : 0);
 }
 
 // Raw terms of the held-out images at the model's scoring options, and the fit to them; sets model.calibration and
@@ -454,7 +461,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
   using TileTerms = std::vector<std::vector<double>>;
   TileTerms normal_tiles, abnormal_tiles;
   const auto collect = [&](const std::vector<Sample>& samples, std::vector<double>& terms, TileTerms& tile_terms,
-                           bool maps, std::size_t before) {
+                           const std::function<void(const ScoredImage&)>& see_maps, std::size_t before) {
     scorer.score(
         samples, data.source,
         [&](const ScoredImage& image) {
@@ -462,10 +469,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
           // As float32, the precision of the model file: calibration must be the same before and after saving.
           for (const double t : image.terms) terms.push_back(static_cast<float>(t));
           if (tiles) tile_terms.push_back(image.tile_terms);
-          if (!maps) return;
-          moments.add(image.residual_map);
-          critic_moments.add(image.critic_map);
-          feature_moments.add(image.feature_map);
+          see_maps(image);
         },
         [&](const ScoringProgress& p) {
           if (!on_progress) return;
@@ -474,13 +478,30 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
           on_progress({share, static_cast<double>(before) + p.done, all, left});
         });
   };
-  collect(normal, c.normal_terms, normal_tiles, true, 0);
+  const auto measure = [&](const ScoredImage& image) {
+    moments.add(image.residual_map);
+    critic_moments.add(image.critic_map);
+    feature_moments.add(image.feature_map);
+  };
+  collect(normal, c.normal_terms, normal_tiles, measure, 0);
   moments.store(c);
   critic_moments.store(c.critic_map_mean, c.critic_map_spread);
   feature_moments.store(c.feature_map_mean, c.feature_map_spread);
-  collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, false, normal.size());
-  if (!model.patch_critics.empty()) {
-    MapFit fit(model.config.scoring.map_sigma);
+  MapFit fit(model.config.scoring.map_sigma);
+  const bool draws = draws_defects(model, data);
+  std::vector<std::string> notes;
+  // Where nothing is drawn the maps' weights come from what is marked on known defects.
+  const auto learn = [&](const ScoredImage& image) {
+    if (draws || model.patch_critics.empty() || image.sample.mask_path.empty()) return;
+    try {
+      TrainingImages one({image.sample}, data.source, model.preprocessing, {.threads = 1, .strict = true});
+      fit.add(c, image, one.whole(0).mask);
+    } catch (const Error& e) {
+      notes.push_back(str("no part in the weights of the maps: ", e.what()));
+    }
+  };
+  collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, learn, normal.size());
+  if (draws) {
     score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image, const Mask& mask) {
       fit.add(c, image, mask);
       for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
@@ -488,8 +509,8 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
       ++c.drawn;
       if (on_progress) on_progress({share, static_cast<double>(all - normal.size() + c.drawn), all, std::nullopt});
     });
-    c.map_weights = fit.weights();
   }
+  c.map_weights = fit.weights();
   if (tiles) {
     model.top_tiles = choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap);
     for (const auto& [terms, images] :
@@ -500,6 +521,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
               static_cast<float>(mean_of_largest(term_of((*images)[i], t), model.top_tiles));
   }
   fit_combined(c);
+  c.notes.insert(c.notes.end(), notes.begin(), notes.end());
   model.calibration = std::move(c);
 }
 

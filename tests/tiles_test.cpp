@@ -418,6 +418,49 @@ TEST(TiledScores, CalibrationSaysWhichPassItIsIn) {
   for (const auto& [share, last] : done) EXPECT_EQ(last, 4) << share;
 }
 
+// Where no defects are drawn known ones alone are what `combined` and the weights of the maps are fitted to.
+TEST(TiledScores, CalibrationDrawsDefectsWhereTrainingDid) {
+  const TempDir dir;
+  const auto write = [&](const std::string& name, const std::function<int(int x, int y)>& value) {
+    std::string pixels;
+    for (int y = 0; y < 20; ++y)
+      for (int x = 0; x < 24; ++x) pixels += static_cast<char>(value(x, y));
+    std::ofstream(dir / name, std::ios::binary) << "P5 24 20 255\n" << pixels;
+    return std::string(dir / name);
+  };
+  const auto marked = [](int x, int y) { return x >= 6 && x < 12 && y >= 8 && y < 12; };
+  const auto surface = [](int seed) { return [seed](int x, int y) { return 60 + (x * 7 + y * 5 + seed) % 40; }; };
+  const auto calibration = [&](bool synthetic, const std::string& mask) {
+    TiledModel m;
+    m.model.config.data.synthetic_abnormal = synthetic;
+    Dataset data;
+    for (const int i : {0, 1, 2})
+      data.calibration_normal.push_back({str(i), write(str(i, ".pgm"), surface(i)), -1, "", false, ""});
+    for (const int i : {3, 4}) {
+      const std::string path =
+          write(str(i, ".pgm"), [&](int x, int y) { return marked(x, y) ? 250 : surface(i)(x, y); });
+      data.calibration_abnormal.push_back({str(i), path, -1, "", true, mask});
+    }
+    calibrate(m.exec, m.model, data, [&](const CalibrationProgress& p) { EXPECT_EQ(p.all, synthetic ? 8u : 5u); });
+    return *m.model.calibration;
+  };
+  const std::string mask = write("mask.pgm", [&](int x, int y) { return marked(x, y) ? 255 : 0; });
+  const Calibration known = calibration(false, mask), both = calibration(true, mask), unmarked = calibration(false, "");
+  EXPECT_EQ(known.abnormals(), 2u);
+  EXPECT_EQ(known.drawn, 0u);
+  EXPECT_FALSE(known.map_weights.empty());
+  EXPECT_EQ(both.abnormals(), 5u);
+  EXPECT_EQ(both.drawn, 3u);
+  EXPECT_NE(known.map_weights, both.map_weights);
+  EXPECT_TRUE(unmarked.map_weights.empty());
+  const auto has_note = [](const Calibration& c, const std::string& text) {
+    return std::ranges::any_of(c.notes, [&](const std::string& note) { return note.find(text) != std::string::npos; });
+  };
+  const std::string none = dir / "none.pgm";
+  EXPECT_FALSE(has_note(known, "weights of the maps"));
+  EXPECT_TRUE(has_note(calibration(false, none), none));
+}
+
 TEST(TiledScores, AbandonedImagesLeaveNothing) {
   TiledModel m;
   ImageQueue queue(m.exec, m.model, m.model.config.scoring, 2);
