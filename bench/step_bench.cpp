@@ -116,7 +116,7 @@ void bench(const Options& o) {
   std::cout << line.dump() << "\n" << std::flush;
 
   pgad::save_tuning(exec, o.tuning);
-  if (o.profile) std::cout << profile_table(train ? train->graph() : search->graph(), exec, 10);
+  if (o.profile) std::cout << profile_table(train ? train->graph() : *search->graph(), exec, 10);
 }
 
 }  // namespace

@@ -26,6 +26,11 @@ int search_patience(const ScoringConfig& scoring, bool from_encoder) {
   return from_encoder ? 10 : 0;
 }
 
+int search_steps(const ScoringConfig& scoring, bool from_encoder) {
+  if (scoring.steps > 0) return scoring.steps;
+  return from_encoder ? 10 : 500;
+}
+
 LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringConfig& scoring, int batch)
     : exec_(exec),
       model_(model),
@@ -38,7 +43,7 @@ LatentSearch::LatentSearch(Exec& exec, const SearchModel& model, const ScoringCo
   const std::int64_t s = std::int64_t{1} << model.level;
   images_ = Mirror(exec, {n, side, side, c});
   z_ = exec.from<float>(std::vector<float>(static_cast<std::size_t>(n * d), 1.f), {n, d});  // also in unused slots
-  for (Tensor* t : {&m_, &v_, &best_z_}) *t = exec.zeros({n, d});
+  for (Tensor* t : {&m_, &v_, &best_z_, &no_gradient_}) *t = exec.zeros({n, d});
   for (Tensor* t : {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_}) *t = exec.zeros({n});
   best_image_ = exec.zeros({n, s, s, c});
   rate_ = Mirror(exec, {n, 4});
@@ -72,16 +77,19 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   const Distance residual = distance(image, queries_.value(), gamma * (1 - lambda)),
                  feature = distance(d.features, query_features_.value(), gamma * lambda);
   const Var latent_critic = critic(d.score);
-  // The losses' weights are known, and images do not meet in them: the gradient of their sum is each image's own.
-  const Var from[] = {image, d.features, latent_critic},
-            seeds[] = {Var(exec_, residual.gradient), Var(exec_, feature.gradient),
-                       constant_like(latent_critic, 1 - gamma)};
-  const std::size_t count = gamma < 1 ? 3 : 2;  // a critic of weight 0 has no gradient
-  const Var gradient = grad_and_release(std::span(from, count), std::span(seeds, count), std::span(&z, 1))[0];
+  Tensor gradient = no_gradient_;
+  if (z.requires_grad()) {
+    // The losses' weights are known, and images do not meet in them: the gradient of their sum is each image's own.
+    const Var from[] = {image, d.features, latent_critic},
+              seeds[] = {Var(exec_, residual.gradient), Var(exec_, feature.gradient),
+                         constant_like(latent_critic, 1 - gamma)};
+    const std::size_t count = gamma < 1 ? 3 : 2;  // a critic of weight 0 has no gradient
+    gradient = grad_and_release(std::span(from, count), std::span(seeds, count), std::span(&z, 1))[0].value();
+  }
   const HistoryScope off(false);
   const Var anomaly = axpby(Var(exec_, residual.loss), Var(exec_, feature.loss), 1 - lambda, lambda);
   const Var paper = axpby(anomaly, latent_critic, gamma, 1 - gamma);
-  return {image.value(), residual.loss, feature.loss, latent_critic.value(), paper.value(), gradient.value()};
+  return {image.value(), residual.loss, feature.loss, latent_critic.value(), paper.value(), gradient};
 }
 
 void LatentSearch::compute_queries() {
@@ -116,7 +124,7 @@ void LatentSearch::begin(std::span<const int> slots, const std::vector<char>& ev
     s = Slot{};
     s.searching = true;
     const bool search = evaluate_only.empty() || !evaluate_only[i];
-    s.steps = search ? scoring_.steps : 0;
+    s.evaluation = !search;
     s.restarts = search ? scoring_.restarts : 1;
     const float infinity = std::numeric_limits<float>::infinity();
     const Tensor* const losses[] = {&best_loss_, &best_residual_, &best_feature_, &best_latent_critic_};
@@ -150,6 +158,7 @@ void LatentSearch::start(int slot, int restart) {
   exec_.upload<float>(zeros, v_, slot * d);
   Slot& s = slots_[static_cast<std::size_t>(slot)];
   s.restart = restart;
+  s.steps = s.evaluation ? 0 : search_steps(scoring_, from_encoder(restart));
   s.step = s.idle = 0;
   s.record = std::numeric_limits<float>::infinity();
 }
@@ -160,7 +169,7 @@ void LatentSearch::set_rate(int slot) {
   // The last step moves nothing: it gives the last z its chance to be the best.
   double lr = 0;
   if (s.step < s.steps) {
-    const double progress = static_cast<double>(s.step) / scoring_.steps;
+    const double progress = static_cast<double>(s.step) / s.steps;
     lr = scoring_.z_lr *
          (scoring_.z_lr_schedule == ZLrSchedule::kCosine ? 0.5 * (1 + std::cos(std::numbers::pi * progress)) : 1.0);
   }
@@ -193,44 +202,47 @@ bool LatentSearch::advance(int slot) {
   return false;
 }
 
+void LatentSearch::take_step(bool moves) {
+  const Terms t = terms(Var(exec_, z_, moves));
+  if (moves) loss_ = t.paper;
+  LatentStepArgs<float> args{z_.dim(0),
+                             z_.dim(1),
+                             z_.data<float>(),
+                             t.gradient.data<float>(),
+                             m_.data<float>(),
+                             v_.data<float>(),
+                             t.paper.data<float>(),
+                             best_loss_.data<float>(),
+                             best_z_.data<float>(),
+                             rate_.tensor().data<float>(),
+                             static_cast<float>(adam_.beta1),
+                             static_cast<float>(adam_.beta2),
+                             static_cast<float>(adam_.epsilon)};
+  const std::pair<const Tensor*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
+                                                          {&t.feature, &best_feature_},
+                                                          {&t.latent_critic, &best_latent_critic_},
+                                                          {&t.image, &best_image_}};
+  for (std::size_t i = 0; i < std::size(kept); ++i)
+    args.companions[i] = {kept[i].second->numel() / batch_, kept[i].first->data<float>(),
+                          kept[i].second->data<float>()};
+  pgad::run(kLatentStep, exec_, args);
+}
+
 std::span<const int> LatentSearch::step() {
   for (int slot = 0; slot < batch_; ++slot) set_rate(slot);
   rate_.upload();
-  if (step_graph_) {
-    step_graph_->replay();
+  // Where all searches are at their last step, or are evaluations, no gradient is needed.
+  const bool moves = std::ranges::any_of(slots_, [](const Slot& s) { return s.searching && s.step < s.steps; });
+  std::optional<StepGraph>& graph = moves ? step_graph_ : evaluation_graph_;
+  if (graph) {
+    graph->replay();
   } else {
     const PreparedScope scope(exec_, prepared_);
-    step_graph_.emplace(
-        exec_,
-        [this] {
-          const Terms t = terms(Var(exec_, z_, /*requires_grad=*/true));
-          loss_ = t.paper;
-          LatentStepArgs<float> args{z_.dim(0),
-                                     z_.dim(1),
-                                     z_.data<float>(),
-                                     t.gradient.data<float>(),
-                                     m_.data<float>(),
-                                     v_.data<float>(),
-                                     t.paper.data<float>(),
-                                     best_loss_.data<float>(),
-                                     best_z_.data<float>(),
-                                     rate_.tensor().data<float>(),
-                                     static_cast<float>(adam_.beta1),
-                                     static_cast<float>(adam_.beta2),
-                                     static_cast<float>(adam_.epsilon)};
-          const std::pair<const Tensor*, const Tensor*> kept[] = {{&t.residual, &best_residual_},
-                                                                  {&t.feature, &best_feature_},
-                                                                  {&t.latent_critic, &best_latent_critic_},
-                                                                  {&t.image, &best_image_}};
-          for (std::size_t i = 0; i < std::size(kept); ++i)
-            args.companions[i] = {kept[i].second->numel() / batch_, kept[i].first->data<float>(),
-                                  kept[i].second->data<float>()};
-          pgad::run(kLatentStep, exec_, args);
-        },
-        &*query_graph_);
+    graph.emplace(
+        exec_, [&] { take_step(moves); }, &*query_graph_);
   }
   // Else the host need not wait for the step.
-  if (std::ranges::any_of(slots_, [&](const Slot& s) { return s.searching && patience(s) > 0; }))
+  if (moves && std::ranges::any_of(slots_, [&](const Slot& s) { return s.searching && patience(s) > 0; }))
     exec_.download<float>(loss_, 0, losses_);
   ended_.clear();
   for (int slot = 0; slot < batch_; ++slot)
@@ -251,8 +263,13 @@ void LatentSearch::abandon(int slot) {
 
 double LatentSearch::progress(int slot) const {
   const Slot& s = slots_[static_cast<std::size_t>(slot)];
-  const double all = static_cast<double>(s.steps + 1) * s.restarts;
-  return s.searching ? std::min(1.0, (static_cast<double>(s.steps + 1) * s.restart + s.step) / all) : 1.0;
+  if (!s.searching) return 1;
+  return s.evaluation ? 0 : std::min(1.0, (planned(s.restart) + s.step) / planned(s.restarts));
+}
+
+double LatentSearch::planned(int restarts) const {
+  if (restarts == 0) return 0;
+  return search_steps(scoring_, from_encoder(0)) + 1 + (restarts - 1.0) * (search_steps(scoring_, false) + 1);
 }
 
 void LatentSearch::run(const std::function<void()>& on_step) {

@@ -1,6 +1,7 @@
 #pragma once
 // The search for the latent whose image is nearest to a query (Algorithm 1 of Kimura & Yanagihara): n images at once,
-// each on its own. The step is recorded once and replayed; the networks' weights are constants in it.
+// each on its own. The step is recorded once and replayed, as is one without a gradient for evaluations alone; the
+// networks' weights are constants in them.
 //
 // The batch is a row of slots. Each slot's search has its own start, step count, moments and end, so that an image
 // which has converged makes room for the next one while its neighbours go on, and none of that changes any result.
@@ -44,6 +45,10 @@ struct SearchScores {
   float critic;         // of the query itself: 1 - sigmoid D(x), or |D(x) - mean D of normals|
 };
 
+// Steps that a search (of several: this restart) may take. Where scoring.steps is -1: 10 from an encoder's start, 500
+// from a random one, the paper's number (measured: docs/results.md).
+int search_steps(const ScoringConfig& scoring, bool from_encoder);
+
 class LatentSearch {
  public:
   // batch: the number of slots.
@@ -60,8 +65,9 @@ class LatentSearch {
   // Ends all searches under way, or this slot's, without a result.
   void abandon();
   void abandon(int slot);
-  int active() const { return active_; }  // slots that still search
-  double progress(int slot) const;        // share of its search that is done, in [0, 1]
+  double most_steps() const { return planned(scoring_.restarts); }  // of an image
+  int active() const { return active_; }                            // slots that still search
+  double progress(int slot) const;                                  // share of its search that is done, in [0, 1]
   int steps_taken(int slot) const { return slots_[static_cast<std::size_t>(slot)].taken; }
 
   // begin() for all slots and steps until all have ended. on_step is called before each step (may throw to stop).
@@ -76,14 +82,14 @@ class LatentSearch {
   // D(x) of the query; valid after begin().
   float query_score(int slot) const { return at(query_score_.value(), slot); }
 
-  bool has_graph() const { return step_graph_.has_value(); }
-  // The recorded step; valid after the first.
-  StepGraph& graph() { return *step_graph_; }
+  // The recorded step, or the one without a gradient if no other was taken; null before the first.
+  StepGraph* graph() { return step_graph_ ? &*step_graph_ : evaluation_graph_ ? &*evaluation_graph_ : nullptr; }
 
  private:
   struct Slot {
     bool searching = false;
-    int steps = 0, restarts = 1;  // that it may take
+    bool evaluation = false;      // takes no step
+    int steps = 0, restarts = 1;  // that the current restart, and the search, may take
     int restart = 0, step = 0;    // of the current restart
     int taken = 0;                // steps of all restarts
     // Of the current restart, which is judged by itself: earlier ones may have come closer from elsewhere.
@@ -92,9 +98,10 @@ class LatentSearch {
   };
   struct Terms {
     Tensor image, residual, feature, latent_critic, paper;  // [n,...], [n] each
-    Tensor gradient;                                        // of paper in z, [n, d]
+    Tensor gradient;                                        // of paper in z, [n, d]; zeros where z needs none
   };
   Terms terms(const Var& z) const;
+  void take_step(bool moves);  // records it; moves: with the gradient
   Var critic(const Var& score) const;
   struct Distance {
     Tensor loss, gradient;  // [n], x's shape
@@ -105,8 +112,10 @@ class LatentSearch {
   void compute_queries();
   void start(int slot, int restart);
   void set_rate(int slot);
-  int patience(const Slot& s) const { return search_patience(scoring_, s.restart == 0 && model_.encoder != nullptr); }
-  bool advance(int slot);  // after a step; false if the search has ended
+  bool from_encoder(int restart) const { return restart == 0 && model_.encoder != nullptr; }
+  int patience(const Slot& s) const { return search_patience(scoring_, from_encoder(s.restart)); }
+  double planned(int restarts) const;  // evaluations of so many restarts, at most
+  bool advance(int slot);              // after a step; false if the search has ended
 
   Exec& exec_;
   SearchModel model_;
@@ -117,14 +126,14 @@ class LatentSearch {
   Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
   Var encoded_;                                                // the encoder's z, where there is one
   Tensor loss_;                                                // of the last step, [n]
-  Tensor z_, m_, v_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_;
+  Tensor z_, m_, v_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_, no_gradient_;
   Stage stage_;
   Var stddev_;
   std::vector<Slot> slots_;
   std::vector<float> losses_;  // loss_ on the host, where a search has patience
   std::vector<int> ended_;
   PreparedWeights prepared_{/*constant=*/true};
-  std::optional<StepGraph> query_graph_, step_graph_;
+  std::optional<StepGraph> query_graph_, step_graph_, evaluation_graph_;
 };
 
 }  // namespace pgad

@@ -122,9 +122,7 @@ void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source
   Loader loader(samples, source, model_.preprocessing, options);
   ImageQueue& queue = this->queue(slots);
   ScoringRun run(samples, queue, tiles,
-                 SearchTime(static_cast<std::int64_t>(samples.size()), slots,
-                            static_cast<double>(scoring_.steps) * scoring_.restarts),
-                 sink);
+                 SearchTime(static_cast<std::int64_t>(samples.size()), slots, queue.search().most_steps()), sink);
   const std::size_t most_waiting = kWaiting * static_cast<std::size_t>(slots);
   bool more = true;
   while (!(stop && *stop)) {

@@ -39,7 +39,7 @@ class Scorer {
              const std::function<void(const ScoringProgress&)>& on_progress = {},
              const std::atomic<bool>* stop = nullptr);
   // The recorded search step; null before the first score().
-  StepGraph* graph() { return queue_ && queue_->search().has_graph() ? &queue_->search().graph() : nullptr; }
+  StepGraph* graph() { return queue_ ? queue_->search().graph() : nullptr; }
   // Mean of D over images, without a search. on_image is called for each and may throw to stop.
   double mean_critic(const std::vector<Sample>& samples, const ImageSource& source,
                      const std::function<void()>& on_image = {});

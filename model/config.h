@@ -40,7 +40,7 @@ struct OptimizerConfig {
 // The encoder that gives the search its start; trained when the GAN is finished.
 struct EncoderConfig {
   bool train = false;
-  double kimg = 32;           // thousands of images
+  double kimg = 0;            // thousands of images; 0: Config::encoder_kimg()
   double lr = 0.001;          // at the start; falls to 0
   double feature_weight = 1;  // kappa of f-AnoGAN's izi_f
 };
@@ -52,7 +52,7 @@ struct ScoringConfig {
   double gamma = std::numeric_limits<double>::quiet_NaN();
   double lambda = 0.1;  // eq 4
   Reduction reduction = Reduction::kMean;
-  int steps = 500;  // n of Algorithm 1, at most
+  int steps = -1;  // n of Algorithm 1, at most; -1: search_steps()
   Start start = Start::kAuto;
   int patience = -1;  // an image whose loss has not fallen for so many steps is done; 0: never; -1: search_patience()
   double z_lr = 0.1;
@@ -95,6 +95,8 @@ struct Config {
   ScoringConfig scoring;
   RunConfig run;
 
+  // Length of the encoder's training, thousands of images: a third of the GAN's unless given.
+  double encoder_kimg() const { return encoder.kimg > 0 ? encoder.kimg : schedule.total_kimg / 3; }
   // Side of the crops that patch critics learn from, pixels.
   int critic_crop() const { return patch_critic.crop > 0 ? patch_critic.crop : network.resolution; }
 };

@@ -136,7 +136,9 @@ Config preset(const std::string& name) {
     Config c = preset(name.substr(paper.size()));
     c.preset = name;
     c.objective.weighting = Weighting::kEq15;
+    c.encoder.train = false;
     c.scoring.reduction = Reduction::kSum;
+    c.scoring.steps = 500;
     c.scoring.start = Start::kRandom;
     c.scoring.patience = 0;
     return c;
@@ -150,6 +152,7 @@ Config preset(const std::string& name) {
     c.schedule.total_kimg = 64;
     c.schedule.batch = {{4, 16}};
     c.schedule.lr = {{4, 0.001}};
+    c.encoder.train = true;
   } else if (name == "small") {
     c.network.channels = 0;
     c.network.resolution = 64;
@@ -158,6 +161,7 @@ Config preset(const std::string& name) {
     c.schedule.total_kimg = 600;
     c.schedule.batch = {{4, 16}};
     c.schedule.lr = {{4, 0.001}};
+    c.encoder.train = true;
   } else if (name == "tile64" || name == "tile128") {
     const bool large = name == "tile128";
     // Surfaces, within half an hour or an hour on two cores; most of it is the patch critics'. They know of defects,

@@ -410,8 +410,9 @@ std::vector<Field> make_fields() {
 
       field(kEncoder, "encoder", PGAD_MEMBER(encoder.train), "true or false", kAnything,
             "after the GAN train an encoder that gives the search its start (f-AnoGAN's izi_f)"),
-      field(kEncoder, "encoder-kimg", PGAD_MEMBER(encoder.kimg), "a number in (0, 1e9]", kPositiveKimg,
-            "length of its training, thousands of images"),
+      field(kEncoder, "encoder-kimg", PGAD_MEMBER(encoder.kimg), "a number in [0, 1e9]",
+            [](double v) { return v >= 0 && v <= 1e9; },
+            "length of its training, thousands of images; 0: a third of total-kimg"),
       field(kEncoder, "encoder-lr", PGAD_MEMBER(encoder.lr), "a number in (0, 1]", kPositiveShare,
             "its learning rate at the start; falls to 0"),
       field(kEncoder, "encoder-feature-weight", PGAD_MEMBER(encoder.feature_weight), "a number >= 0", kNotNegative,
@@ -460,8 +461,10 @@ std::vector<Field> make_fields() {
       field(kScoring, "reduction", PGAD_MEMBER(scoring.reduction), "mean or sum", kEnum,
             "of the loss terms over pixels and features"),
       field(
-          kScoring, "steps", PGAD_MEMBER(scoring.steps), "a whole number >= 1", [](int v) { return v >= 1; },
-          "updates of z per image (n of Algorithm 1), at most"),
+          kScoring, "steps", PGAD_MEMBER(scoring.steps), "a whole number >= 1, or -1",
+          [](int v) { return v >= 1 || v == -1; },
+          "updates of z per image (n of Algorithm 1), at most; -1: 10 from an encoder's start, 500 from a random one, "
+          "restarts included"),
       field(kScoring, "start", PGAD_MEMBER(scoring.start), "auto or random", kEnum,
             "where the first search begins; auto: at the encoder's z where the model has one"),
       field(

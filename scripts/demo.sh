@@ -16,7 +16,7 @@ rm -rf "$out"/{model,samples,inspection,table.txt}
 start=$SECONDS
 echo "2/4  Training on the 8s of data/mnist-subset, with 10 % of every other digit as known abnormals"
 build/release/apps/pgad_train --data data/mnist-subset --normal-class 8 --preset tiny --out "$out/model" \
-  --total-kimg 112 --encoder --encoder-kimg 24 --score-gamma 0.9 --calibration-images 128
+  --total-kimg 112 --encoder-kimg 24 --score-gamma 0.9 --calibration-images 128
 model=$out/model/model.safetensors
 
 echo "3/4  Drawing samples"

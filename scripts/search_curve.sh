@@ -21,7 +21,7 @@ for run in "${runs[@]}"; do
   digit=${run%:*} seed=${run#*:} model=$out/$digit-$seed
   if [ ! -e "$model/model.safetensors" ]; then
     "$bin/pgad_train" --data "$data" --normal-class "$digit" --seed "$seed" --preset tiny --fade-kimg 8 --stable-kimg 8 \
-      --total-kimg 64 --score-gamma 0.9 --steps 100 --calibration-images 40 --encoder --out "$model" 2>"$model.log"
+      --total-kimg 64 --score-gamma 0.9 --steps 100 --calibration-images 40 --out "$model" 2>"$model.log"
   fi
   for i in "${!searches[@]}"; do
     begin=$(date +%s.%N)

@@ -79,9 +79,12 @@ TEST(Allocations, SearchStep) {
   ScoringConfig scoring;
   LatentSearch search(exec, {networks.g.get(), networks.d.get(), network(), Loss::kLogistic, 4}, scoring, 3);
   const int slots[] = {0, 1, 2};
+  search.begin(slots, {1, 1, 1});
+  search.step();
+  expect_no_allocations(*search.graph(), exec);  // without a gradient
   search.begin(slots);
   search.step();
-  expect_no_allocations(search.graph(), exec);
+  expect_no_allocations(*search.graph(), exec);
 }
 
 // Winograd's convolutions are ours, whatever library stands beside them.

@@ -361,7 +361,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"steps", "0"},
     {"start", "zero"},
     {"patience", "-2"},
-    {"encoder-kimg", "0"},
+    {"encoder-kimg", "-1"},
     {"encoder-lr", "0"},
     {"encoder-feature-weight", "-1"},
     {"z-lr", "0"},
@@ -524,6 +524,11 @@ TEST(ConfigPriority, ScoreGammaFollowsTheObjective) {
   EXPECT_EQ(reset.scoring.gamma, 0.4);
 }
 
+TEST(ConfigPriority, TheEncodersLengthFollowsTheGans) {
+  EXPECT_EQ(resolve_config(parse({"--total-kimg", "30"}, everything()), "").encoder_kimg(), 10);
+  EXPECT_EQ(resolve_config(parse({"--total-kimg", "30", "--encoder-kimg", "7"}, everything()), "").encoder_kimg(), 7);
+}
+
 TEST(ConfigPriority, StoredConfigurations) {
   Config stored = preset("tiny");
   stored.scoring.steps = 11;
@@ -571,7 +576,10 @@ TEST(Presets, ThePapersDifferInObjectiveAndSearchAlone) {
     std::set<std::string> differ;
     for (const Field& f : all_fields())
       if (f.get(c) != f.get(base)) differ.insert(f.name);
-    EXPECT_EQ(differ, (std::set<std::string>{"preset", "objective", "reduction", "start", "patience"}));
+    std::set<std::string> expected{"preset", "objective", "reduction", "start", "patience", "steps"};
+    if (base.encoder.train) expected.insert("encoder");
+    EXPECT_EQ(differ, expected);
+    EXPECT_FALSE(c.encoder.train);
     EXPECT_EQ(c.objective.weighting, Weighting::kEq15);
     EXPECT_EQ(c.objective.gamma, 0.1);
     EXPECT_EQ(c.scoring.lambda, 0.1);

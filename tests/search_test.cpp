@@ -359,6 +359,38 @@ TEST(Search, AnEndedSlotIsFrozen) {
   }
 }
 
+// Evaluations alone take a step without a gradient; beside a search they take the search's.
+TEST(Search, EvaluationsAreTheSameAloneAndBesideASearch) {
+  for (const Loss loss : {Loss::kLogistic, Loss::kWganGp}) {
+    Rig rig(16, loss);
+    rig.scoring.steps = 3;
+    LatentSearch alone(rig.exec, rig.model(), rig.scoring, 3), beside(rig.exec, rig.model(), rig.scoring, 3);
+    const std::vector<int> all = {0, 1, 2};
+    for (LatentSearch* s : {&alone, &beside})
+      for (const int i : all) Rig::draw(i, s->image(i));
+    alone.begin(all, {1, 1, 1});
+    EXPECT_EQ(alone.step().size(), 3u);
+    beside.begin(all, {1, 1, 0});
+    EXPECT_EQ(beside.step().size(), 2u);
+    while (beside.active() > 0) beside.step();
+    for (const int slot : {0, 1}) {
+      expect_equal(alone.scores(slot), beside.scores(slot));
+      EXPECT_EQ(alone.best_latent(slot), beside.best_latent(slot));
+      EXPECT_EQ(alone.reconstruction(slot), beside.reconstruction(slot));
+      EXPECT_EQ(alone.steps_taken(slot), 1);
+    }
+    EXPECT_NE(alone.best_latent(2), beside.best_latent(2));
+    const StepGraph& without = *alone.graph();
+    const StepGraph& with = *beside.graph();
+    EXPECT_LT(without.size(), with.size());
+    // A search afterwards is what it would have been.
+    alone.begin(all);
+    while (alone.active() > 0) alone.step();
+    expect_equal(alone.scores(2), beside.scores(2));
+    EXPECT_EQ(alone.best_latent(2), beside.best_latent(2));
+  }
+}
+
 // A restart begins far from what earlier ones have found: it is done when it no longer gets better itself.
 TEST(Search, EachRestartIsJudgedByItself) {
   Rig rig;
@@ -437,6 +469,9 @@ TEST(Search, RestartsBehindAnEncoderTakeAllTheirSteps) {
     return s.steps_taken(0);
   };
   EXPECT_EQ(steps(3), steps(1) + 2 * (rig.scoring.steps + 1));
+  rig.scoring.steps = -1;
+  EXPECT_EQ(steps(1), 11);
+  EXPECT_EQ(steps(2), 11 + 501);
 }
 
 TEST(Search, GivenUpSearchesAreOver) {
@@ -578,6 +613,10 @@ TEST(Search, BeginsAtTheEncodersLatent) {
   const auto encoder = make_encoder(rig.exec, rig.network, 4, 3);
   SearchModel model = rig.model();
   model.encoder = encoder.get();
+  EXPECT_EQ(search_steps(ScoringConfig(), true), 10);
+  EXPECT_EQ(search_steps(ScoringConfig(), false), 500);
+  EXPECT_EQ(search_steps(rig.scoring, true), 40);  // as given
+  EXPECT_EQ(search_steps(rig.scoring, false), 40);
   EXPECT_EQ(search_patience(rig.scoring, true), 10);
   EXPECT_EQ(search_patience(rig.scoring, false), 0);
   const auto first_best = [&](Start start) {

@@ -59,7 +59,8 @@ void train_encoder(Exec& exec, Model& model, TrainingImages& images, std::uint64
                    const std::function<void(const NetworkProgress&)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const EncoderConfig& config = model.config.encoder;
-  const std::int64_t total = std::llround(config.kimg * 1000), batch = std::min<std::int64_t>(16, total);
+  const std::int64_t total = std::llround(model.config.encoder_kimg() * 1000),
+                     batch = std::min<std::int64_t>(16, total);
   auto encoder = make_encoder(exec, model.config.network, model.level, seed);
   EncoderStep step(exec, model, *encoder, batch);
 
