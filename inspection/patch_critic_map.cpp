@@ -14,6 +14,7 @@ namespace {
 constexpr int kWindow = 512;  // side of what one window judges, pixels
 constexpr int kBeyond = 8;    // pixels of mirror image around the image, as in training
 constexpr double kAreaCells = 0.05;
+constexpr int kOddsCells = 32;  // side of the square whose mean odds count (measured: docs/results.md)
 
 constexpr int kBorderCells = 6;
 
@@ -21,12 +22,25 @@ int cells_from_border(const PatchJudgement& j, int row, int column) {
   return std::min({row, column, j.rows - 1 - row, j.columns - 1 - column});
 }
 
-// The largest value comes first, so that none overflows.
-double log_mean_exp(const std::vector<float>& values) {
-  const double most = *std::ranges::max_element(values);
-  double sum = 0;
-  for (const float v : values) sum += std::exp(v - most);
-  return most + std::log(sum / static_cast<double>(values.size()));
+// Of all squares of kOddsCells cells, or of what the image has of one, the largest log of the mean odds.
+double largest_odds(const PatchJudgement& j) {
+  const int height = std::min(j.rows, kOddsCells), width = std::min(j.columns, kOddsCells);
+  const double most = *std::ranges::max_element(j.logits);  // comes off first, so that no odds overflow
+  const auto columns = static_cast<std::size_t>(j.columns) + 1;
+  // Sums of all that lies above and to the left. The largest square's sum is at least 1: differences lose nothing of
+  // it.
+  std::vector<double> sums(static_cast<std::size_t>(j.rows + 1) * columns);
+  for (std::size_t at = columns, cell = 0; at < sums.size(); ++at)
+    if (at % columns != 0)
+      sums[at] = std::exp(j.logits[cell++] - most) + sums[at - 1] + sums[at - columns] - sums[at - columns - 1];
+  double largest = 0;
+  for (int bottom = height; bottom <= j.rows; ++bottom)
+    for (int right = width; right <= j.columns; ++right) {
+      const std::size_t at = static_cast<std::size_t>(bottom) * columns + static_cast<std::size_t>(right),
+                        above = at - static_cast<std::size_t>(height) * columns, left = static_cast<std::size_t>(width);
+      largest = std::max(largest, sums[at] - sums[at - left] - sums[above] + sums[above - left]);
+    }
+  return most + std::log(largest / (height * width));
 }
 
 double mean_of_share(const std::vector<float>& values, double share) {
@@ -130,7 +144,7 @@ PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const P
       if (const auto at = static_cast<std::size_t>(cells_from_border(judgement, row, column)); at < border_odds.size())
         judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
                          static_cast<std::size_t>(column)] -= border_odds[at];
-  judgement.odds = log_mean_exp(judgement.logits);
+  judgement.odds = largest_odds(judgement);
   judgement.area = mean_of_share(judgement.logits, kAreaCells);
   return judgement;
 }

@@ -11,7 +11,7 @@ namespace pgad {
 struct PatchJudgement {
   int rows = 0, columns = 0;  // of cells; those at the far borders may reach beyond the image
   std::vector<float> logits;  // [rows, columns]
-  double odds = 0;            // log of the mean odds of the cells, log(mean(exp(logit)))
+  double odds = 0;            // largest log of the mean odds, log(mean(exp(logit))), in a square of 32 cells
   double area = 0;            // mean of the largest 5 % of the logits, of one at least
   // The logits at the size of the image that was judged, [height, width], bilinear between the cells' centres.
   std::vector<float> map(int height, int width, int cell) const;

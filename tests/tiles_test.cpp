@@ -613,6 +613,26 @@ TEST(FeatureMaps, AreStandardisedAndInTheirPlace) {
 }
 
 // Windows of a large image judge as one pass over all of it does.
+// However large the image around a defect is: the mean is one over 32x32 cells.
+TEST(PatchCriticMap, OddsAreThoseOfTheWorstSquare) {
+  TiledModel m;
+  for (const auto& [height, width] : {std::pair(160, 180), std::pair(40, 300), std::pair(60, 40)}) {
+    const PatchJudgement j =
+        judge_patches(m.exec, m.model.patch_critics, {}, noise(height * width, 2), height, width, 1);
+    const int rows = std::min(j.rows, 32), columns = std::min(j.columns, 32);
+    double largest = 0;
+    for (int top = 0; top + rows <= j.rows; ++top)
+      for (int left = 0; left + columns <= j.columns; ++left) {
+        double sum = 0;
+        for (int row = top; row < top + rows; ++row)
+          for (int column = left; column < left + columns; ++column)
+            sum += std::exp(j.logits[static_cast<std::size_t>(row * j.columns + column)]);
+        largest = std::max(largest, sum / (rows * columns));
+      }
+    EXPECT_NEAR(j.odds, std::log(largest), 1e-6) << height << "x" << width;
+  }
+}
+
 TEST(PatchCriticMap, WindowsDoNotShow) {
   TiledModel m;
   const int height = 70, width = 1100;  // three windows wide
