@@ -258,6 +258,9 @@ RunStart find_start(const Config& config, const GivenOptions& given, const std::
   if (!config.run.resume && !checkpoints.empty())
     throw UsageError(str("--out ", out, " already holds a run (", checkpoints.rbegin()->second,
                          "): --resume goes on with it, another directory starts a new one"));
+  if (checkpoints.empty() && std::filesystem::exists(file_in(config, "model.safetensors")))
+    throw UsageError(str("--out ", out, " holds a model, and no checkpoint to go on from: choose another directory",
+                         config.run.resume ? ", or give --from as before if that trained it" : ""));
   std::string& data = start.config.data.path;
   if (data.empty() && start.resume) data = last_data_path(out);
   if (data.empty()) throw UsageError("--data: expected the directory with the images");

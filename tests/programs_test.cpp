@@ -247,6 +247,11 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "run"}), 2, {"--out", "already holds a run"}));
   EXPECT_TRUE(
       ended(train(anew + Words{"--out", dir / "later", "--resume"}), 0, {"patch critics: taken from", "saved"}));
+  // Without --from nothing there can be gone on with, and the model is not to be written over.
+  EXPECT_TRUE(refused(train({"--data", dir / "data", "--out", dir / "later", "--resume"}), 2,
+                      {"--out " + (dir / "later"), "holds a model", "give --from as before"}));
+  EXPECT_TRUE(refused(train({"--data", dir / "data", "--out", dir / "later"}), 2,
+                      {"--out " + (dir / "later"), "holds a model", "choose another directory"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--gamma", "0.5"}), 2,
                       {"--gamma is 0.5, but " + model + " was trained with 1.0", "cannot change with --from"}));
   EXPECT_TRUE(refused(train(anew + Words{"--out", dir / "x", "--scale", "2"}), 2, {"--scale", "--from"}));

@@ -6,7 +6,7 @@
 #   scripts/experiments/industrial.sh SURFACES OUT [--quick] [--seeds "1"] [--jobs N]
 #
 # SURFACES: a file with names of surfaces, one a line (brushed, cast, woven, leather, printed). Writes OUT/report.md, which
-# it prints. By estimate half an hour of one core a surface; --quick: images of 256x256, few of them, short training, some minutes.
+# it prints. By estimate an hour of one core a surface; --quick: images of 256x256, few of them, short training, some minutes.
 # Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -16,7 +16,7 @@ list_jobs() {
 }
 
 run_job() {
-  local surface seed size=1024 count=(--train 720 --known-each 4 --test 40 --test-each 12) fresh=200 budget=(--total-kimg 12 --encoder-kimg 4 --patch-critic-kimg 80)
+  local surface seed size=1024 count=(--train 720 --known-each 4 --test 40 --test-each 12) fresh=200 budget=(--total-kimg 12 --encoder-kimg 4)
   IFS=- read -r surface seed <<<"$1"
   if $quick; then
     size=256 count=(--train 90 --known-each 4 --test 20 --test-each 4) fresh=40
