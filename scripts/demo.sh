@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to pictures: installs what is missing, builds, trains a small model on handwritten digits (8 is normal,
-# some of every other digit are known defects) and inspects images that it has never seen. Five to ten minutes on
-# two cores. Results go to demo-out/, or to the directory given.
+# some of every other digit are known defects) and inspects images that it has never seen. Ten to fifteen minutes on
+# two cores, building included. Results go to demo-out/, or to the directory given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-demo-out}
