@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "engine/check.h"
 #include "engine/rng.h"
@@ -17,6 +18,7 @@ constexpr std::uint64_t kView = 0x7669657700000000, kTexture = 0x746578740000000
 
 constexpr double kSmallest = 0.25;  // of flaws, of those in images of 1024 pixels
 constexpr int kAttempts = 1000;
+constexpr int kVisibleAttempts = 30;  // of flaws that fit, until one is seen
 
 constexpr double kPi = std::numbers::pi;
 
@@ -347,17 +349,35 @@ void add_flaw(Flaw flaw, Rng& rng, Place at, double size, Scene& s) {
 
 // ---- light and camera -----------------------------------------------------------------------------------------------
 
-std::vector<float> lit(const Scene& s, double azimuth, double elevation) {
+// Pixels [left, right) x [top, bottom).
+struct Box {
+  int left, top, right, bottom;
+  bool empty() const { return left >= right; }
+};
+
+// The smallest that holds all pixels whose light differs, which a pixel's neighbours decide too.
+Box differing(const Scene& a, const Scene& b) {
+  Box box{a.width, a.height, 0, 0};
+  std::size_t i = 0;
+  for (int y = 0; y < a.height; ++y)
+    for (int x = 0; x < a.width; ++x, ++i)
+      if (a.relief[i] != b.relief[i] || a.albedo[i] != b.albedo[i] || a.gloss[i] != b.gloss[i])
+        box = {std::min(box.left, x - 1), std::min(box.top, y - 1), std::max(box.right, x + 2),
+               std::max(box.bottom, y + 2)};
+  return {std::max(box.left, 0), std::max(box.top, 0), std::min(box.right, a.width), std::min(box.bottom, a.height)};
+}
+
+// Light that the camera sees of these pixels, written into `light` [height, width].
+void shine(const Scene& s, double azimuth, double elevation, const Box& box, std::vector<float>& light) {
   const double lx = std::cos(azimuth) * std::cos(elevation), ly = std::sin(azimuth) * std::cos(elevation),
                lz = std::sin(elevation);
   const double hx = lx, hy = ly, hz = lz + 1, half = std::sqrt(hx * hx + hy * hy + hz * hz);
-  std::vector<float> light(s.relief.size());
   const auto at = [&](int y, int x) {
     return s.relief[static_cast<std::size_t>(std::clamp(y, 0, s.height - 1)) * static_cast<std::size_t>(s.width) +
                     static_cast<std::size_t>(std::clamp(x, 0, s.width - 1))];
   };
-  for (int y = 0; y < s.height; ++y)
-    for (int x = 0; x < s.width; ++x) {
+  for (int y = box.top; y < box.bottom; ++y)
+    for (int x = box.left; x < box.right; ++x) {
       const double dx = 0.5 * (at(y, x + 1) - at(y, x - 1)), dy = 0.5 * (at(y + 1, x) - at(y - 1, x));
       const double norm = 1 / std::sqrt(dx * dx + dy * dy + 1);
       const double facing = std::max(0.0, (-dx * lx - dy * ly + lz) * norm),
@@ -366,7 +386,41 @@ std::vector<float> lit(const Scene& s, double azimuth, double elevation) {
           static_cast<std::size_t>(y) * static_cast<std::size_t>(s.width) + static_cast<std::size_t>(x);
       light[i] = static_cast<float>(s.albedo[i] * (0.3 + 0.9 * facing) + s.gloss[i] * std::pow(mirrored, 24));
     }
-  return light;
+}
+
+// Variance of the camera's noise: of reading, and of the light's own grains.
+double noise_variance(double light) { return 6e-5 + 1.5e-4 * std::max(0.0, light); }
+
+// How well a flaw is told from the surface on which it lies: the signal-to-noise ratio of the filter whose template is
+// what the flaw changes (the non-prewhitening matched filter of Wagner & Brown 1985). Its answer to the flaw, over the
+// spread of its answers to the sound surface all over the image, the camera's noise included. `box` holds all that the
+// flaw changes.
+double detectability_of(const std::vector<float>& sound, const std::vector<float>& flawed, int height, int width,
+                        const Box& box) {
+  if (box.empty()) return 0;
+  const auto at = [&](int y, int x) {
+    return static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
+  };
+  const double mean = std::accumulate(sound.begin(), sound.end(), 0.0) / static_cast<double>(sound.size());
+  double energy = 0;  // of the template
+  for (int y = box.top; y < box.bottom; ++y)
+    for (int x = box.left; x < box.right; ++x) energy += std::pow(flawed[at(y, x)] - sound[at(y, x)], 2);
+  constexpr int kPlaces = 16;  // along each side, as far apart as the image allows
+  double sum = 0, squares = 0;
+  for (int j = 0; j < kPlaces; ++j)
+    for (int i = 0; i < kPlaces; ++i) {
+      const int down = (height - (box.bottom - box.top)) * j / (kPlaces - 1) - box.top,
+                over = (width - (box.right - box.left)) * i / (kPlaces - 1) - box.left;
+      double answer = 0;
+      for (int y = box.top; y < box.bottom; ++y)
+        for (int x = box.left; x < box.right; ++x)
+          answer += (flawed[at(y, x)] - sound[at(y, x)]) * (sound[at(y + down, x + over)] - mean);
+      sum += answer;
+      squares += answer * answer;
+    }
+  constexpr double kCount = kPlaces * kPlaces;
+  const double of_surface = squares / kCount - sum / kCount * (sum / kCount);
+  return energy / std::sqrt(std::max(0.0, of_surface) + noise_variance(mean) * energy);
 }
 
 // Light from a surface as a camera's picture.
@@ -391,7 +445,7 @@ Image photograph(const std::vector<float>& light, const SurfaceOptions& o, Rng& 
           sharp[static_cast<std::size_t>(y) * static_cast<std::size_t>(o.width) + static_cast<std::size_t>(x)];
       for (int c = 0; c < o.channels; ++c) {
         const double value = arrived * tint[static_cast<std::size_t>(c)];
-        const double noisy = value + std::sqrt(6e-5 + 1.5e-4 * std::max(0.0, value)) * grain.normal();  // read, shot
+        const double noisy = value + std::sqrt(noise_variance(value)) * grain.normal();
         image.pixels.push_back(static_cast<float>(std::round(255 * std::clamp(noisy, 0.0, 1.0)) / 255));
       }
     }
@@ -420,32 +474,44 @@ SurfaceImage draw_surface(const SurfaceOptions& o, std::uint64_t number, std::op
   const double shift = 1.2 * view_rng.normal(), azimuth = between(view_rng, -0.25, 0.25) - 0.6 * kPi,
                elevation = between(view_rng, 0.75, 0.95);
   const auto make = [&](const Gap* gap) { return surface_of(o.surface, o.height, o.width, texture, view, shift, gap); };
-  Scene scene = make(nullptr);
+  const Scene sound = make(nullptr);
+  std::vector<float> light(sound.relief.size());
+  shine(sound, azimuth, elevation, {0, 0, o.width, o.height}, light);
   SurfaceImage result;
   if (flaw) {
-    const Scene sound = scene;
+    const std::vector<float> sound_light = light;
     Rng rng(o.seed, kFlawPlace + number);
     double size = std::clamp(std::min(o.height, o.width) / 1024.0, kSmallest, 1.0);
     const double most = kLargestFlaw * static_cast<double>(sound.relief.size());
-    for (int attempt = 0;; ++attempt) {
+    for (int attempt = 0, fitting = 0; fitting < kVisibleAttempts && result.detectability < kLeastDetectability;
+         ++attempt) {
       PGAD_CHECK(attempt < kAttempts, "no place for a flaw");
       const Place at = {between(rng, 0.08, 0.92) * o.width, between(rng, 0.08, 0.92) * o.height};
+      Scene scene = sound;
       if (*flaw == Flaw::kThread && o.surface == Surface::kWoven) {
         const double u = view.x + view.cosine * at.x - view.sine * at.y,
                      v = view.y + view.sine * at.x + view.cosine * at.y, half = between(rng, 30, 130) * size;
         const Gap gap{static_cast<std::int64_t>(std::floor(u / kThread)), v - half, v + half};
         scene = make(&gap);
       } else {
-        scene = sound;
         add_flaw(*flaw, rng, at, size, scene);
       }
-      result.mask = changed(sound, scene);
-      const auto marked = static_cast<double>(std::ranges::count(result.mask, 1));
-      if (marked > 0 && marked <= most) break;
+      std::vector<std::uint8_t> mask = changed(sound, scene);
+      const auto marked = static_cast<double>(std::ranges::count(mask, 1));
       if (marked > most) size *= 0.8;
+      if (marked == 0 || marked > most) continue;
+      ++fitting;
+      const Box box = differing(sound, scene);
+      std::vector<float> flawed = sound_light;
+      shine(scene, azimuth, elevation, box, flawed);
+      const double detectability = detectability_of(sound_light, flawed, o.height, o.width, box);
+      if (detectability <= result.detectability) continue;
+      result.detectability = detectability;
+      result.mask = std::move(mask);
+      light = std::move(flawed);
     }
   }
-  result.image = photograph(lit(scene, azimuth, elevation), o, view_rng, grain);
+  result.image = photograph(light, o, view_rng, grain);
   return result;
 }
 

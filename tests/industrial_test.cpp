@@ -81,6 +81,23 @@ TEST_P(EverySurface, FlawsAreSmallAndWhereTheMaskSays) {
   }
 }
 
+// The first dent drawn into this leather would have a ratio of 1.7, and nobody sees it.
+TEST(Surfaces, FlawsCanBeSeen) {
+  SurfaceOptions o;
+  o.surface = Surface::kLeather;
+  o.seed = 5001;
+  const SurfaceImage drawn = draw_surface(o, 100, Flaw::kDent);
+  EXPECT_GE(drawn.detectability, kLeastDetectability);
+  EXPECT_GT(std::ranges::count(drawn.mask, 1), 0);
+  EXPECT_EQ(draw_surface(o, 100).detectability, 0);
+  // In paper no dent stands out so far: the best of those tried.
+  SurfaceOptions paper = o;
+  paper.surface = Surface::kPrinted;
+  const double faint = draw_surface(paper, 104, Flaw::kDent).detectability;
+  EXPECT_GT(faint, 2);
+  EXPECT_LT(faint, kLeastDetectability);
+}
+
 TEST(Surfaces, HaveAnySizeAndColour) {
   for (const auto& [height, width] : {std::pair(64, 64), std::pair(65, 300)}) {
     SurfaceOptions o = small(Surface::kLeather, 3);

@@ -74,7 +74,7 @@ run_job() {
   # held out the smallest false-reject rate that it can have is 10 %, and the F1 of a perfect detector .947.
   tested=$(find "$folder/images" -name '*.jpg' -not -path "*/$clutter/*" | wc -l)
   tested=$((tested * 3 / 10))
-  train "$1" --data "$folder/images" --normal-class "$(cat "$folder/normal")" --preset tiny --encoder --channels "$channels" --mirror --steps 100 \
+  train "$1" --data "$folder/images" --normal-class "$(cat "$folder/normal")" --preset tiny --channels "$channels" --mirror \
     --split-seed "$seed" --seed "$seed" --calibration-fraction 0.3 "${options[@]}" "${budget[@]}" &&
     evaluate "$1" --data "$folder/images" --limit "$tested" || return 1
   if [ "$setting" = known ]; then figures "$1" --data "$folder/images" || return 1; fi

@@ -22,7 +22,7 @@ run_job() {
   IFS=- read -r kind setting seed <<<"$1"
   case $kind in
   paper)
-    options=(--preset tiny --resolution 64 --tiles off --encoder --steps 100)
+    options=(--preset tiny --resolution 64 --tiles off)
     if [ "$setting" = known ]; then options+=(--gamma 0.1 --score-gamma 0.9); else options+=(--gamma 1 --score-gamma 1); fi
     budget=(--total-kimg 48 --fade-kimg 4 --stable-kimg 4 --encoder-kimg 16)
     ;;

@@ -34,7 +34,7 @@ run_job() {
   esac
   if $quick; then budget=(--total-kimg 24 --fade-kimg 3 --stable-kimg 3 --encoder-kimg 4) && limit=(--limit 100); fi
   if $full; then limit=(); fi
-  train "$1" --data "$data" --normal-class "$digit" --preset tiny --encoder --steps 100 --calibration-images 80 --split-seed "$seed" --seed "$seed" "${options[@]}" "${budget[@]}" &&
+  train "$1" --data "$data" --normal-class "$digit" --preset tiny --calibration-images 80 --split-seed "$seed" --seed "$seed" "${options[@]}" "${budget[@]}" &&
     evaluate "$1" --data "$data" "${limit[@]}" || return 1
   if [ "$digit" = 8 ] && [ "$setting" != unseen ]; then figures "$1" --data "$data" --kind 3 || return 1; fi
 }

@@ -72,7 +72,7 @@ run_job() {
     rm -rf "${out:?}/$1/data"
     "$bin/pgad_data" split "$out/pool" --train-share 0.7 "${parts[@]}" --seed "$seed" --out "$out/$1/data" >"$out/$1/split.txt" 2>&1 || return 1
   fi
-  [ "$question" = preset ] || options=(--preset tiny --encoder --steps 100 "${options[@]}")
+  [ "$question" = preset ] || options=(--preset tiny "${options[@]}")
   train "$1" --data "$out/$1/data" --tiles off --seed "$seed" "${options[@]}" "${budget[@]}" &&
     evaluate "$1" --data "$out/$1/data" --limit "$limit" || return 1
   case $name in
