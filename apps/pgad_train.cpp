@@ -212,15 +212,16 @@ void add_log_line(EventFile& events, std::int64_t images, std::string_view line)
 // The scores of the held-out images, by kind of image. Of `combined` the normals' are those that its threshold follows
 // from.
 void add_scores(EventFile& events, std::int64_t images, const Calibration& c) {
+  const std::int64_t step = images + 1;  // of what a call that goes on voids, for it calibrates anew
   const std::span<const double> abnormal = c.abnormal_terms,
                                 known = abnormal.first((c.abnormals() - c.drawn) * kTermCount);
   const auto add = [&](const char* kind, std::span<const double> terms, std::span<const double> combined) {
     for (int t = 0; t < kTermCount; ++t) {
       std::vector<double> values;  // NaN, and nothing is written, where the model does not have the score
       for (std::size_t i = 0; i < terms.size(); i += kTermCount) values.push_back(terms[i + t]);
-      events.add_histogram(str(kScoreNames[t], "/", kind), images, values);
+      events.add_histogram(str(kScoreNames[t], "/", kind), step, values);
     }
-    events.add_histogram(str(kScoreNames[kCombined], "/", kind), images, combined);
+    events.add_histogram(str(kScoreNames[kCombined], "/", kind), step, combined);
   };
   const auto combined = [&](std::span<const double> terms) {
     std::vector<double> values;

@@ -14,27 +14,29 @@ constexpr double kSpreadFloor = 0.1;  // of the size's mean spread
 }  // namespace
 
 std::vector<std::vector<FeatureDifferences>> FeatureComparison::differences(std::span<const SearchResult> tiles) {
-  const auto n = static_cast<std::int64_t>(tiles.size());
   const int side = model_.side(), channels = model_.preprocessing.channels;
-  std::vector<float> both;
-  for (const SearchResult& tile : tiles) both.insert(both.end(), tile.query.begin(), tile.query.end());
-  for (const SearchResult& tile : tiles)
-    both.insert(both.end(), tile.reconstruction.begin(), tile.reconstruction.end());
-  std::vector<std::vector<FeatureDifferences>> all(tiles.size());
-  if (tiles.empty()) return all;
+  std::vector<std::vector<FeatureDifferences>> all;
+  std::vector<std::size_t> unknown;
+  std::vector<float> queries, drawn;
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
+    all.push_back(tiles[i].features);
+    if (!all[i].empty()) continue;
+    unknown.push_back(i);
+    queries.insert(queries.end(), tiles[i].query.begin(), tiles[i].query.end());
+    drawn.insert(drawn.end(), tiles[i].reconstruction.begin(), tiles[i].reconstruction.end());
+  }
+  if (unknown.empty()) return all;
   const HistoryScope off(false);
   const PreparedScope scope(exec_, prepared_);
-  const Var images(exec_, exec_.from<float>(both, {2 * n, side, side, channels}));
-  for (const Var& features : model_.d->feature_maps(images, model_.stage(exec_))) {
-    const std::vector<float> values = exec_.read<float>(features.value());
-    const Shape& shape = features.shape();
-    const std::size_t half = values.size() / 2, one = half / tiles.size();
-    for (std::size_t i = 0; i < tiles.size(); ++i) {
-      FeatureDifferences d{static_cast<int>(shape[1]), static_cast<int>(shape[3]), std::vector<float>(one)};
-      const float *query = &values[i * one], *drawn = &values[half + i * one];
-      for (std::size_t k = 0; k < one; ++k) d.values[k] = std::abs(query[k] - drawn[k]);
-      all[i].push_back(std::move(d));
-    }
+  const auto maps = [&](const std::vector<float>& images) {
+    const auto n = static_cast<std::int64_t>(unknown.size());
+    return model_.d->feature_maps(Var(exec_, exec_.from<float>(images, {n, side, side, channels})),
+                                  model_.stage(exec_));
+  };
+  const std::vector<Var> of_queries = maps(queries), of_drawn = maps(drawn);
+  for (std::size_t l = 0; l < of_queries.size(); ++l) {
+    std::vector<FeatureDifferences> size = feature_differences(exec_, of_queries[l].value(), of_drawn[l].value());
+    for (std::size_t i = 0; i < unknown.size(); ++i) all[unknown[i]].push_back(std::move(size[i]));
   }
   return all;
 }

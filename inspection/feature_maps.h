@@ -12,19 +12,14 @@
 
 namespace pgad {
 
-// |f_l(x) - f_l(G(z))| of one tile at one of D's sizes, [side, side, maps].
-struct FeatureDifferences {
-  int side = 0, maps = 0;
-  std::vector<float> values;
-};
-
 // D on tiles and their reconstructions. Each tile's values have the same bits in any company. One thread at a time, the
 // Exec's; D must not change while this exists.
 class FeatureComparison {
  public:
   FeatureComparison(Exec& exec, const Model& model) : exec_(exec), model_(model) {}
 
-  // By tile, by size, the largest first. Of each tile the query and the reconstruction are looked at.
+  // By tile, by size, the largest first: the tile's own `features`, or where it has none, of its query and its
+  // reconstruction.
   std::vector<std::vector<FeatureDifferences>> differences(std::span<const SearchResult> tiles);
   // By tile: the mean over sizes and channels of the differences in units of model.features, which there must be,
   // [s, s]; coarser sizes are enlarged bilinearly.

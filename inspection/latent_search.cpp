@@ -70,10 +70,34 @@ Var LatentSearch::critic(const Var& score) const {
   return model_.loss == Loss::kLogistic ? sigmoid(scale(score, -1)) : abs(affine(score, 1, -model_.normal_critic));
 }
 
+namespace {
+
+std::vector<Tensor> values_of(const std::vector<Var>& vars) {
+  std::vector<Tensor> values;
+  for (const Var& v : vars) values.push_back(v.value());
+  return values;
+}
+
+}  // namespace
+
+std::vector<FeatureDifferences> feature_differences(Exec& exec, const Tensor& query, const Tensor& drawn) {
+  const std::vector<float> x = exec.read<float>(query), y = exec.read<float>(drawn);
+  const auto count = static_cast<std::size_t>(query.dim(0));
+  const std::size_t one = x.size() / count;
+  std::vector<FeatureDifferences> all;
+  for (std::size_t i = 0; i < count; ++i) {
+    FeatureDifferences& d = all.emplace_back(
+        FeatureDifferences{static_cast<int>(query.dim(1)), static_cast<int>(query.dim(3)), std::vector<float>(one)});
+    for (std::size_t k = 0; k < one; ++k) d.values[k] = std::abs(x[i * one + k] - y[i * one + k]);
+  }
+  return all;
+}
+
 LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   const double lambda = scoring_.lambda, gamma = scoring_.gamma;
   const Var image = model_.g->forward(z, stage_);
-  const Discriminator::Output d = model_.d->forward(image, stage_, stddev_);
+  std::vector<Var> maps;
+  const Discriminator::Output d = model_.d->forward(image, stage_, stddev_, model_.feature_maps ? &maps : nullptr);
   const Distance residual = distance(image, queries_.value(), gamma * (1 - lambda)),
                  feature = distance(d.features, query_features_.value(), gamma * lambda);
   const Var latent_critic = critic(d.score);
@@ -89,7 +113,7 @@ LatentSearch::Terms LatentSearch::terms(const Var& z) const {
   const HistoryScope off(false);
   const Var anomaly = axpby(Var(exec_, residual.loss), Var(exec_, feature.loss), 1 - lambda, lambda);
   const Var paper = axpby(anomaly, latent_critic, gamma, 1 - gamma);
-  return {image.value(), residual.loss, feature.loss, latent_critic.value(), paper.value(), gradient};
+  return {image.value(), residual.loss, feature.loss, latent_critic.value(), paper.value(), gradient, values_of(maps)};
 }
 
 void LatentSearch::compute_queries() {
@@ -101,7 +125,9 @@ void LatentSearch::compute_queries() {
     Var x(exec_, images_.tensor());
     for (int level = model_.network.log2_resolution(); level > model_.level; --level) x = sum_pool2x(x, 0.25);
     queries_ = x = fade_real(x, stage_);
-    const Discriminator::Output d = model_.d->forward(x, stage_, stddev_);
+    std::vector<Var> maps;
+    const Discriminator::Output d = model_.d->forward(x, stage_, stddev_, model_.feature_maps ? &maps : nullptr);
+    query_maps_ = values_of(maps);
     query_features_ = d.features;
     query_score_ = d.score;
     query_critic_ = critic(d.score);
@@ -205,6 +231,7 @@ bool LatentSearch::advance(int slot) {
 void LatentSearch::take_step(bool moves) {
   const Terms t = terms(Var(exec_, z_, moves));
   if (moves) loss_ = t.paper;
+  (moves ? step_maps_ : evaluation_maps_) = t.maps;
   LatentStepArgs<float> args{z_.dim(0),
                              z_.dim(1),
                              z_.data<float>(),
@@ -241,6 +268,7 @@ std::span<const int> LatentSearch::step() {
     graph.emplace(
         exec_, [&] { take_step(moves); }, &*query_graph_);
   }
+  last_maps_ = moves ? &step_maps_ : &evaluation_maps_;
   // Else the host need not wait for the step.
   if (moves && std::ranges::any_of(slots_, [&](const Slot& s) { return s.searching && patience(s) > 0; }))
     exec_.download<float>(loss_, 0, losses_);
@@ -248,6 +276,18 @@ std::span<const int> LatentSearch::step() {
   for (int slot = 0; slot < batch_; ++slot)
     if (slots_[static_cast<std::size_t>(slot)].searching && !advance(slot)) ended_.push_back(slot);
   return ended_;
+}
+
+std::vector<std::vector<FeatureDifferences>> LatentSearch::feature_differences(std::span<const int> slots) const {
+  std::vector<std::vector<FeatureDifferences>> all(slots.size());
+  if (slots.empty()) return all;
+  PGAD_CHECK(last_maps_ != nullptr && model_.feature_maps, "no step, or no feature maps were asked for");
+  for (std::size_t l = 0; l < query_maps_.size(); ++l) {
+    std::vector<FeatureDifferences> size = pgad::feature_differences(exec_, query_maps_[l], (*last_maps_)[l]);
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      all[i].push_back(std::move(size[static_cast<std::size_t>(slots[i])]));
+  }
+  return all;
 }
 
 void LatentSearch::abandon() {

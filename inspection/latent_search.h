@@ -30,7 +30,16 @@ struct SearchModel {
   double stddev = 0;                 // minibatch-stddev's constant
   double normal_critic = 0;          // wgan-gp: mean of D over held-out normals
   const Encoder* encoder = nullptr;  // gives the first start; null: random starts only
+  bool feature_maps = false;         // whether feature_differences() will be asked for
 };
+
+// |f_l(x) - f_l(G(z))| of one image at one of D's sizes, [side, side, maps].
+struct FeatureDifferences {
+  int side = 0, maps = 0;
+  std::vector<float> values;
+};
+// Of each of n images: query, drawn [n, side, side, maps].
+std::vector<FeatureDifferences> feature_differences(Exec& exec, const Tensor& query, const Tensor& drawn);
 
 // Steps without improvement after which a search (of several: this restart) ends; 0: never. Where scoring.patience is
 // -1: 10 from an encoder's start, 0 from a random one (measured: docs/performance.md).
@@ -82,6 +91,11 @@ class LatentSearch {
   // D(x) of the query; valid after begin().
   float query_score(int slot) const { return at(query_score_.value(), slot); }
 
+  // Of these slots, which step() has just reported and which were only evaluated: by slot, by size, the largest first.
+  // Of others the last z need not be the best.
+  std::vector<std::vector<FeatureDifferences>> feature_differences(std::span<const int> slots) const;
+  bool only_evaluated(int slot) const { return slots_[static_cast<std::size_t>(slot)].evaluation; }
+
   // The recorded step, or the one without a gradient if no other was taken; null before the first.
   StepGraph* graph() { return step_graph_ ? &*step_graph_ : evaluation_graph_ ? &*evaluation_graph_ : nullptr; }
 
@@ -99,6 +113,7 @@ class LatentSearch {
   struct Terms {
     Tensor image, residual, feature, latent_critic, paper;  // [n,...], [n] each
     Tensor gradient;                                        // of paper in z, [n, d]; zeros where z needs none
+    std::vector<Tensor> maps;                               // what D sees of the image at each size, if asked for
   };
   Terms terms(const Var& z) const;
   void take_step(bool moves);  // records it; moves: with the gradient
@@ -123,9 +138,11 @@ class LatentSearch {
   int batch_, active_ = 0;
   AdamConfig adam_;
   Mirror images_, rate_;
-  Var queries_, query_features_, query_score_, query_critic_;  // at the networks' size; f(x); D(x) raw and judged
-  Var encoded_;                                                // the encoder's z, where there is one
-  Tensor loss_;                                                // of the last step, [n]
+  Var queries_, query_features_, query_score_, query_critic_;     // at the networks' size; f(x); D(x) raw and judged
+  Var encoded_;                                                   // the encoder's z, where there is one
+  Tensor loss_;                                                   // of the last step, [n]
+  std::vector<Tensor> query_maps_, step_maps_, evaluation_maps_;  // D's, by size; empty if not asked for
+  const std::vector<Tensor>* last_maps_ = nullptr;                // of the last step
   Tensor z_, m_, v_, best_z_, best_loss_, best_residual_, best_feature_, best_latent_critic_, best_image_, no_gradient_;
   Stage stage_;
   Var stddev_;

@@ -10,7 +10,7 @@ namespace {
 
 SearchModel search_model(const Model& m) {
   return {m.g.get(), m.d.get(), m.config.network, m.config.objective.loss, m.level,
-          m.alpha,   m.stddev,  m.normal_critic,  m.encoder.get()};
+          m.alpha,   m.stddev,  m.normal_critic,  m.encoder.get(),         !m.features.empty()};
 }
 
 // Mean distance of the pixels from their channel's median.
@@ -67,7 +67,10 @@ SearchResult result_of(const LatentSearch& search, int slot, int channels, bool 
 }  // namespace
 
 SearchQueue::SearchQueue(Exec& exec, const Model& model, const ScoringConfig& scoring, int slots)
-    : model_(model), search_(exec, search_model(model), scoring, slots), places_(static_cast<std::size_t>(slots)) {}
+    : model_(model),
+      feature_maps_(!model.features.empty()),
+      search_(exec, search_model(model), scoring, slots),
+      places_(static_cast<std::size_t>(slots)) {}
 
 void SearchQueue::add(std::int64_t id, std::span<const float> pixels, bool search) {
   PGAD_CHECK(has_room(), "no free slot of ", slots());
@@ -90,11 +93,19 @@ void SearchQueue::step(const std::function<void(std::int64_t, SearchResult)>& do
     evaluate_only_.push_back(!places_[slot].search);
   }
   if (!fresh_.empty()) search_.begin(fresh_, evaluate_only_);
-  for (const int slot : search_.step()) {
+  const std::span<const int> ended = search_.step();
+  std::vector<int> evaluated;
+  if (feature_maps_)
+    std::ranges::copy_if(ended, std::back_inserter(evaluated), [&](int slot) { return search_.only_evaluated(slot); });
+  std::vector<std::vector<FeatureDifferences>> features = search_.feature_differences(evaluated);
+  for (const int slot : ended) {
     Place& place = places_[static_cast<std::size_t>(slot)];
     place.state = Place::kFree;
     --taken_;
-    done(place.id, result_of(search_, slot, model_.config.network.channels, !model_.preprocessing.tiles));
+    SearchResult found = result_of(search_, slot, model_.config.network.channels, !model_.preprocessing.tiles);
+    const auto at = std::ranges::find(evaluated, slot);
+    if (at != evaluated.end()) found.features = std::move(features[static_cast<std::size_t>(at - evaluated.begin())]);
+    done(place.id, std::move(found));
   }
 }
 

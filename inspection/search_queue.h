@@ -19,10 +19,11 @@ struct SearchResult {
   // mean |x - G(z)|, the difference smoothed by a Gaussian of one pixel so that lines a pixel off are not twice wrong,
   // and L_D. Images that show little, MNIST's ones, are near to any by L_R and L_D alone. NaN with tiles.
   double relative_residual, relative_feature;
-  int steps = 0;                      // that it took
-  std::vector<float> query;           // [s, s, channels] in [-1,1]
-  std::vector<float> reconstruction;  // G(z) of the nearest z, the same
-  std::vector<float> residual_map;    // |query - reconstruction| averaged over channels, [s, s]
+  int steps = 0;                             // that it took
+  std::vector<float> query;                  // [s, s, channels] in [-1,1]
+  std::vector<float> reconstruction;         // G(z) of the nearest z, the same
+  std::vector<float> residual_map;           // |query - reconstruction| averaged over channels, [s, s]
+  std::vector<FeatureDifferences> features;  // by size, where D had been asked of both anyway; else empty
 };
 
 // The slots of a LatentSearch, filled one by one: an image that is done makes room for the next. An image's result has
@@ -57,6 +58,7 @@ class SearchQueue {
   };
 
   const Model& model_;
+  const bool feature_maps_;  // whether the model has moments of them
   LatentSearch search_;
   std::vector<Place> places_;  // one for each slot
   std::vector<int> fresh_;

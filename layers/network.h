@@ -48,8 +48,10 @@ class Discriminator : public Network {
     Var stddev;    // [groups], or the constant
   };
   // x [n, 2^level, 2^level, channels]. stddev: a [1] constant that takes the place of the batch's standard
-  // deviation, so that an image's score does not depend on its batch. Throws Error for images of another size.
-  virtual Output forward(const Var& x, const Stage& stage, const Var& stddev = {}) const = 0;
+  // deviation, so that an image's score does not depend on its batch. maps: also receives what feature_maps() gives.
+  // Throws Error for images of another size.
+  virtual Output forward(const Var& x, const Stage& stage, const Var& stddev = {},
+                         std::vector<Var>* maps = nullptr) const = 0;
   // What it sees of the images at their own size and at each half of it down to 8x8, [n, s, s, maps] each.
   virtual std::vector<Var> feature_maps(const Var& x, const Stage& stage) const = 0;
 };

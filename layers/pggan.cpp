@@ -167,9 +167,9 @@ class PgganDiscriminator final : public Discriminator {
   PgganDiscriminator(Exec& exec, const NetworkConfig& c, Seed seed, DType dtype)
       : PgganDiscriminator(exec, c, seed, dtype, {}) {}
 
-  Output forward(const Var& image, const Stage& stage, const Var& stddev) const override {
+  Output forward(const Var& image, const Stage& stage, const Var& stddev, std::vector<Var>* maps) const override {
     Output out;
-    out.features = trunk_(image, stage);
+    out.features = trunk_(image, stage, maps);
     const std::int64_t n = out.features.shape()[0];
     out.stddev = stddev.defined() ? stddev : minibatch_stddev(out.features, n / stddev_group_size(n));
     out.score = reshape(head_(append_map(out.features, out.stddev)), {n});

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "inspection/anomaly_map.h"
 #include "inspection/calibration.h"
@@ -372,7 +373,31 @@ TEST(FeatureMaps, AreStandardisedAndInTheirPlace) {
   EXPECT_LT(*std::ranges::max_element(same), 0);
 }
 
-// Windows of a large image judge as one pass over all of it does.
+// Of a tile that was only evaluated the search has asked D anyway: alone, or beside one that moves.
+TEST(FeatureMaps, OfEvaluatedTilesAreTheSearchs) {
+  TiledModel m;
+  SearchQueue queue(m.exec, m.model, m.model.config.scoring, 3);
+  constexpr std::int64_t kSearched = 3;
+  std::set<std::int64_t> ended;
+  const auto take_step = [&] {
+    queue.step([&](std::int64_t id, SearchResult found) {
+      ended.insert(id);
+      EXPECT_EQ(found.features.size(), id == kSearched ? 0u : 2u) << id;
+      const SearchResult bare[] = {pair_of(found.query, found.reconstruction)};
+      FeatureComparison features(m.exec, m.model);
+      EXPECT_EQ(features.maps({&found, 1}), features.maps(bare)) << id;
+    });
+  };
+  const auto add = [&](std::int64_t id) { queue.add(id, noise(256, static_cast<unsigned>(id)), id == kSearched); };
+  for (const auto& ids : std::vector<std::vector<std::int64_t>>{{0, 1}, {2, kSearched, 4}, {5, 6}}) {
+    for (const std::int64_t id : ids) add(id);
+    take_step();
+  }
+  EXPECT_EQ(ended, (std::set<std::int64_t>{0, 1, 2, 4, 5, 6}));
+  while (!queue.empty()) take_step();
+  EXPECT_TRUE(ended.contains(kSearched));
+}
+
 // However large the image around a defect is: the mean is one over 32x32 cells.
 TEST(PatchCriticMap, OddsAreThoseOfTheWorstSquare) {
   TiledModel m;
@@ -393,6 +418,7 @@ TEST(PatchCriticMap, OddsAreThoseOfTheWorstSquare) {
   }
 }
 
+// Windows of a large image judge as one pass over all of it does.
 TEST(PatchCriticMap, WindowsDoNotShow) {
   TiledModel m;
   const int height = 70, width = 1100;  // three windows wide

@@ -54,7 +54,8 @@ std::map<std::string, std::map<std::int64_t, ReadEvent>> board_of(const std::str
     for (const ReadEvent& e : parse_events(read_file(path))) {
       if (e.event.contains(7))  // begins here
         for (auto& [tag, points] : board) points.erase(points.lower_bound(e.step), points.end());
-      if (!e.tag.empty()) board[e.tag][e.step] = e;
+      if (e.tag.empty()) continue;
+      EXPECT_TRUE(board[e.tag].emplace(e.step, e).second) << e.tag << " twice at " << e.step;
     }
   return board;
 }
@@ -107,7 +108,7 @@ TEST(TrainProgram, WritesForTensorBoard) {
       const std::string tag = name + "/" + (kind == "normal" ? kind : "known_abnormal");
       ASSERT_EQ(board[tag].size(), 1u) << tag;
       auto histogram = proto_fields(board[tag].begin()->second.value.at(5).bytes);
-      EXPECT_EQ(board[tag].begin()->first, 304);
+      EXPECT_EQ(board[tag].begin()->first, 305);  // after the 304 images
       const auto& terms = tensors.at("calibration." + kind + "_terms");
       EXPECT_EQ(histogram.at(3).real(), static_cast<double>(terms.shape[0])) << tag;
     }
@@ -122,6 +123,11 @@ TEST(TrainProgram, WritesForTensorBoard) {
   EXPECT_EQ(event_files(run + "/tensorboard").size(), 2u);
   expect_board_of_log(run);
   EXPECT_EQ(board_of(run).size(), tags);
+  // Of a finished run calibration is all that is done again.
+  ASSERT_TRUE(ended(train({"--out", run, "--resume", "--threads", "1", "--tensorboard"}), 0));
+  EXPECT_EQ(event_files(run + "/tensorboard").size(), 3u);
+  expect_board_of_log(run);
+  EXPECT_EQ(board_of(run)["combined/normal"].size(), 1u);
 }
 
 TEST(TrainProgram, TensorBoardsFolderCannotBeMade) {
