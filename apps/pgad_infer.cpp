@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 
+#include "apps/calibrate.h"
 #include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
@@ -653,6 +654,18 @@ int main(int argc, char** argv) {
           return good ? std::string() : pgad::str("'", text, "', expected a number");
         });
   }
+  pgad::CalibrateOptions calibration;
+  CLI::App* calibrate = command("calibrate", "Calibrates a model on other images, without training.", scoring,
+                                [](const pgad::Options&) { return 0; });
+  calibrate->add_option("--data", calibration.data, "normal images: files, folders, IDX files, @LIST")->required();
+  calibrate->add_option("--abnormal", calibration.abnormal,
+                        "known abnormal ones, to which the scores' weights are fitted anew; default: the weights stay");
+  calibrate->add_option("--out", calibration.out, "the model file to write; must not be there yet")->required();
+  calibrate->callback([&] {
+    calibration.model = o.model;
+    calibration.given = o.given;
+    body = [&] { return pgad::calibrate_model(calibration); };
+  });
   CLI::App* figures =
       command("paper-figures", "Draws figures 4 to 6 of Kimura & Yanagihara (2018) for this model and data.", with_data,
               pgad::paper_figures);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "apps/calibrate.h"
 #include "apps/options.h"
 #include "apps/profile.h"
 #include "apps/program.h"
@@ -459,16 +460,6 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
   }
   save_model(path, model);
   return true;
-}
-
-void report_calibration(const Calibration& calibration, double rate, const std::string& path, Progress& progress) {
-  const Threshold t = threshold_of(calibration, kCombined, rate);
-  if (const std::string text = separation(calibration); !text.empty())
-    progress.say("AUROC on held-out images (of combined: those of its fit): " + text);
-  for (const std::string& note : calibration.notes) progress.say("WARNING: " + note);
-  if (const std::string note = threshold_note(t, rate); !note.empty()) progress.say("WARNING: " + note);
-  progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ", rate, ": ", t.value,
-                   " (95 % interval ", t.low, " to ", t.high, ", ", t.count, " held-out normals)"));
 }
 
 // A plot of how the generator came nearer to real images, and what speaks against it.

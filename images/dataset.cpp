@@ -522,7 +522,9 @@ void Dataset::require_both_kinds_in_test() const {
                      : layout == Layout::kFlat     ? "a flat folder has no labels"
                                                    : "lower normal_fraction and abnormal_fraction, or add classes";
   throw DataError(str("evaluation needs normal and anomalous test images, but the test set (layout ",
-                      layout_name(layout), ") has ", missing, "; ", hint));
+                      layout_name(layout), ") has ", missing,
+                      known > 0 ? str(" beside ", known, " that trained or calibrated the model, by their names") : "",
+                      "; ", hint));
 }
 
 }  // namespace pgad

@@ -93,8 +93,8 @@ std::vector<double> term_of(const std::vector<double>& tile_terms, int term) {
   return values;
 }
 
-// All but normal_combined.
-void fit_weights(Calibration& c, const LogisticOptions& options) {
+// Mean and spread of each score; no weights.
+void standardise(Calibration& c) {
   PGAD_CHECK(c.normals() > 0);
   const double n = static_cast<double>(c.normals());
   for (int t = 0; t < kTermCount; ++t) {
@@ -109,9 +109,14 @@ void fit_weights(Calibration& c, const LogisticOptions& options) {
     c.spread[t] = std::sqrt(square / std::max(1.0, n - 1) + guess * guess);
     c.weight[t] = std::isnan(c.mean[t]) ? std::nan("") : 0;
   }
-  const std::vector<ScoreIndex> used = combined_terms(c);
   c.bias = 0;
   c.notes.clear();
+}
+
+// All but normal_combined.
+void fit_weights(Calibration& c, const LogisticOptions& options) {
+  standardise(c);
+  const std::vector<ScoreIndex> used = combined_terms(c);
   const auto weigh_equally = [&] {
     c.fitted = false;
     c.bias = 0;
@@ -230,8 +235,8 @@ std::string threshold_note(const Threshold& t, double rate) {
   if (t.count >= needed) return "";
   const std::string images = t.count == 1 ? "1 normal image is" : str(t.count, " normal images are");
   const std::string then = str("; ", needed,
-                               " are needed to bound it: give more normal images, raise --calibration-fraction, or ask "
-                               "for a higher --false-reject-rate");
+                               " are needed to bound it: give more normal images, hold out more of them "
+                               "(--calibration-fraction), or ask for a higher --false-reject-rate");
   return t.decides() ? str("only ", images, " held out: the threshold may reject many more than the ", rate,
                            " of normal images asked for", then)
                      : str("only ", images, " held out, no ground for a threshold at a false-reject rate of ", rate,
@@ -243,7 +248,9 @@ std::string threshold_note(const Threshold& t, double rate) {
 // more the better the classes are separated; so each fit's scores are scaled and shifted until their mean and spread
 // over all normals are the whole fit's. Unlike a quantile of scores from several scales this keeps the rate; and as an
 // outlier enlarges both spreads, it cannot move the threshold further than about sqrt(n) spreads.
-void cross_fit(Calibration& c, const LogisticOptions& options) {
+namespace {
+
+void cross_fit_by(Calibration& c, const std::function<void(Calibration&)>& fit) {
   const std::size_t n = c.normals(), folds = std::min(n, kMaxFolds);
   std::vector<double> scores(n);
   const Moments whole(c, c);
@@ -256,7 +263,7 @@ void cross_fit(Calibration& c, const LogisticOptions& options) {
                                  &c.normal_terms[i * kTermCount] + kTermCount);
     // Two normals are needed to fit anything.
     const bool possible = fold.normals() > 1;
-    if (possible) fit_weights(fold, options);
+    if (possible) fit(fold);
     const Calibration& by = possible ? fold : c;
     const Moments here(c, by);
     for (std::size_t i = k; i < n; i += folds) {
@@ -267,6 +274,23 @@ void cross_fit(Calibration& c, const LogisticOptions& options) {
   // As float32, the precision of the model file.
   c.normal_combined.clear();
   for (const double s : scores) c.normal_combined.push_back(static_cast<float>(s));
+}
+
+}  // namespace
+
+void cross_fit(Calibration& c, const LogisticOptions& options) {
+  cross_fit_by(c, [&](Calibration& fold) { fit_weights(fold, options); });
+}
+
+void keep_weights(Calibration& c, const Calibration& of) {
+  const auto take = [&](Calibration& fold) {
+    standardise(fold);
+    for (const ScoreIndex t : combined_terms(fold)) fold.weight[t] = of.has(t) ? of.weight[t] : 0;
+    fold.bias = of.bias;
+    fold.fitted = of.fitted;
+  };
+  take(c);
+  cross_fit_by(c, take);
 }
 
 double combined_score(const Calibration& c, const double terms[kTermCount]) {
@@ -441,17 +465,20 @@ bool draws_defects(const Model& model, const Dataset& data) {
 }
 
 // The held-out images, and perhaps the normal ones again, with defects drawn into them.
-std::size_t images_of_pass(const Model& model, const Dataset& data) {
+std::size_t images_of_pass(const Model& model, const Dataset& data, Weights weights) {
   const std::size_t normal = data.calibration_normal.size();
+  if (weights == Weights::kKept) return normal;
   return normal + data.calibration_abnormal.size() + (draws_defects(model, data) ? normal : 0);
 }
 
 // Raw terms of the held-out images at the model's scoring options, and the fit to them; sets model.calibration and
 // top_tiles. Needs all else that calibrate() sets.
 void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
-                      const std::function<void(const CalibrationProgress&)>& on_progress) {
+                      const std::function<void(const CalibrationProgress&)>& on_progress, Weights weights) {
   const auto& normal = data.calibration_normal;
-  const std::size_t all = images_of_pass(model, data);
+  const std::size_t all = images_of_pass(model, data, weights);
+  const bool fits = weights == Weights::kFitted;
+  const int kept_tiles = model.top_tiles;
   const double share = model.config.scoring.search_share;
   const bool tiles = model.preprocessing.tiles;
   model.top_tiles = 1;
@@ -488,7 +515,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
   critic_moments.store(c.critic_map_mean, c.critic_map_spread);
   feature_moments.store(c.feature_map_mean, c.feature_map_spread);
   MapFit fit(model.config.scoring.map_sigma);
-  const bool draws = draws_defects(model, data);
+  const bool draws = fits && draws_defects(model, data);
   std::vector<std::string> notes;
   // Where nothing is drawn the maps' weights come from what is marked on known defects.
   const auto learn = [&](const ScoredImage& image) {
@@ -500,7 +527,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
       notes.push_back(str("no part in the weights of the maps: ", e.what()));
     }
   };
-  collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, learn, normal.size());
+  if (fits) collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, learn, normal.size());
   if (draws) {
     score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image, const Mask& mask) {
       fit.add(c, image, mask);
@@ -510,9 +537,10 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
       if (on_progress) on_progress({share, static_cast<double>(all - normal.size() + c.drawn), all, std::nullopt});
     });
   }
-  c.map_weights = fit.weights();
+  c.map_weights = fits ? fit.weights() : model.calibration->map_weights;
   if (tiles) {
-    model.top_tiles = choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap);
+    model.top_tiles =
+        fits ? choose_top_tiles(normal_tiles, abnormal_tiles, model.config.scoring.tile_overlap) : kept_tiles;
     for (const auto& [terms, images] :
          {std::pair(&c.normal_terms, &normal_tiles), std::pair(&c.abnormal_terms, &abnormal_tiles)})
       for (std::size_t i = 0; i < images->size(); ++i)
@@ -520,7 +548,10 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
           (*terms)[i * kTermCount + static_cast<std::size_t>(t)] =
               static_cast<float>(mean_of_largest(term_of((*images)[i], t), model.top_tiles));
   }
-  fit_combined(c);
+  if (fits)
+    fit_combined(c);
+  else
+    keep_weights(c, *model.calibration);
   c.notes.insert(c.notes.end(), notes.begin(), notes.end());
   model.calibration = std::move(c);
 }
@@ -538,12 +569,14 @@ std::vector<char> detections(const Model& model) {
 }  // namespace
 
 std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
-                                 const std::function<void(const CalibrationProgress&)>& on_progress) {
+                                 const std::function<void(const CalibrationProgress&)>& on_progress, Weights weights) {
+  PGAD_CHECK(weights == Weights::kFitted || model.calibration, "no weights to keep");
   const auto& normal = data.calibration_normal;
   if (normal.empty())
     throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
   model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
-    if (on_progress) on_progress({model.config.scoring.search_share, 0, images_of_pass(model, data), std::nullopt});
+    if (on_progress)
+      on_progress({model.config.scoring.search_share, 0, images_of_pass(model, data, weights), std::nullopt});
   });
   if (!model.patch_critics.empty()) {
     model.border_odds = border_odds_of(exec, model, normal, data.source);
@@ -551,13 +584,13 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   }
   model.features = model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
   const double may_lose = model.config.patch_critic.cascade_loss;
-  if (model.patch_critics.empty() || may_lose <= 0) {
-    calibrate_scores(exec, model, data, on_progress);
+  if (model.patch_critics.empty() || may_lose <= 0 || weights == Weights::kKept) {
+    calibrate_scores(exec, model, data, on_progress, weights);
     return std::nullopt;
   }
   double& share = model.config.scoring.search_share;
   share = 1;
-  calibrate_scores(exec, model, data, on_progress);
+  calibrate_scores(exec, model, data, on_progress, weights);
   const std::vector<char> found = detections(model);
   Cascade cascade{1, std::ranges::count(found, 1), 0};
   if (cascade.detections == 0) return cascade;
@@ -565,7 +598,7 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   const int tiles_of_all = model.top_tiles;
   for (const double smaller : kShares) {
     share = smaller;
-    calibrate_scores(exec, model, data, on_progress);
+    calibrate_scores(exec, model, data, on_progress, weights);
     const std::vector<char> now = detections(model);
     std::ptrdiff_t lost = 0;
     for (std::size_t i = 0; i < found.size(); ++i) lost += found[i] != 0 && now[i] == 0;

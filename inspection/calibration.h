@@ -27,13 +27,22 @@ struct Cascade {
   std::ptrdiff_t lost;        // of them, those below the threshold with this share
 };
 
+// Where the weights of `combined` and of the maps come from.
+enum class Weights {
+  kFitted,  // to these images
+  kKept,    // the model's calibration, which there must be; no abnormals are asked for or used
+};
+
 // Scores the held-out images of `data`, and with a patch critic also the normal ones with a synthetic defect drawn into
 // each, so that there are abnormals to weigh the scores by where few or none are known; sets model.normal_critic and
 // model.calibration. With cascade_loss > 0 this is repeated with rising shares of searched tiles, each with its own fit
 // and threshold, until no more of the abnormals found by searching all are lost than that. on_progress may throw to
 // stop. Throws Error if no held-out normal can be read.
+// With Weights::kKept: how many tiles count and which share of them is searched stay as they are too; what is usual for
+// normal images, and with it the thresholds, is all that is measured.
 std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
-                                 const std::function<void(const CalibrationProgress&)>& on_progress = {});
+                                 const std::function<void(const CalibrationProgress&)>& on_progress = {},
+                                 Weights weights = Weights::kFitted);
 
 // Mean, spread and weights from the raw terms: standardised by the normals; where there are abnormals, weighted by a
 // regularised logistic fit (weights not negative), else equally, also where the fit leaves no weight at all. Spreads of
@@ -43,6 +52,8 @@ void fit_combined(Calibration& calibration, const LogisticOptions& options = {})
 // Sets normal_combined from the terms and the fit: what `combined` says of each held-out normal when that one took no
 // part in the fit, in the units of the whole fit.
 void cross_fit(Calibration& calibration, const LogisticOptions& options = {});
+// As fit_combined(), with the weights of another calibration of the same scores.
+void keep_weights(Calibration& calibration, const Calibration& of);
 double combined_score(const Calibration& calibration, const double terms[kTermCount]);
 // The quantile of the held-out normals' scores that rejects `rate` of them; of combined the cross-fitted ones.
 Threshold threshold_of(const Calibration& calibration, ScoreIndex score, double rate);

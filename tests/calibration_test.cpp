@@ -103,6 +103,42 @@ TEST(CombinedThreshold, KeepsItsRatesOnFreshNormals) {
   }
 }
 
+// A line whose light has changed: the weights stay, all that is measured on normals is its own, and so is the rate.
+TEST(CombinedThreshold, KeepsItsRateWithWeightsOfAnother) {
+  Calibration trained;
+  Terms(kGaussian, 1).append(trained.normal_terms, 60, false);
+  Terms(kGaussian, 2).append(trained.abnormal_terms, 10, true);
+  fit_combined(trained);
+  const auto moved = [](std::vector<double> terms) {
+    for (std::size_t i = 0; i < terms.size(); ++i) terms[i] = 1.7 * terms[i] + static_cast<double>(i % kTermCount);
+    return terms;
+  };
+  std::vector<double> fresh;
+  Terms(kGaussian, 999).append(fresh, 20000, false);
+  fresh = moved(fresh);
+  constexpr int kSplits = 100;
+  for (const double rate : {0.01, 0.05}) {
+    Kept kept, old;
+    for (int split = 0; split < kSplits; ++split) {
+      Calibration c;
+      Terms(kGaussian, 100 + static_cast<unsigned>(split)).append(c.normal_terms, 200, false);
+      c.normal_terms = moved(c.normal_terms);
+      keep_weights(c, trained);
+      ASSERT_EQ(c.normal_combined.size(), 200u);
+      EXPECT_TRUE(c.fitted);
+      EXPECT_EQ(c.bias, trained.bias);
+      for (int t = 0; t < kTermCount; ++t)
+        EXPECT_TRUE(!trained.has(static_cast<ScoreIndex>(t)) || c.weight[t] == trained.weight[t]) << kScoreNames[t];
+      kept.add(threshold_of(c, kCombined, rate), combined_of(c, fresh), rate, kSplits);
+      old.add(threshold_of(trained, kCombined, rate), combined_of(trained, fresh), rate, kSplits);
+    }
+    EXPECT_LT(kept.rate, 1.2 * rate);
+    EXPECT_GT(kept.rate, 0.7 * rate);
+    EXPECT_GT(kept.covered, 0.93);
+    EXPECT_GT(old.rate, 0.3);  // what it would have been without
+  }
+}
+
 // What a new normal gets must not depend on how far the fit follows the normals it has seen: an outlier is scored by a
 // fit that does not know it.
 TEST(CombinedThreshold, EachNormalIsScoredByAFitWithoutIt) {

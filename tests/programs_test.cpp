@@ -233,6 +233,17 @@ TEST(Programs, SurfacesInTiles) {
   EXPECT_TRUE(ended(infer({"evaluate", "--model", dir / "later/model.safetensors", "--data", dir / "data", "--threads",
                            "1", "--out", dir / "out2"}),
                     0, {"9 images scored"}));
+  // Other normals, with tiles and patch critics; those of the training are noticed by their names.
+  const Words calibrate = {"calibrate", "--model", model, "--threads", "1", "--data"};
+  ASSERT_TRUE(ended(infer(calibrate + Words{dir / "data/test/good", "--out", dir / "recalibrated"}), 0,
+                    {"4 normal and 0 abnormal images", "saved"}));
+  EXPECT_TRUE(
+      ended(infer({"evaluate", "--model", dir / "recalibrated", "--data", dir / "data", "--threads", "1", "--out",
+                   dir / "out3"}),
+            1, {"has no normal images beside 4 that trained or calibrated the model"}));  // none is left to test on
+  EXPECT_TRUE(ended(
+      infer(calibrate + Words{dir / "data/train/good", "--abnormal", dir / "data/test/gash", "--out", dir / "trained"}),
+      0, {"have names of images that trained the model"}));
   // Of the normals that would be held out now those that trained the networks are not.
   EXPECT_TRUE(ended(train(anew + Words{"--out", dir / "other", "--calibration-fraction", ".5"}), 0,
                     {"images are not used: they would be held out for calibration, but trained " + model}));

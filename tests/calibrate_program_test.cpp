@@ -1,0 +1,98 @@
+// pgad_infer calibrate: a model is calibrated on other images, without training.
+
+#include "images/listing.h"
+#include "tests/programs.h"
+
+namespace pgad::test {
+namespace {
+
+// The first `count` digits of a class, or of all others, as PNG files in `dir`.
+void write_class(const std::string& dir, int digit, bool others, int count) {
+  fs::create_directories(dir);
+  const Shared& s = shared();
+  for (long i = 0; i < s.digits.count && count > 0; ++i)
+    if ((s.labels[static_cast<std::size_t>(i)] == digit) != others) {
+      write_png(dir + "/" + std::to_string(1000 + i) + ".png", s.digits.image(i));
+      --count;
+    }
+}
+
+nlohmann::json calibration_of(const std::string& model) {
+  return nlohmann::json::parse(read_safetensors(model).metadata.at("calibration"));
+}
+
+TEST(CalibrateProgram, MeasuresNormalsAnewAndKeepsTheWeights) {
+  const TempDir dir;
+  const std::string again = dir / "again.safetensors";
+  write_class(dir / "normal", 1, false, 24);
+  const Words call = {"calibrate", "--model", shared().model, "--data", dir / "normal", "--threads", "1", "--out"};
+  ASSERT_TRUE(ended(infer(call + Words{again, "--false-reject-rate", "0.1"}), 0,
+                    {"24 normal and 0 abnormal images", "keep the model's weights", "saved " + again,
+                     "false-reject rate of 0.1", "24 held-out normals", "95 % interval"}));
+  const SafeTensorsFile before = read_safetensors(shared().model), after = read_safetensors(again);
+  for (const auto& [name, tensor] : before.tensors)
+    if (name.starts_with("g.") || name.starts_with("d.") || name.starts_with("e.")) {
+      const auto shape = tensor.shape;
+      EXPECT_EQ(before.get(name, "F32", shape).elements<float>(), after.get(name, "F32", shape).elements<float>())
+          << name;
+    }
+  const nlohmann::json old = calibration_of(shared().model), now = calibration_of(again);
+  EXPECT_EQ(now.at("bias"), old.at("bias"));
+  for (const auto& [score, term] : old.at("terms").items()) {
+    EXPECT_EQ(now.at("terms").at(score).at("weight"), term.at("weight")) << score;
+    EXPECT_NE(now.at("terms").at(score).at("mean"), term.at("mean")) << score;
+  }
+  // It is calibrated by the scores that these images have, and judges by the rate that was asked for.
+  ASSERT_TRUE(ended(
+      infer({"score", "--model", again, "--input", dir / "normal", "--threads", "1", "--out", dir / "scores"}), 0));
+  const nlohmann::json images = nlohmann::json::parse(read_file(dir / "scores/scores.json")).at("images");
+  const auto terms = after.tensors.at("calibration.normal_terms").elements<float>();
+  ASSERT_EQ(images.size(), 24u);
+  int anomalous = 0;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    EXPECT_FLOAT_EQ(images[i].at("residual").get<float>(), terms[i * terms.size() / images.size()]) << i;
+    anomalous += images[i].at("decision") == "anomalous";
+  }
+  EXPECT_LE(anomalous, 5);
+  // Nothing is written over.
+  const std::string bytes = read_file(again);
+  EXPECT_TRUE(refused(infer(call + Words{again}), 2, {"--out " + again, "exists"}));
+  EXPECT_TRUE(refused(infer(call + Words{shared().model}), 2, {"exists"}));
+  EXPECT_TRUE(read_file(again) == bytes);
+}
+
+TEST(CalibrateProgram, FitsWeightsToKnownAbnormals) {
+  const TempDir dir;
+  const std::string again = dir / "again.safetensors";
+  write_class(dir / "normal", 8, false, 20);
+  write_class(dir / "abnormal", 8, true, 10);
+  const Words call = {"calibrate", "--model", shared().model, "--data", dir / "normal", "--threads", "1"};
+  ASSERT_TRUE(ended(infer(call + Words{"--abnormal", dir / "abnormal", "--out", again}), 0,
+                    {"20 normal and 10 abnormal images", "AUROC on held-out images"}));
+  EXPECT_EQ(read_safetensors(again).tensors.at("calibration.abnormal_terms").shape[0], 10);
+  // Too few for the rate: said, with how many there should be.
+  EXPECT_TRUE(ended(infer(call + Words{"--false-reject-rate", "0.01", "--out", dir / "few.safetensors"}), 0,
+                    {"WARNING: only 20 normal images", "are needed to bound it"}));
+  EXPECT_TRUE(refused(infer(call + Words{"--abnormal", dir / "normal", "--out", dir / "x"}), 2,
+                      {"is given as normal and as abnormal", dir / "normal"}));
+  EXPECT_FALSE(path_exists(dir / "x"));
+}
+
+TEST(CalibrateProgram, RefusesWhatIsNoFolderOfNormals) {
+  const TempDir dir;
+  const Words call = {"calibrate", "--model", shared().model, "--out", dir / "x", "--data"};
+  EXPECT_TRUE(refused(infer(call + Words{dir / "none"}), 1, {dir / "none"}));
+  write_class(dir / "set/train/good", 8, false, 4);
+  EXPECT_TRUE(refused(infer(call + Words{dir / "set"}), 2, {"is a data set", dir / "set/train/good"}));
+  fs::create_directory(dir / "empty");
+  EXPECT_TRUE(refused(infer(call + Words{dir / "empty"}), 1, {dir / "empty"}));
+  fs::create_directory(dir / "bad");
+  write_file_atomically(dir / "bad/a.png", "text");
+  EXPECT_TRUE(refused(infer(call + Words{dir / "bad"}), 1, {"none of the 1 images of --data can be read", "a.png"}));
+  EXPECT_FALSE(path_exists(dir / "x"));
+  write_class(dir / "bad", 8, false, 6);
+  EXPECT_TRUE(ended(infer(call + Words{dir / "bad", "--threads", "1"}), 0, {"not used: a.png", "6 normal"}));
+}
+
+}  // namespace
+}  // namespace pgad::test
