@@ -60,9 +60,9 @@ void warn_of_training_images(const Model& model, const Dataset& data, Progress& 
       count += std::ranges::any_of(
           endings_of(s.path), [&](const std::string& name) { return says_which(name) && model.split.trained(name); });
   if (count > 0)
-    progress.say(str("WARNING: ", count,
-                     " images have names of images that trained the model: if they are the same, they say "
-                     "nothing of new ones, and the threshold will reject more than was asked for"));
+    progress.warn(str("WARNING: ", count,
+                      " images have names of images that trained the model: if they are the same, they say "
+                      "nothing of new ones, and the threshold will reject more than was asked for"));
 }
 
 // Says which images cannot be read, and takes them out. Throws Error if none is left.
@@ -74,8 +74,8 @@ void leave_out_unreadable(std::vector<Sample>& samples, const char* option, cons
     throw Error(str("none of the ", bad.size(), " images of ", option, " can be read; the first, ", bad[0].name, ": ",
                     bad[0].reason));
   for (std::size_t i = 0; i < std::min(bad.size(), kNamed); ++i)
-    progress.say(str("not used: ", bad[i].name, ": ", bad[i].reason));
-  if (bad.size() > kNamed) progress.say(str("not used: ", bad.size() - kNamed, " others that cannot be read"));
+    progress.warn(str("not used: ", bad[i].name, ": ", bad[i].reason));
+  if (bad.size() > kNamed) progress.warn(str("not used: ", bad.size() - kNamed, " others that cannot be read"));
 }
 
 }  // namespace
@@ -84,8 +84,8 @@ void report_calibration(const Calibration& calibration, double rate, const std::
   const Threshold t = threshold_of(calibration, kCombined, rate);
   if (const std::string text = separation(calibration); !text.empty())
     progress.say("AUROC on held-out images (of combined: those of its fit): " + text);
-  for (const std::string& note : calibration.notes) progress.say("WARNING: " + note);
-  if (const std::string note = threshold_note(t, rate); !note.empty()) progress.say("WARNING: " + note);
+  for (const std::string& note : calibration.notes) progress.warn("WARNING: " + note);
+  if (const std::string note = threshold_note(t, rate); !note.empty()) progress.warn("WARNING: " + note);
   progress.say(str("saved ", path, "; threshold of combined at a false-reject rate of ", rate, ": ", t.value,
                    " (95 % interval ", t.low, " to ", t.high, ", ", t.count, " held-out normals)"));
 }

@@ -138,14 +138,14 @@ void keep_results(ResultWriter& writer, const std::function<void()>& write_kept,
     write_kept();
   } catch (const std::exception&) {
     writer.suspend();
-    progress.say("what was scored is in " + out_path(o, "scores.json.part") + "; --resume goes on");
+    progress.warn("what was scored is in " + out_path(o, "scores.json.part") + "; --resume goes on");
     return;
   }
   try {
     if (const std::string table = writer.finish(false); !table.empty())
       progress.say(str(writer.scored() + writer.failed(), " images are kept in ", table, "; --resume goes on"));
   } catch (const std::exception& e) {
-    progress.say(e.what());
+    progress.warn(e.what());
   }
 }
 
@@ -220,11 +220,11 @@ class OrderedRows {
     for (const std::string& note : image.notes) progress_.say(str("note: ", image.sample.name, ": ", note));
     if (!image.error.empty()) {
       if (strict_) throw Error(image.error);
-      progress_.say("not scored: " + image.error);
+      progress_.warn("not scored: " + image.error);
       if (kept_.contains(place)) return write_kept_before(place + 1);  // its earlier scores are better than none
     }
     const std::string error = writer_.add(image, task_.source);
-    if (!error.empty()) progress_.say(error);
+    if (!error.empty()) progress_.warn(error);
     kept_.erase(place);
     if (task_.also && image.error.empty()) task_.also(image);
   }
@@ -296,7 +296,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   save_tuning(*s.exec, s.run.tuning);
   if (o.profile && scorer.graph() != nullptr)
     std::cout << profile_table(*scorer.graph(), *s.exec, kProfileRounds) << "\n";
-  if (stop_requested) progress.say(str("interrupted after ", written, " of ", all, " images; --resume goes on"));
+  if (stop_requested) progress.warn(str("interrupted after ", written, " of ", all, " images; --resume goes on"));
   progress.say(summary_of(writer, s, task.left_out, threshold) + (table.empty() ? "" : "; see " + table));
   const bool complete = writer.failed() == 0 && writer.maps_failed() == 0 && task.left_out.folders.empty();
   return complete && !stop_requested ? 0 : kExitFailure;
@@ -425,7 +425,7 @@ int evaluate(const Options& o) {
   if (stop_requested) return code;
   for (const std::string& error : evaluation.mask_errors()) {
     if (o.strict) throw Error(error);
-    progress.say("mask not used: " + error);
+    progress.warn("mask not used: " + error);
   }
   for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
   write_evaluation(evaluation, s, o, data, notes);

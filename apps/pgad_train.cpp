@@ -115,9 +115,9 @@ void report_unreadable(const std::vector<BadImage>& train, const std::vector<Bad
                        double allowed, Progress& progress) {
   const std::size_t count = train.size() + held_out.size(), all = count + good;
   if (count == 0) return;
-  for (const BadImage& bad : train) progress.say(str("left out: ", bad.name, ": ", bad.reason));
+  for (const BadImage& bad : train) progress.warn(str("left out: ", bad.name, ": ", bad.reason));
   for (const BadImage& bad : held_out)
-    progress.say(str("left out (held out for calibration): ", bad.name, ": ", bad.reason));
+    progress.warn(str("left out (held out for calibration): ", bad.name, ": ", bad.reason));
   const std::string summary = str(count, " of ", all, " training images cannot be read, ", held_out.size(),
                                   " of them held out for calibration");
   if (static_cast<double>(count) > allowed * static_cast<double>(all))
@@ -386,7 +386,7 @@ Model save_trained(const Trainer& trainer, StopReason reason, const Config& conf
   if (reason != StopReason::kInterrupted) take_finished(exec, path, model);
   save_model(path, model);
   if (reason == StopReason::kInterrupted) {
-    progress.say(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
+    progress.warn(str("interrupted: ", path, " is saved as it stands, not calibrated; --resume goes on"));
     return model;
   }
   if (reason == StopReason::kTimeBudget)
@@ -451,8 +451,8 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
                        cascade->lost, " are lost"));
   } catch (const Interrupted&) {
     const bool untrained = config.encoder.train && !model.encoder;
-    progress.say(str("interrupted: ", path, " is saved, not calibrated; --resume ",
-                     untrained ? "trains its encoder and calibrates it" : "calibrates it"));
+    progress.warn(str("interrupted: ", path, " is saved, not calibrated; --resume ",
+                      untrained ? "trains its encoder and calibrates it" : "calibrates it"));
     return false;
   } catch (const Error& e) {
     throw Error(
@@ -467,7 +467,7 @@ void report_generator(const Config& config, Progress& progress) {
   const std::vector<GeneratorFigures> figures = read_generator_figures(file_in(config, "log.jsonl"));
   if (figures.size() >= 2) plot_distances(file_in(config, "distances.png"), figures);
   for (const std::string& warning : generator_warnings(figures, config.network.resolution))
-    progress.say("WARNING: " + warning);
+    progress.warn("WARNING: " + warning);
 }
 
 // With --from: the networks of a finished model, patch critics and calibration anew. For defects that became known

@@ -5,43 +5,74 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "images/printable.h"
 
 namespace pgad {
 
+// --quiet: warnings and errors alone. --verbose: every line stays and says when, one a second.
+enum class Verbosity { kQuiet, kNormal, kVerbose };
+inline Verbosity verbosity = Verbosity::kNormal;  // set before the first Progress is made
+
 class Progress {
  public:
-  // plain_interval: seconds between lines when standard error is no terminal.
-  explicit Progress(double plain_interval = 10) : terminal_(isatty(STDERR_FILENO) != 0), interval_(plain_interval) {}
+  // plain_interval: seconds between lines where none can be rewritten.
+  explicit Progress(double plain_interval = 10)
+      : rewrites_(can_rewrite()), interval_(verbosity == Verbosity::kVerbose ? 1 : plain_interval) {}
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void update(const std::string& text) {
+    if (verbosity == Verbosity::kQuiet) return;
     const auto now = std::chrono::steady_clock::now();
-    const double wait = terminal_ ? 0.1 : interval_;
+    const double wait = rewrites_ ? 0.1 : interval_;
     if (shown_ && std::chrono::duration<double>(now - last_).count() < wait) return;
     last_ = now;
     shown_ = true;
-    std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", text.c_str());
+    if (rewrites_)
+      std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    else
+      std::fprintf(stderr, "%s%s\n", time_text().c_str(), text.c_str());
     std::fflush(stderr);
-    open_ = terminal_;
+    open_ = rewrites_;
   }
   // A line that stays; what is not UTF-8 in a name is escaped.
   void say(const std::string& text) {
+    if (verbosity != Verbosity::kQuiet) warn(text);
+  }
+  // The same, also with --quiet: what went wrong, or will.
+  void warn(const std::string& text) {
     clear();
-    std::fprintf(stderr, "%s\n", printable(text).c_str());
+    std::fprintf(stderr, "%s%s\n", time_text().c_str(), printable(text).c_str());
   }
 
  private:
+  // A terminal that knows the sequence by which a line is erased.
+  static bool can_rewrite() {
+    const char* const term = std::getenv("TERM");
+    return verbosity == Verbosity::kNormal && isatty(STDERR_FILENO) != 0 && term != nullptr && *term != '\0' &&
+           std::string_view(term) != "dumb";
+  }
+  static std::string time_text() {
+    if (verbosity != Verbosity::kVerbose) return "";
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    char text[16];
+    std::strftime(text, sizeof text, "%H:%M:%S ", &local);
+    return text;
+  }
   void clear() {
     if (open_) std::fprintf(stderr, "\r\033[K");
     open_ = false;
   }
-  bool terminal_;
+  bool rewrites_;
   double interval_;
   bool shown_ = false, open_ = false;
   std::chrono::steady_clock::time_point last_{};

@@ -16,6 +16,14 @@ install(FILES ${PROJECT_BINARY_DIR}/pgadConfigVersion.cmake DESTINATION ${CMAKE_
 install(FILES ${PROJECT_BINARY_DIR}/pgad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 install(FILES docs/man/pgad_train.1 docs/man/pgad_infer.1 docs/man/pgad_data.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+foreach(program pgad_train pgad_infer pgad_data)
+  install(FILES ${PROJECT_BINARY_DIR}/${program}.bash RENAME ${program} COMPONENT programs
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${PROJECT_BINARY_DIR}/${program}.zsh RENAME _${program} COMPONENT programs
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  install(FILES ${PROJECT_BINARY_DIR}/${program}.fish COMPONENT programs
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endforeach()
 
 # cpack: pgad, libpgad0 and libpgad-dev.
 set(CPACK_GENERATOR DEB)

@@ -24,6 +24,48 @@ TEST(InferProgram, RefusesWrongUsage) {
   EXPECT_FALSE(fs::exists(dir / "out"));
 }
 
+TEST(InferProgram, SaysAsMuchAsItIsAsked) {
+  const TempDir dir;
+  write_digits(dir / "in", 3);
+  const Words score = {"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--out"};
+  const ProcessResult quiet = infer(score + Words{dir / "quiet", "--quiet"});
+  ASSERT_TRUE(ended(quiet, 0));
+  EXPECT_EQ(quiet.err + quiet.out, "");
+  EXPECT_TRUE(fs::exists(dir / "quiet/scores.csv"));
+  write_file_atomically(dir / "in/bad.png", "text");
+  const ProcessResult warned = infer(Words{"--quiet"} + score + Words{dir / "warned"});  // before the subcommand too
+  EXPECT_TRUE(ended(warned, 1, {"not scored: ", "bad.png"}));
+  EXPECT_EQ(lines_of(warned.err).size(), 1u) << warned.err;
+  const ProcessResult verbose = infer(score + Words{dir / "verbose", "--verbose"});
+  EXPECT_TRUE(ended(verbose, 1, {"scoring: ", "3 images scored"}));
+  for (const std::string& line : lines_of(verbose.err))
+    EXPECT_TRUE(line.size() > 9 && line[2] == ':' && line[5] == ':' && line[8] == ' ') << line;
+  EXPECT_TRUE(refused(infer(score + Words{dir / "x", "--quiet", "--verbose"}), 2, {"--quiet", "--verbose"}));
+  EXPECT_FALSE(fs::exists(dir / "x"));
+}
+
+// A line that is rewritten is for terminals that can; nothing else contains escape sequences or carriage returns.
+TEST(InferProgram, RewritesLinesOnTerminalsThatCan) {
+  const auto on_terminal = [](const std::string& term, const std::string& command) {
+    return run_process({"/usr/bin/env", "TERM=" + term, "script", "-qec", command, "/dev/null"});
+  };
+  if (on_terminal("xterm", "true").exit_code != 0) GTEST_SKIP() << "no terminals here (script -qec true)";
+  const TempDir dir;
+  write_digits(dir / "in", 3);
+  const std::string command = std::string(PGAD_BINARY_DIR) + "/apps/pgad_infer score --threads 1 --model " +
+                              shared().model + " --input " + (dir / "in") + " --out " + (dir / "out");
+  const auto rewrites = [](const ProcessResult& r) { return r.out.find("\033[K") != std::string::npos; };
+  const ProcessResult able = on_terminal("xterm", command), dumb = on_terminal("dumb", command),
+                      unknown = on_terminal("", command),
+                      file = infer({"score", "--model", shared().model, "--input", dir / "in", "--threads", "1",
+                                    "--out", dir / "out"});
+  for (const ProcessResult* r : {&able, &dumb, &unknown, &file})
+    EXPECT_TRUE(ended(*r, 0, {"scoring: ", "3 images scored"}));
+  EXPECT_TRUE(rewrites(able));
+  EXPECT_FALSE(rewrites(dumb) || rewrites(unknown));
+  EXPECT_EQ(file.err.find_first_of("\033\r"), std::string::npos);
+}
+
 TEST(InferProgram, ShowsTheInstructionSetAndLowersIt) {
   const Words info = {"info", "--model", shared().model};
   const char* const before = std::getenv("PGAD_ISA");

@@ -461,7 +461,9 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
   const double budget = config_.run.time_budget_minutes * 60;  // seconds; 0: none
   const auto session = Clock::now();
   const double seconds_before = state_.seconds;
+  // At this size: that of the one before says nothing of it, nor does the first step, which is recorded.
   double recent_speed = 0;
+  int level = 0, steps_at_level = 0;
 
   while (state_.images < total_images()) {
     if (stop) return StopReason::kInterrupted;
@@ -474,7 +476,9 @@ StopReason Trainer::run_steps(const std::atomic<bool>& stop,
     state_.seconds = seconds_before + seconds_since(session);
 
     const double speed = phase.batch / std::max(1e-9, seconds_since(step_begin));
-    recent_speed = recent_speed == 0 ? speed : 0.95 * recent_speed + 0.05 * speed;
+    steps_at_level = phase.level == level ? steps_at_level + 1 : 1;
+    level = phase.level;
+    recent_speed = steps_at_level <= 2 ? speed : 0.95 * recent_speed + 0.05 * speed;
     const bool last = state_.images >= total_images(), sampled = samples.due(state_.images, last),
                logged = line.due(state_.images, last || sampled);
     std::string log_line;
