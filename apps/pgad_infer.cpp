@@ -25,6 +25,7 @@
 #include "kernels/random/random.h"
 #include "model/config_io.h"
 #include "model/tuning_file.h"
+#include "report/comparison.h"
 #include "report/evaluation.h"
 #include "report/paper_figures.h"
 #include "report/result_writer.h"
@@ -432,6 +433,24 @@ int evaluate(const Options& o) {
   return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
+int compare_results(const std::vector<std::string>& folders, const std::string& out) {
+  std::vector<EarlierResult> results;
+  for (const std::string& folder : folders) {
+    auto result = read_earlier_result(folder);
+    if (!result) throw Error(str("'", folder, "' holds no scores.json; expected the --out of score or evaluate"));
+    results.push_back(std::move(*result));
+  }
+  const Comparison comparison = compare(results[0], results[1], folders[0], folders[1]);
+  Progress progress;
+  Options o;
+  o.out = out;
+  const FolderLock lock = lock_out(o, progress);
+  write_file_atomically(out_path(o, "comparison.csv"), csv_of(comparison));
+  plot_comparison(out_path(o, "comparison.png"), comparison);
+  std::cout << table_of(comparison);
+  return 0;
+}
+
 int paper_figures(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
@@ -690,6 +709,13 @@ int main(int argc, char** argv) {
   generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
       ->excludes(count)
       ->excludes(seed);
+  std::vector<std::string> results;
+  CLI::App* compare = app.add_subcommand("compare", "Compares two results of the same images: which decisions differ.");
+  compare->add_option("results", results, "folders that score or evaluate wrote, of two models or two calibrations")
+      ->required()
+      ->expected(2);
+  compare->add_option("--out", o.out, "directory for comparison.csv and comparison.png")->required();
+  compare->callback([&] { body = [&] { return pgad::compare_results(results, o.out); }; });
   command("info", "Prints what a model is.",
           pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}), pgad::info);
   return pgad::run_program(app, argc, argv, [&] { return body(); });

@@ -55,10 +55,10 @@ constexpr const char* kOutputMark = ".pgad-output";
 // Everything the programs write into their --out, and nothing else of a folder that they have written to: --out may
 // well be the folder of the images itself.
 bool is_result_entry(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"maps",          "samples",      "checkpoints", "roc.png",
-                                                "histogram.png", "examples.png", "samples.png", "distances.png",
-                                                "samples.npy",   "scores.csv",   "scores.json", "model.safetensors",
-                                                "metrics.json",  "config.json",  "log.jsonl"};
+  static constexpr std::string_view kNames[] = {
+      "maps",        "samples",       "checkpoints", "roc.png",    "histogram.png", "comparison.png",    "examples.png",
+      "samples.png", "distances.png", "samples.npy", "scores.csv", "scores.json",   "model.safetensors", "metrics.json",
+      "config.json", "log.jsonl"};
   if (name.ends_with(".part")) name.remove_suffix(5);  // written when a run ended or still goes on
   return is_one_of(kNames, name);
 }

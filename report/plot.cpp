@@ -403,6 +403,58 @@ void plot_lines(const std::string& path, const std::string& title, const std::st
   write_file_atomically(path, canvas.png());
 }
 
+void plot_scatter(const std::string& path, const std::string& title, const std::string& x_title,
+                  const std::string& y_title, std::span<const ScatterSeries> series, double x_mark, double y_mark) {
+  const int width = 1000, height = 720;
+  Axes axes{96, 56, 740, height - 84.0, x_mark, x_mark, y_mark, y_mark};
+  const auto finite = [](const LineSeries::Point& p) { return std::isfinite(p.x) && std::isfinite(p.y); };
+  // fmin and fmax pass over NaN, where there is no mark.
+  for (const ScatterSeries& s : series)
+    for (const LineSeries::Point& p : s.points) {
+      if (!finite(p)) continue;
+      axes.x_low = std::fmin(axes.x_low, p.x), axes.x_high = std::fmax(axes.x_high, p.x);
+      axes.y_low = std::fmin(axes.y_low, p.y), axes.y_high = std::fmax(axes.y_high, p.y);
+    }
+  if (!std::isfinite(axes.x_low + axes.x_high + axes.y_low + axes.y_high))
+    throw Error(str("plot: \"", title, "\" has no finite point"));
+  const auto widen = [](double& low, double& high) {
+    const double margin = high > low ? 0.03 * (high - low) : std::max(1e-3, 0.1 * std::abs(low));
+    low -= margin;
+    high += margin;
+  };
+  widen(axes.x_low, axes.x_high);
+  widen(axes.y_low, axes.y_high);
+  Canvas canvas(width, height);
+  gdFontPtr font = gdFontGetLarge();
+  canvas.text(axes.left, 16, fitted(title, width - axes.left, gdFontGetGiant()), gdFontGetGiant());
+  draw_axes(canvas, axes, fitted(x_title, axes.right - axes.left, font), fitted(y_title, axes.bottom - axes.top, font),
+            "%.4g");
+  const double legend = axes.right + 20;
+  double y = axes.top + 20;
+  for (size_t i = 0; i < series.size(); ++i) {
+    const Color color = kPalette[i % std::size(kPalette)];
+    const double radius = i == 0 ? 2.5 : 3.5;
+    std::size_t outside = 0;
+    for (const LineSeries::Point& p : series[i].points) {
+      outside += !finite(p);
+      if (finite(p))
+        canvas.fill(axes.x(p.x) - radius, axes.y(p.y) - radius, axes.x(p.x) + radius, axes.y(p.y) + radius, color, 0.6);
+    }
+    canvas.fill(legend, y + 3, legend + 2 * radius + 4, y + 7 + 2 * radius, color);
+    const std::string name =
+        str(series[i].name, ": ", series[i].points.size(), outside > 0 ? str(", ", outside, " infinite") : "");
+    canvas.text(legend + 20, y, fitted(name, width - legend - 24, font), font);
+    y += 22;
+  }
+  if (std::isfinite(x_mark)) canvas.line(axes.x(x_mark), axes.top, axes.x(x_mark), axes.bottom, kBlack, 1.5, 6);
+  if (std::isfinite(y_mark)) canvas.line(axes.left, axes.y(y_mark), axes.right, axes.y(y_mark), kBlack, 1.5, 6);
+  if (std::isfinite(x_mark) || std::isfinite(y_mark)) {
+    canvas.line(legend, y + font->h / 2.0, legend + 14, y + font->h / 2.0, kBlack, 1.5, 6);
+    canvas.text(legend + 20, y, "thresholds", font);
+  }
+  write_file_atomically(path, canvas.png());
+}
+
 void plot_histograms(const std::string& path, const std::string& title, std::span<const ScoreHistogram> scores) {
   if (scores.empty()) throw Error("plot: no scores");
   constexpr double kPanelWidth = 520, kPanelHeight = 330, kHeader = 66;

@@ -36,6 +36,16 @@ struct LineSeries {
 void plot_lines(const std::string& path, const std::string& title, const std::string& x_title,
                 const std::string& y_title, std::span<const LineSeries> series, bool logarithmic = false);
 
+struct ScatterSeries {
+  std::string name;
+  std::vector<LineSeries::Point> points;
+};
+
+// A dot for each point, the legend beside them, and lines at x_mark and y_mark where these are finite. Points that are
+// not finite are left out and counted in the legend. Axes span all points; with no finite one Error is thrown.
+void plot_scatter(const std::string& path, const std::string& title, const std::string& x_title,
+                  const std::string& y_title, std::span<const ScatterSeries> series, double x_mark, double y_mark);
+
 struct ScoreHistogram {
   std::string name;
   std::vector<double> normal, anomalous;  // scores; infinite ones are left out and counted below the panel

@@ -35,8 +35,6 @@ std::string csv_text(const std::string& text) {
   return quoted + "\"";
 }
 
-std::string csv_field(const std::string& bytes) { return csv_text(printable(bytes)); }
-
 // A file's name in UTF-8, cut to `limit` bytes; a name that is cut ends in a hash of the whole, so that two stay two.
 std::string fitting(const std::string& name, std::size_t limit) {
   if (name.size() <= limit) return name;
@@ -51,6 +49,8 @@ std::string fitting(const std::string& name, std::size_t limit) {
 }
 
 }  // namespace
+
+std::string csv_field(const std::string& bytes) { return csv_text(printable(bytes)); }
 
 ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, const OrderedJson& header)
     : model_(model), options_(options) {

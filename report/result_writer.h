@@ -23,6 +23,9 @@ struct ResultOptions {
   double map_sigma = 1;  // pixels
 };
 
+// A name as a field of a CSV file: printable, in quotes where a comma, a quote or the end of a line is in it.
+std::string csv_field(const std::string& bytes);
+
 class ResultWriter {
  public:
   // header: what scores.json says beside the images.
