@@ -21,6 +21,7 @@
 #include "images/pictures.h"
 #include "images/printable.h"
 #include "inspection/anomaly_map.h"
+#include "inspection/drift.h"
 #include "inspection/session.h"
 #include "kernels/random/random.h"
 #include "model/config_io.h"
@@ -39,6 +40,7 @@ struct Options {
   std::string model, out, data, latents;
   std::vector<std::string> inputs;
   GivenOptions given;
+  bool fail_on_anomaly = false, json_lines = false;
   bool maps = false, strict = false, profile = false, resume = false, new_data = false, resize_masks = false;
   double threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0, count = 64;
@@ -175,7 +177,9 @@ KeptRows take_over(const Session& s, const Options& o, const std::vector<Sample>
   KeptRows kept = rows_to_keep(o, samples, header);
   progress.say(str("going on with ", o.out, ": ", kept.size(), " of ", samples.size(), " images are there"));
   if (kept.empty()) return kept;
-  ResultWriter earlier(s.model, options, header);
+  ResultOptions quietly = options;
+  quietly.lines = false;  // they are said when they are written again
+  ResultWriter earlier(s.model, quietly, header);
   for (const auto& [place, row] : kept) add_kept(earlier, samples[place], row);
   earlier.finish(false);
   return kept;
@@ -275,7 +279,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   for (const std::string& note : task.notes) progress.say("note: " + note);
   const double threshold = s.threshold(o.threshold);
   const nlohmann::ordered_json header = result_header(s, o, task, threshold);
-  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma};
+  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma, o.json_lines};
   KeptRows kept;
   if (o.resume) kept = take_over(s, o, task.samples, header, options, progress);
   const Remaining remaining = find_remaining(task, kept, progress);
@@ -300,7 +304,21 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   if (stop_requested) progress.warn(str("interrupted after ", written, " of ", all, " images; --resume goes on"));
   progress.say(summary_of(writer, s, task.left_out, threshold) + (table.empty() ? "" : "; see " + table));
   const bool complete = writer.failed() == 0 && writer.maps_failed() == 0 && task.left_out.folders.empty();
-  return complete && !stop_requested ? 0 : kExitFailure;
+  if (!complete || stop_requested) return kExitFailure;
+  return o.fail_on_anomaly && writer.anomalous() > 0 ? kExitAnomaly : 0;
+}
+
+// Whether the images have left what the model was calibrated on.
+void warn_of_drift(const Session& s, double threshold, const std::vector<double>& combined, Progress& progress) {
+  if (!s.model.calibration || std::isnan(threshold)) return;
+  const auto drift = drift_of(*s.model.calibration, threshold, combined);
+  if (!drift || !drift->significant()) return;
+  progress.warn(str("WARNING: the scores of the last ", drift->images,
+                    " images that are judged normal are not distributed as those of the calibration's normals (median ",
+                    drift->shift > 0 ? "+" : "", drift->shift, " spreads, Kolmogorov-Smirnov distance ",
+                    drift->distance, ", p ", drift->p_value,
+                    "): light, focus or product may have changed. If they are normal, pgad_infer calibrate sets the "
+                    "threshold for them"));
 }
 
 int score(const Options& o) {
@@ -314,7 +332,14 @@ int score(const Options& o) {
   std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
   for (std::string& note : left_out.notes()) notes.push_back(std::move(note));
   const bool one_folder = o.inputs.size() == 1 && is_directory(o.inputs[0]);
-  return score_into(s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, {}, {}}, progress);
+  std::vector<double> combined;
+  const auto collect = [&](const ScoredImage& image) {
+    if (s.model.calibration) combined.push_back(combined_score(*s.model.calibration, image.terms));
+  };
+  const int code = score_into(
+      s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, collect, {}}, progress);
+  warn_of_drift(s, s.threshold(o.threshold), combined, progress);
+  return code;
 }
 
 // At most `limit` images of each kind, the same for the same seed, in their old order.
@@ -647,6 +672,9 @@ int main(int argc, char** argv) {
   CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
   score->add_option("--input", o.inputs, "image files, folders, IDX files; @FILE or - (standard input): a list of them")
       ->required();
+  CLI::Option* lines = score->add_flag("--json-lines", o.json_lines,
+                                       "also print each image's row of scores.json to standard output, as it is known");
+  score->add_flag("--fail-on-anomaly", o.fail_on_anomaly, "exit code 3 if an image is judged anomalous");
   CLI::App* evaluate = command("evaluate", "Scores a labelled test set and measures how well the scores separate it.",
                                with_data, pgad::evaluate);
   evaluate->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
@@ -663,7 +691,8 @@ int main(int argc, char** argv) {
   for (CLI::App* sub : {score, evaluate}) {
     sub->add_option("--out", o.out, "directory for the results")->required();
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
-    sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
+    CLI::Option* profile = sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
+    if (sub == score) profile->excludes(lines);
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
     sub->add_flag("--resume", o.resume, "go on with the results in --out: only images without a score are searched");
     sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's")

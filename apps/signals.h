@@ -8,6 +8,7 @@ namespace pgad {
 
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitAnomaly = 3;  // with --fail-on-anomaly
 
 // Set by SIGINT, SIGTERM and SIGHUP: finish what is at hand, save, and leave.
 inline std::atomic<bool> stop_requested{false};

@@ -173,7 +173,11 @@ void ResultWriter::add_row(const ScoredImage& image, const std::string& map, con
   }
   csv += "," + csv_field(error) + "\n";
   if (!error.empty()) json["error"] = printable(error);
-  put(csv, (first_ ? "\n    " : ",\n    ") + json.dump());
+  const std::string row = json.dump();
+  put(csv, (first_ ? "\n    " : ",\n    ") + row);
+  if (options_.lines &&
+      (std::fwrite((row + "\n").data(), 1, row.size() + 1, stdout) != row.size() + 1 || std::fflush(stdout) != 0))
+    throw Error("standard output cannot be written: has its reader ended?");
   first_ = false;
   anomalous_ += anomalous;
   ++(scored ? scored_ : failed_);

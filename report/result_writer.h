@@ -21,6 +21,7 @@ struct ResultOptions {
   bool labels = false;   // a column with the true label
   double threshold = 0;  // of combined; NaN: no decision
   double map_sigma = 1;  // pixels
+  bool lines = false;    // each row, as in scores.json, also as a line of standard output
 };
 
 // A name as a field of a CSV file: printable, in quotes where a comma, a quote or the end of a line is in it.

@@ -61,6 +61,26 @@ TEST(CalibrateProgram, MeasuresNormalsAnewAndKeepsTheWeights) {
   EXPECT_TRUE(read_file(again) == bytes);
 }
 
+// The scores of other images than those of the calibration are noticed, those of its own are not.
+TEST(CalibrateProgram, ScoreWarnsOfImagesThatAreNotLikeTheCalibrations) {
+  const TempDir dir;
+  write_class(dir / "light", 8, false, 80);
+  write_class(dir / "other", 1, false, 80);
+  write_class(dir / "other", 7, false, 80);
+  const std::string model = dir / "m.safetensors";
+  const auto score = [&](const char* folder, const Words& more = {}) {
+    return infer(Words{"score", "--model", model, "--input", dir / folder, "--threads", "1", "--out", dir / "out"} +
+                 more);
+  };
+  ASSERT_TRUE(ended(
+      infer({"calibrate", "--model", shared().model, "--data", dir / "light", "--threads", "1", "--out", model}), 0));
+  const ProcessResult own = score("light");
+  EXPECT_TRUE(ended(own, 0));
+  EXPECT_EQ(own.err.find("not distributed as"), std::string::npos) << own.err;
+  EXPECT_TRUE(ended(score("other", {"--threshold", "1e9", "--quiet"}), 0,
+                    {"WARNING: the scores of the last ", "are not distributed as", "pgad_infer calibrate"}));
+}
+
 TEST(CalibrateProgram, FitsWeightsToKnownAbnormals) {
   const TempDir dir;
   const std::string again = dir / "again.safetensors";

@@ -12,6 +12,7 @@
 
 #include "images/atomic_file.h"
 #include "inspection/anomaly_map.h"
+#include "inspection/drift.h"
 
 namespace pgad::test {
 namespace {
@@ -137,6 +138,74 @@ TEST(CombinedThreshold, KeepsItsRateWithWeightsOfAnother) {
     EXPECT_GT(kept.covered, 0.93);
     EXPECT_GT(old.rate, 0.3);  // what it would have been without
   }
+}
+
+TEST(Drift, PValuesAreTheLimitsTable) {
+  // Smirnov's (1948) table of the limit: the distances that 5, 1 and .1 % of samples exceed.
+  for (const auto& [lambda, p] : {std::pair(1.3581, 0.05), std::pair(1.6276, 0.01), std::pair(1.9495, 0.001)}) {
+    const double root = std::sqrt(500 * 400 / 900.0);
+    EXPECT_NEAR(kolmogorov_smirnov_p(lambda / (root + 0.12 + 0.11 / root), 500, 400), p, 1e-3 * p);
+  }
+  EXPECT_EQ(kolmogorov_smirnov_p(0, 50, 50), 1);
+  EXPECT_NEAR(kolmogorov_smirnov_p(1, 50, 50), 0, 1e-12);
+}
+
+// Windows of fresh normals are called drifted no more often than is stated, whatever the calibration; such whose scores
+// have moved by a spread, always.
+TEST(Drift, KeepsItsErrorRate) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr int kSplits = 5;
+#else
+  constexpr int kSplits = 60;
+#endif
+  constexpr int kWindows = 100;
+  int windows = 0, called = 0, moved = 0, seen = 0;
+  for (const Kind kind : {kGaussian, kHeavyTails, kSaturated})
+    for (const auto& [normals, abnormals] : {std::pair{60, 0}, {72, 5}, {200, 20}})
+      for (int split = 0; split < kSplits / 3; ++split) {
+        Terms terms(kind, static_cast<unsigned>(split));
+        Calibration c;
+        terms.append(c.normal_terms, normals, false);
+        terms.append(c.abnormal_terms, abnormals, true);
+        fit_combined(c);
+        const double threshold = threshold_of(c, kCombined, 0.05).value;
+        std::vector<double> fresh_terms;
+        Terms(kind, 5000 + static_cast<unsigned>(split)).append(fresh_terms, kWindows * 100, false);
+        const std::vector<double> fresh = combined_of(c, fresh_terms);
+        for (int w = 0; w < kWindows; ++w) {
+          const auto drift = drift_of(c, threshold, std::span(fresh).subspan(static_cast<std::size_t>(w) * 100, 100));
+          ASSERT_TRUE(drift);
+          EXPECT_GT(drift->images, 60u);
+          ++windows;
+          called += drift->significant();
+        }
+        double mean = 0, square = 0;
+        for (const double v : c.normal_combined) mean += v / normals;
+        for (const double v : c.normal_combined) square += (v - mean) * (v - mean) / normals;
+        std::vector<double> darker(fresh.begin(), fresh.begin() + 100);
+        for (double& v : darker) v -= std::sqrt(square);
+        ++moved;
+        seen += drift_of(c, threshold, darker)->significant();
+      }
+  std::printf("%d of %d windows called drifted; %d of %d that had moved\n", called, windows, seen, moved);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_LE(called, 2 * kDriftErrorRate * windows);
+#endif
+  EXPECT_EQ(seen, moved);
+}
+
+TEST(Drift, SaysNothingOfFewImages) {
+  Calibration c;
+  Terms(kGaussian, 5).append(c.normal_terms, 100, false);
+  fit_combined(c);
+  const std::vector<double> few(kLeastDrift - 1, 0.0), odd(500, 1e9);
+  EXPECT_FALSE(drift_of(c, 10, few));
+  EXPECT_FALSE(drift_of(c, 10, odd));  // all are defects
+  EXPECT_TRUE(drift_of(c, 10, std::vector<double>(kLeastDrift, 0.0)));
+  Calibration small;
+  Terms(kGaussian, 5).append(small.normal_terms, 20, false);
+  fit_combined(small);
+  EXPECT_FALSE(drift_of(small, 10, std::vector<double>(500, 0.0)));
 }
 
 // What a new normal gets must not depend on how far the fit follows the normals it has seen: an outlier is scored by a

@@ -44,6 +44,30 @@ TEST(InferProgram, SaysAsMuchAsItIsAsked) {
   EXPECT_FALSE(fs::exists(dir / "x"));
 }
 
+TEST(InferProgram, TellsOtherProgramsWhatItFound) {
+  const TempDir dir;
+  write_digits(dir / "in", 6);
+  const Words score = {"score", "--model", shared().model, "--input", dir / "in", "--threads", "1", "--quiet", "--out"};
+  const ProcessResult r = infer(score + Words{dir / "out", "--json-lines"});
+  ASSERT_TRUE(ended(r, 0));
+  const auto rows = nlohmann::json::parse(read_file(dir / "out/scores.json")).at("images");
+  const Words lines = lines_of(r.out);
+  ASSERT_EQ(lines.size(), 6u);
+  for (std::size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(nlohmann::json::parse(lines[i]), rows[i]);
+  // An earlier run's rows once too.
+  EXPECT_EQ(lines_of(infer(score + Words{dir / "out", "--json-lines", "--resume"}).out), lines);
+  EXPECT_TRUE(ended(infer(score + Words{dir / "out", "--fail-on-anomaly", "--threshold", "-1e9"}), 3));
+  EXPECT_TRUE(ended(infer(score + Words{dir / "out", "--fail-on-anomaly", "--threshold", "1e9"}), 0));
+  EXPECT_TRUE(ended(infer(score + Words{dir / "out", "--threshold", "-1e9"}), 0));
+  // What failed counts for more; the row says why.
+  write_file_atomically(dir / "in/bad.png", "text");
+  const ProcessResult bad =
+      infer(score + Words{dir / "out", "--fail-on-anomaly", "--threshold", "-1e9", "--json-lines"});
+  EXPECT_TRUE(ended(bad, 1));
+  EXPECT_TRUE(nlohmann::json::parse(lines_of(bad.out).back()).contains("error")) << bad.out;
+  EXPECT_TRUE(refused(infer(score + Words{dir / "x", "--json-lines", "--profile"}), 2, {"--profile"}));
+}
+
 // A line that is rewritten is for terminals that can; nothing else contains escape sequences or carriage returns.
 TEST(InferProgram, RewritesLinesOnTerminalsThatCan) {
   const auto on_terminal = [](const std::string& term, const std::string& command) {
