@@ -21,6 +21,7 @@ done
 # What a shell completes. The options of a subcommand, and the subcommands; the other shells' files are at least correct.
 completed() {  # completed WORD...: what bash offers for the last word
   (
+    # shellcheck disable=SC1091
     . "$tmp/root/share/bash-completion/completions/pgad_infer"
     COMP_WORDS=(pgad_infer "$@") COMP_CWORD=$#
     _pgad_infer
