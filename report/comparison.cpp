@@ -42,7 +42,7 @@ std::vector<double> ranks_of(std::span<const double> values) {
   return ranks;
 }
 
-std::string printed(const char* format, double value) {
+std::string rounded_text(const char* format, double value) {
   if (std::isnan(value)) return "-";
   char digits[32];
   std::snprintf(digits, sizeof digits, format, value);
@@ -145,11 +145,11 @@ std::string table_of(const Comparison& c) {
     std::snprintf(line, sizeof line, "%-17s  %.3f\n", kScoreNames[i], c.correlation[i]);
     table += line;
   }
-  table += str("\nthreshold          first ", printed("%.4g", c.threshold[0]), ", second ",
-               printed("%.4g", c.threshold[1]), "\n");
+  table += str("\nthreshold          first ", rounded_text("%.4g", c.threshold[0]), ", second ",
+               rounded_text("%.4g", c.threshold[1]), "\n");
   if (!std::isnan(c.auroc[0]))
-    table +=
-        str("AUROC, combined    first ", printed("%.3f", c.auroc[0]), ", second ", printed("%.3f", c.auroc[1]), "\n");
+    table += str("AUROC, combined    first ", rounded_text("%.3f", c.auroc[0]), ", second ",
+                 rounded_text("%.3f", c.auroc[1]), "\n");
   std::vector<const Comparison::Image*> changed;
   for (const Comparison::Image& image : c.images)
     if (image.changed()) changed.push_back(&image);
@@ -163,8 +163,8 @@ std::string table_of(const Comparison& c) {
                changed.empty() ? "\n" : ":\n");
   for (std::size_t i = 0; i < std::min(changed.size(), kNamed); ++i) {
     const Comparison::Image& image = *changed[i];
-    table += str("  ", printable(image.name), ": ", image.decision[0], " (", printed("%.4g", image.combined[0]),
-                 ") -> ", image.decision[1], " (", printed("%.4g", image.combined[1]), ")\n");
+    table += str("  ", printable(image.name), ": ", image.decision[0], " (", rounded_text("%.4g", image.combined[0]),
+                 ") -> ", image.decision[1], " (", rounded_text("%.4g", image.combined[1]), ")\n");
   }
   if (changed.size() > kNamed) table += str("  and ", changed.size() - kNamed, " others\n");
   return table;
