@@ -7,23 +7,21 @@
 
 #include "apps/calibrate.h"
 #include "apps/options.h"
+#include "apps/output_folder.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
-#include "autograd/ops.h"
+#include "apps/show_model.h"
 #include "engine/hash.h"
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
-#include "images/folder_lock.h"
 #include "images/listing.h"
-#include "images/npy.h"
 #include "images/pictures.h"
 #include "images/printable.h"
 #include "inspection/anomaly_map.h"
 #include "inspection/drift.h"
 #include "inspection/session.h"
-#include "kernels/random/random.h"
 #include "model/config_io.h"
 #include "model/tuning_file.h"
 #include "report/comparison.h"
@@ -37,14 +35,13 @@ namespace {
 constexpr int kProfileRounds = 20;
 
 struct Options {
-  std::string model, out, data, latents;
+  std::string model, out, data;
   std::vector<std::string> inputs;
   GivenOptions given;
   bool fail_on_anomaly = false, json_lines = false;
   bool maps = false, strict = false, profile = false, resume = false, new_data = false, resize_masks = false;
   double threshold = std::nan(""), mask_threshold = std::nan("");
-  std::int64_t limit = 0, count = 64;
-  std::uint64_t seed = 1;
+  std::int64_t limit = 0;
   int figure_images = 100, columns = 5;
   double noise = 0.1;
   std::string kind;
@@ -95,13 +92,6 @@ void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::order
   }
   check("--bits", value(earlier, "bits"), now["bits"]);
   for (const char* key : {"threshold", "computed_by", "relative_to", "maps"}) check(key, value(earlier, key), now[key]);
-}
-
-FolderLock lock_out(const Options& o, Progress& progress) {
-  ensure_output_directory(o.out);
-  FolderLock lock(o.out);
-  if (!lock.note().empty()) progress.say("note: " + lock.note());
-  return lock;
 }
 
 // Samples to be scored, and what becomes of them.
@@ -324,7 +314,7 @@ void warn_of_drift(const Session& s, double threshold, const std::vector<double>
 int score(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
-  const FolderLock lock = lock_out(o, progress);
+  const FolderLock lock = lock_output(o.out, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
   LeftOut left_out;
@@ -440,7 +430,7 @@ int evaluate(const Options& o) {
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, mask_options(o, data.source.options));
 
-  const FolderLock lock = lock_out(o, progress);
+  const FolderLock lock = lock_output(o.out, progress);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
   const int code =
@@ -467,11 +457,10 @@ int compare_results(const std::vector<std::string>& folders, const std::string& 
   }
   const Comparison comparison = compare(results[0], results[1], folders[0], folders[1]);
   Progress progress;
-  Options o;
-  o.out = out;
-  const FolderLock lock = lock_out(o, progress);
-  write_file_atomically(out_path(o, "comparison.csv"), csv_of(comparison));
-  plot_comparison(out_path(o, "comparison.png"), comparison);
+  const FolderLock lock = lock_output(out, progress);
+  const std::filesystem::path folder = out;
+  write_file_atomically((folder / "comparison.csv").string(), csv_of(comparison));
+  plot_comparison((folder / "comparison.png").string(), comparison);
   std::cout << table_of(comparison);
   return 0;
 }
@@ -484,7 +473,7 @@ int paper_figures(const Options& o) {
   for (const Sample& sample : data.test)
     if (!sample.anomalous && std::ssize(normal) < o.figure_images) normal.push_back(sample);
   const std::vector<Sample> abnormal = of_one_kind(data.test, o.kind, static_cast<std::size_t>(o.figure_images));
-  const FolderLock lock = lock_out(o, progress);
+  const FolderLock lock = lock_output(o.out, progress);
   std::vector<Sample> noisy;
   for (int i = 0; i < std::min<int>(o.columns, static_cast<int>(normal.size())); ++i) {
     const std::string path = out_path(o, str("noisy-", i, ".png").c_str());
@@ -520,131 +509,6 @@ int paper_figures(const Options& o) {
   return 0;
 }
 
-// [count, latent size], from --latents or drawn by --seed.
-std::vector<float> latents_for(const Options& o, const NetworkConfig& network) {
-  if (!o.latents.empty()) {
-    NpyArray latents = read_npy(o.latents);
-    if (latents.shape.size() != 2 || latents.shape[1] != network.latent() || latents.shape[0] < 1)
-      throw Error(str(o.latents, ": expected an array of shape [count, ", network.latent(), "]"));
-    return std::move(latents.values);
-  }
-  const bool uniform = network.latent_distribution == LatentDistribution::kUniform;
-  Rng rng(o.seed, 0);
-  std::vector<float> z(static_cast<std::size_t>(o.count * network.latent()));
-  for (float& value : z) value = static_cast<float>(draw_latent(rng, uniform));
-  return z;
-}
-
-// G's images of these latents, [count, side, side, channels].
-std::vector<float> draw_images(Session& s, std::span<const float> z) {
-  constexpr std::int64_t kBatch = 16;
-  const HistoryScope off(false);
-  Exec& exec = *s.exec;
-  const Stage stage = s.model.stage(exec);
-  const std::int64_t d = s.model.config.network.latent(), count = static_cast<std::int64_t>(z.size()) / d;
-  std::vector<float> images;
-  for (std::int64_t first = 0; first < count; first += kBatch) {
-    const std::int64_t n = std::min(kBatch, count - first);
-    const auto part = z.subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(n * d));
-    const Var image = s.model.g->forward(Var(exec, exec.from<float>(part, {n, d})), stage);
-    const std::vector<float> values = exec.read<float>(image.value());
-    images.insert(images.end(), values.begin(), values.end());
-  }
-  return images;
-}
-
-std::vector<float> nchw_from_nhwc(const std::vector<float>& nhwc, std::int64_t n, std::int64_t pixels, std::int64_t c) {
-  std::vector<float> nchw(nhwc.size());
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t p = 0; p < pixels; ++p)
-      for (std::int64_t k = 0; k < c; ++k)
-        nchw[static_cast<std::size_t>((i * c + k) * pixels + p)] =
-            nhwc[static_cast<std::size_t>((i * pixels + p) * c + k)];
-  return nchw;
-}
-
-int generate(const Options& o) {
-  Session s(o.model, o.given);
-  const NetworkConfig& network = s.model.config.network;
-  const std::vector<float> z = latents_for(o, network);
-  Progress progress;
-  const FolderLock lock = lock_out(o, progress);
-  const std::vector<float> images = draw_images(s, z);
-  const std::int64_t count = static_cast<std::int64_t>(z.size()) / network.latent(), side = s.model.side(),
-                     c = network.channels;
-  const std::int64_t shape[] = {count, c, side, side};
-  write_npy(out_path(o, "samples.npy"), shape, nchw_from_nhwc(images, count, side * side, c));
-  const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
-  write_png(out_path(o, "samples.png"),
-            picture_grid(images, {count, side, side, c}, columns, std::max(1, 64 / static_cast<int>(side))));
-  std::cerr << count << " images of " << side << "x" << side << "x" << c << " in " << out_path(o, "samples.png")
-            << " and " << out_path(o, "samples.npy") << "\n";
-  return 0;
-}
-
-void print_networks(const Model& m) {
-  const auto count = [](const std::vector<Parameter>& parameters) {
-    std::int64_t n = 0;
-    for (const Parameter& p : parameters) n += p.var.shape().numel();
-    return n;
-  };
-  const NetworkConfig& network = m.config.network;
-  std::cout << "preset            " << m.config.preset << "\n"
-            << "networks          " << network.resolution << "x" << network.resolution << "x" << network.channels
-            << ", running at " << m.side() << "x" << m.side() << ", latent size " << network.latent() << "\n"
-            << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
-            << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
-            << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
-            << "minibatch stddev  " << m.stddev << "\n"
-            << "encoder           "
-            << (m.encoder ? "yes: the search starts at its z" : "none: the search starts at random") << "\n";
-  if (!m.patch_critics.empty()) {
-    const PatchCritic& critic = *m.patch_critics[0];
-    std::cout << "patch critics     " << m.patch_critics.size() << " of " << count(critic.parameters())
-              << " parameters, cells of " << critic.cell() << "x" << critic.cell() << " pixels\n";
-  }
-  if (m.preprocessing.tiles)
-    std::cout << "tiles             an image's terms are the mean of its " << m.top_tiles << " largest tiles'\n";
-}
-
-void print_calibration(const Calibration& c, double rate, const std::vector<std::string>& notes) {
-  std::cout << "calibration       " << c.normals() << " held-out normals, " << c.abnormals() << " abnormals"
-            << (c.drawn > 0 ? str(" (", c.drawn, " of them drawn)") : "") << ", weights "
-            << (c.fitted ? "fitted" : "equal") << "\n";
-  for (const std::string& note : notes) std::cout << "note              " << note << "\n";
-  std::cout << "\n"
-            << "score              mean       spread     weight     threshold at a false-reject rate of " << rate
-            << " (95 % interval)\n";
-  for (int i = 0; i < kScoreCount; ++i) {
-    if (!c.has(static_cast<ScoreIndex>(i))) continue;
-    const Threshold t = threshold_of(c, static_cast<ScoreIndex>(i), rate);
-    char line[160];
-    if (i < kTermCount)
-      std::snprintf(line, sizeof line, "%-17s  %-9.4g  %-9.4g  %-9.4g  %.4g (%.4g to %.4g)\n", kScoreNames[i],
-                    c.mean[i], c.spread[i], c.weight[i], t.value, t.low, t.high);
-    else
-      std::snprintf(line, sizeof line, "%-17s  %-9s  %-9s  %-9s  %.4g (%.4g to %.4g)\n", kScoreNames[i], "", "", "",
-                    t.value, t.low, t.high);
-    std::cout << line;
-  }
-}
-
-int info(const Options& o) {
-  Session s(o.model, o.given);
-  const Model& m = s.model;
-  std::cout << "model             " << o.model << "\n";
-  print_networks(m);
-  std::cout << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
-            << "; PGAD_ISA lowers it)\n";
-  if (m.calibration)
-    print_calibration(*m.calibration, s.config.scoring.false_reject_rate, s.notes(!std::isnan(o.threshold)));
-  else
-    std::cout << "calibration       none (training was interrupted)\n";
-  if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
-  std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
-  return 0;
-}
-
 }  // namespace
 }  // namespace pgad
 
@@ -655,11 +519,11 @@ int main(int argc, char** argv) {
   pgad::Options o;
   std::function<int()> body;
   const auto command = [&](const char* name, const char* help, const pgad::FieldList& fields,
-                           int (*f)(const pgad::Options&)) {
+                           std::function<int()> call) {
     CLI::App* sub = app.add_subcommand(name, help);
     sub->add_option("--model", o.model, "model.safetensors of pgad_train")->required();
     pgad::add_options(*sub, o.given, fields, pgad::preset("tiny"), pgad::Naming::kShort);
-    sub->callback([&body, &o, f] { body = [&o, f] { return f(o); }; });
+    sub->callback([&body, call = std::move(call)] { body = call; });
     return sub;
   };
   const auto scoring =
@@ -669,14 +533,14 @@ int main(int argc, char** argv) {
                                               "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
   const auto run_only = pgad::select_fields({}, {"threads", "device", "precision", "tuning"});
 
-  CLI::App* score = command("score", "Scores images and judges them.", scoring, pgad::score);
+  CLI::App* score = command("score", "Scores images and judges them.", scoring, [&] { return pgad::score(o); });
   score->add_option("--input", o.inputs, "image files, folders, IDX files; @FILE or - (standard input): a list of them")
       ->required();
   CLI::Option* lines = score->add_flag("--json-lines", o.json_lines,
                                        "also print each image's row of scores.json to standard output, as it is known");
   score->add_flag("--fail-on-anomaly", o.fail_on_anomaly, "exit code 3 if an image is judged anomalous");
   CLI::App* evaluate = command("evaluate", "Scores a labelled test set and measures how well the scores separate it.",
-                               with_data, pgad::evaluate);
+                               with_data, [&] { return pgad::evaluate(o); });
   evaluate->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
   evaluate->add_flag("--new-data", o.new_data,
                      "test on all images, also where their names are those of images that trained the model");
@@ -703,20 +567,18 @@ int main(int argc, char** argv) {
         });
   }
   pgad::CalibrateOptions calibration;
-  CLI::App* calibrate = command("calibrate", "Calibrates a model on other images, without training.", scoring,
-                                [](const pgad::Options&) { return 0; });
+  CLI::App* calibrate = command("calibrate", "Calibrates a model on other images, without training.", scoring, [&] {
+    calibration.model = o.model;
+    calibration.given = o.given;
+    return pgad::calibrate_model(calibration);
+  });
   calibrate->add_option("--data", calibration.data, "normal images: files, folders, IDX files, @LIST")->required();
   calibrate->add_option("--abnormal", calibration.abnormal,
                         "known abnormal ones, to which the scores' weights are fitted anew; default: the weights stay");
   calibrate->add_option("--out", calibration.out, "the model file to write; must not be there yet")->required();
-  calibrate->callback([&] {
-    calibration.model = o.model;
-    calibration.given = o.given;
-    body = [&] { return pgad::calibrate_model(calibration); };
-  });
   CLI::App* figures =
       command("paper-figures", "Draws figures 4 to 6 of Kimura & Yanagihara (2018) for this model and data.", with_data,
-              pgad::paper_figures);
+              [&] { return pgad::paper_figures(o); });
   figures->add_option("--data", o.data, "IDX directory, inspection folder or class folders")->required();
   figures->add_flag("--new-data", o.new_data, "as of evaluate");
   figures->add_option("--out", o.out, "directory for the figures")->required();
@@ -730,12 +592,17 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   figures->add_option("--kind", o.kind, "class of the abnormal images; default: the one with the most");
-  CLI::App* generate = command("generate", "Draws images from the model.", run_only, pgad::generate);
-  generate->add_option("--out", o.out, "directory for samples.png and samples.npy")->required();
+  pgad::GenerateOptions drawn;
+  CLI::App* generate = command("generate", "Draws images from the model.", run_only, [&] {
+    drawn.model = o.model;
+    drawn.given = o.given;
+    return pgad::generate_images(drawn);
+  });
+  generate->add_option("--out", drawn.out, "directory for samples.png and samples.npy")->required();
   CLI::Option* count =
-      generate->add_option("--count", o.count, "how many")->check(CLI::Range(1, 1000000))->capture_default_str();
-  CLI::Option* seed = generate->add_option("--seed", o.seed, "of the latents")->capture_default_str();
-  generate->add_option("--latents", o.latents, "NumPy file [count, latent size], instead of random ones")
+      generate->add_option("--count", drawn.count, "how many")->check(CLI::Range(1, 1000000))->capture_default_str();
+  CLI::Option* seed = generate->add_option("--seed", drawn.seed, "of the latents")->capture_default_str();
+  generate->add_option("--latents", drawn.latents, "NumPy file [count, latent size], instead of random ones")
       ->excludes(count)
       ->excludes(seed);
   std::vector<std::string> results;
@@ -746,6 +613,7 @@ int main(int argc, char** argv) {
   compare->add_option("--out", o.out, "directory for comparison.csv and comparison.png")->required();
   compare->callback([&] { body = [&] { return pgad::compare_results(results, o.out); }; });
   command("info", "Prints what a model is.",
-          pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}), pgad::info);
+          pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}),
+          [&] { return pgad::print_model(o.model, o.given); });
   return pgad::run_program(app, argc, argv, [&] { return body(); });
 }

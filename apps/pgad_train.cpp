@@ -9,6 +9,7 @@
 
 #include "apps/calibrate.h"
 #include "apps/options.h"
+#include "apps/output_folder.h"
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
@@ -528,10 +529,8 @@ int train_critics(const Config& wanted, const GivenOptions& given, const std::st
 int train(const GivenOptions& given, const std::string& config_file) {
   const Config wanted = resolve_config(given, config_file);
   if (wanted.run.out.empty()) throw UsageError("--out: expected the directory to write to");
-  ensure_output_directory(wanted.run.out);
-  const FolderLock lock(wanted.run.out);
   Progress progress;
-  if (!lock.note().empty()) progress.say("note: " + lock.note());
+  const FolderLock lock = lock_output(wanted.run.out, progress);
   if (!wanted.run.from.empty()) return train_critics(wanted, given, config_file, progress);
   RunStart start = find_start(wanted, given, config_file);
   const Config& config = start.config;

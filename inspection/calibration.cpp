@@ -243,13 +243,13 @@ std::string threshold_note(const Threshold& t, double rate) {
                            ": images are scored but left undecided (--threshold decides)", then);
 }
 
+namespace {
+
 // Each normal is scored by a fit without it (beyond kMaxFolds normals: without its fold), standardisation included. All
 // abnormals stay in: a new normal has nothing to do with any of them. Fits differ in the units of their scores, the
 // more the better the classes are separated; so each fit's scores are scaled and shifted until their mean and spread
 // over all normals are the whole fit's. Unlike a quantile of scores from several scales this keeps the rate; and as an
 // outlier enlarges both spreads, it cannot move the threshold further than about sqrt(n) spreads.
-namespace {
-
 void cross_fit_by(Calibration& c, const std::function<void(Calibration&)>& fit) {
   const std::size_t n = c.normals(), folds = std::min(n, kMaxFolds);
   std::vector<double> scores(n);
@@ -590,7 +590,7 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   }
   double& share = model.config.scoring.search_share;
   share = 1;
-  calibrate_scores(exec, model, data, on_progress, weights);
+  calibrate_scores(exec, model, data, on_progress, Weights::kFitted);
   const std::vector<char> found = detections(model);
   Cascade cascade{1, std::ranges::count(found, 1), 0};
   if (cascade.detections == 0) return cascade;
@@ -598,7 +598,7 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   const int tiles_of_all = model.top_tiles;
   for (const double smaller : kShares) {
     share = smaller;
-    calibrate_scores(exec, model, data, on_progress, weights);
+    calibrate_scores(exec, model, data, on_progress, Weights::kFitted);
     const std::vector<char> now = detections(model);
     std::ptrdiff_t lost = 0;
     for (std::size_t i = 0; i < found.size(); ++i) lost += found[i] != 0 && now[i] == 0;

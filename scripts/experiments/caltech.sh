@@ -8,8 +8,8 @@
 #
 # CATEGORIES: the folder of Caltech-256's or Caltech-101's category folders. A seed takes the next of those with 100 images
 # or more, in an order by chance, so that few are taken twice. Writes OUT/report.md, which it prints, and figures 4 to 6 of the runs with known images. By default three
-# seeds, grey and in colour, with known images and without: by estimate an hour and a half on two
-# cores; --quick: one category, short training.
+# seeds, grey and in colour, with known images and without: by what one seed took beside other work, two or three
+# hours on two cores; --quick: one category, short training.
 # Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

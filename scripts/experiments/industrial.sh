@@ -6,7 +6,7 @@
 #   scripts/experiments/industrial.sh SURFACES OUT [--quick] [--seeds "1"] [--jobs N]
 #
 # SURFACES: a file with names of surfaces, one a line (brushed, cast, woven, leather, printed). Writes OUT/report.md, which
-# it prints. By estimate an hour of one core a surface; --quick: images of 256x256, few of them, short training, some minutes.
+# it prints. An hour of one core a surface, and more beside other work; --quick: images of 256x256, few of them, short training, some minutes.
 # Resumable: the same command goes on where it was ended.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
