@@ -118,8 +118,8 @@ int calibrate_model(const CalibrateOptions& o) {
       *s.exec, model, data,
       [&](const CalibrationProgress& p) {
         if (stop_requested) throw Error("interrupted: nothing is written");
-        progress.update(
-            str("calibrating: ", static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));
+        progress.update(str(p.maps ? "calibrating maps: " : "calibrating: ", static_cast<long>(p.done), " of ", p.all,
+                            " images", time_left_text(p.seconds_left)));
       },
       keeps ? Weights::kKept : Weights::kFitted);
   model.split.calibration = digests_of(data);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <tuple>
 
 #include "apps/calibrate.h"
 #include "apps/options.h"
@@ -40,7 +41,7 @@ struct Options {
   GivenOptions given;
   bool fail_on_anomaly = false, json_lines = false;
   bool maps = false, strict = false, profile = false, resume = false, new_data = false, resize_masks = false;
-  double threshold = std::nan(""), mask_threshold = std::nan("");
+  double threshold = std::nan(""), region_threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0;
   int figure_images = 100, columns = 5;
   double noise = 0.1;
@@ -91,7 +92,8 @@ void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::order
     check("--" + field.short_name, value(value(earlier, "scoring"), field.name), value(now["scoring"], field.name));
   }
   check("--bits", value(earlier, "bits"), now["bits"]);
-  for (const char* key : {"threshold", "computed_by", "relative_to", "maps"}) check(key, value(earlier, key), now[key]);
+  for (const char* key : {"threshold", "region_threshold", "computed_by", "relative_to", "maps"})
+    check(key, value(earlier, key), now[key]);
 }
 
 // Samples to be scored, and what becomes of them.
@@ -116,9 +118,9 @@ KeptRows rows_to_keep(const Options& o, const std::vector<Sample>& samples, cons
     for (std::size_t i = 0; i < samples.size(); ++i) {
       const auto row = earlier->rows.find(samples[i].name);
       if (row == earlier->rows.end()) continue;
-      // An older program's rows may lack scores: those images are searched again.
+      // An older program's rows may lack scores or regions: those images are searched again.
       const auto there = [&](const char* score) { return row->second.contains(score); };
-      if (std::ranges::all_of(kScoreNames, there)) kept.emplace(i, std::move(row->second));
+      if (std::ranges::all_of(kScoreNames, there) && there("regions")) kept.emplace(i, std::move(row->second));
     }
   }
   return kept;
@@ -148,9 +150,11 @@ ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann:
   return image;
 }
 
-nlohmann::ordered_json result_header(const Session& s, const Options& o, const Inspection& task, double threshold) {
+nlohmann::ordered_json result_header(const Session& s, const Options& o, const Inspection& task, double threshold,
+                                     const std::optional<RegionOptions>& regions) {
   nlohmann::ordered_json header = header_of(s, o, task.notes, task.left_out);
   header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
+  header["region_threshold"] = regions ? nlohmann::ordered_json(regions->threshold) : nlohmann::ordered_json(nullptr);
   header["model_fingerprint"] = fingerprint(o.model);
   header["computed_by"] = s.exec->runtime() ? str(s.exec->runtime()->description(), ", ", s.run.precision)
                                             : str("CPU, ", isa_name(s.exec->isa()));
@@ -232,12 +236,15 @@ class OrderedRows {
   Progress& progress_;
 };
 
-void search(Scorer& scorer, const Inspection& task, const Remaining& remaining, OrderedRows& rows, Progress& progress) {
+void search(const Session& s, Scorer& scorer, const std::optional<RegionOptions>& regions, const Inspection& task,
+            const Remaining& remaining, OrderedRows& rows, Progress& progress) {
   const std::size_t all = task.samples.size(), kept = all - remaining.samples.size();
   std::size_t received = 0;
   scorer.score(
       remaining.samples, task.source,
-      [&](const ScoredImage& image) {
+      [&](ScoredImage image) {
+        if (regions && image.error.empty())
+          image.regions = regions_of(s.model, image, s.config.scoring.map_sigma, *regions);
         while (remaining.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
         rows.write(image, remaining.places[received++]);
       },
@@ -268,7 +275,8 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   const std::size_t all = task.samples.size();
   for (const std::string& note : task.notes) progress.say("note: " + note);
   const double threshold = s.threshold(o.threshold);
-  const nlohmann::ordered_json header = result_header(s, o, task, threshold);
+  const std::optional<RegionOptions> regions = s.regions(o.region_threshold);
+  const nlohmann::ordered_json header = result_header(s, o, task, threshold, regions);
   const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma, o.json_lines};
   KeptRows kept;
   if (o.resume) kept = take_over(s, o, task.samples, header, options, progress);
@@ -280,7 +288,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   OrderedRows rows(writer, task, std::move(kept), o.strict, progress);
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   try {
-    search(scorer, task, remaining, rows, progress);
+    search(s, scorer, regions, task, remaining, rows, progress);
   } catch (...) {
     keep_results(
         writer, [&] { rows.write_kept_before(all); }, o, progress);
@@ -417,6 +425,7 @@ void write_evaluation(const Evaluation& evaluation, const Session& s, const Opti
   evaluation.save_examples(out_path(o, "examples.png"));
   std::cout << table_of(figures);
   if (data.layout == Layout::kInspection) std::cout << kind_table(figures) << mask_summary(figures) << "\n";
+  if (const std::string regions = region_summary(figures); !regions.empty()) std::cout << regions << "\n";
 }
 
 int evaluate(const Options& o) {
@@ -559,12 +568,15 @@ int main(int argc, char** argv) {
     if (sub == score) profile->excludes(lines);
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
     sub->add_flag("--resume", o.resume, "go on with the results in --out: only images without a score are searched");
-    sub->add_option("--threshold", o.threshold, "of combined; default: the calibration's")
-        ->check([](const std::string& text) {
-          double value = 0;
-          const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
-          return good ? std::string() : pgad::str("'", text, "', expected a number");
-        });
+    for (const auto& [name, value, help] :
+         {std::tuple("--threshold", &o.threshold, "of combined; default: the calibration's"),
+          std::tuple("--region-threshold", &o.region_threshold,
+                     "that a region's peak exceeds, standard deviations as in the map; default: the calibration's")})
+      sub->add_option(name, *value, help)->check([](const std::string& text) {
+        double number = 0;
+        const bool good = CLI::detail::lexical_cast(text, number) && std::isfinite(number);
+        return good ? std::string() : pgad::str("'", text, "', expected a number");
+      });
   }
   pgad::CalibrateOptions calibration;
   CLI::App* calibrate = command("calibrate", "Calibrates a model on other images, without training.", scoring, [&] {

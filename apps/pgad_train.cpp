@@ -441,7 +441,8 @@ bool complete_model(Model& model, TrainingImages& normal, TrainingImages& abnorm
       progress.say("note: --patch-critic has no effect on whole images (--tiles on works on tiles)");
     const std::optional<Cascade> cascade = calibrate(exec, model, data, [&](const CalibrationProgress& p) {
       if (stop_requested) throw Interrupted();
-      const std::string pass = config.patch_critic.cascade_loss > 0 && !model.patch_critics.empty()
+      const std::string pass = p.maps ? "calibrating maps: "
+                               : config.patch_critic.cascade_loss > 0 && !model.patch_critics.empty()
                                    ? str("calibrating with ", 100 * p.search_share, " % of the tiles searched: ")
                                    : "calibrating: ";
       progress.update(str(pass, static_cast<long>(p.done), " of ", p.all, " images", time_left_text(p.seconds_left)));

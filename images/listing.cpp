@@ -58,7 +58,7 @@ bool is_result_entry(std::string_view name) {
   static constexpr std::string_view kNames[] = {
       "maps",        "samples",       "checkpoints", "roc.png",    "histogram.png", "comparison.png",    "examples.png",
       "samples.png", "distances.png", "samples.npy", "scores.csv", "scores.json",   "model.safetensors", "metrics.json",
-      "config.json", "log.jsonl"};
+      "config.json", "log.jsonl", "regions.json", "comparison.csv"};
   if (name.ends_with(".part")) name.remove_suffix(5);  // written when a run ended or still goes on
   return is_one_of(kNames, name);
 }

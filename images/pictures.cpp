@@ -69,6 +69,24 @@ Image overlay(const Image& image, std::span<const float> map, double low, double
   return out;
 }
 
+void outline(Image& image, std::span<const std::uint8_t> labels) {
+  constexpr std::array<float, 3> kColor = {0.0f, 0.9f, 1.0f};  // not among those of heat
+  const int h = image.height, w = image.width, thick = std::max(1, std::min(h, w) / 500);
+  PGAD_CHECK(image.channels == 3 && labels.size() == static_cast<size_t>(h) * w, image.channels, " channels, ",
+             labels.size(), " labels for ", h, "x", w);
+  const auto labelled = [&](int y, int x) { return labels[static_cast<size_t>(y) * w + x] != 0; };
+  for (int y = 0; y < h; ++y)
+    for (int x = 0; x < w; ++x) {
+      const bool border = labelled(y, x) && ((y > 0 && !labelled(y - 1, x)) || (y + 1 < h && !labelled(y + 1, x)) ||
+                                             (x > 0 && !labelled(y, x - 1)) || (x + 1 < w && !labelled(y, x + 1)));
+      if (!border) continue;
+      for (int to_y = std::max(0, y - thick); to_y <= std::min(h - 1, y + thick); ++to_y)
+        for (int to_x = std::max(0, x - thick); to_x <= std::min(w - 1, x + thick); ++to_x)
+          if (!labelled(to_y, to_x))
+            std::ranges::copy(kColor, &image.pixels[3 * (static_cast<size_t>(to_y) * w + to_x)]);
+    }
+}
+
 Image grid(std::span<const Image> images, int columns, int padding, float background) {
   if (images.empty()) throw Error("grid: no images");
   PGAD_CHECK(columns >= 1 && padding >= 0, columns, " columns, padding ", padding);

@@ -22,6 +22,10 @@ Image colorize(std::span<const float> map, int h, int w, double low, double high
 // its height between low and high, so normal places show the image unchanged. RGB.
 Image overlay(const Image& image, std::span<const float> map, double low, double high, double alpha = 0.7);
 
+// Lines around the pixels whose label is not 0, as thick as a 500th of the shorter side, on the pixels outside, so that
+// what is small stays to be seen. labels [h][w] of the RGB image.
+void outline(Image& image, std::span<const std::uint8_t> labels);
+
 // Images side by side, row by row, `columns` to a row, each at the top left of a cell of the largest size;
 // between and around the cells `padding` pixels of grey `background`. RGB if any image is, else grey. Throws
 // Error on no images.

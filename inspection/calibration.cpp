@@ -311,6 +311,11 @@ Threshold threshold_of(const Calibration& c, ScoreIndex score, double rate) {
   return quantile_threshold(values, rate);
 }
 
+std::optional<Threshold> region_threshold_of(const Calibration& c, double rate) {
+  if (c.normal_map_peaks.empty()) return std::nullopt;
+  return quantile_threshold(c.normal_map_peaks, rate);
+}
+
 namespace {
 
 std::vector<float> border_odds_of(Exec& exec, const Model& model, const std::vector<Sample>& normal,
@@ -501,7 +506,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
         [&](const ScoringProgress& p) {
           if (!on_progress) return;
           std::optional<double> left = p.seconds_left;
-          if (left) *left += *p.seconds_per_image * static_cast<double>(all - before - samples.size());
+          if (left) *left += *p.seconds_per_image * static_cast<double>(all - before - samples.size() + normal.size());
           on_progress({share, static_cast<double>(before) + p.done, all, left});
         });
   };
@@ -556,6 +561,28 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
   model.calibration = std::move(c);
 }
 
+// Where the anomaly map of each normal is highest, by the maps' weights that calibrate_scores() has found. A pass of
+// its own, since the maps of all images together may not fit into memory.
+void measure_map_peaks(Exec& exec, Model& model, const Dataset& data,
+                       const std::function<void(const CalibrationProgress&)>& on_progress) {
+  const ScoringConfig& scoring = model.config.scoring;
+  std::vector<double> peaks;
+  Scorer(exec, model, scoring, /*pictures=*/false)
+      .score(
+          data.calibration_normal, data.source,
+          [&](const ScoredImage& image) {
+            if (!image.error.empty()) return;
+            const std::vector<float> map = map_in_image(anomaly_map(model, image, scoring.map_sigma).values, image,
+                                                        image.height, image.width, model.preprocessing);
+            peaks.push_back(*std::ranges::max_element(map));
+          },
+          [&](const ScoringProgress& p) {
+            if (on_progress)
+              on_progress({scoring.search_share, p.done, data.calibration_normal.size(), p.seconds_left, true});
+          });
+  model.calibration->normal_map_peaks = std::move(peaks);
+}
+
 // Of the held-out abnormals, which lie above the threshold.
 std::vector<char> detections(const Model& model) {
   const Calibration& c = *model.calibration;
@@ -566,28 +593,10 @@ std::vector<char> detections(const Model& model) {
   return above;
 }
 
-}  // namespace
-
-std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
-                                 const std::function<void(const CalibrationProgress&)>& on_progress, Weights weights) {
-  PGAD_CHECK(weights == Weights::kFitted || model.calibration, "no weights to keep");
-  const auto& normal = data.calibration_normal;
-  if (normal.empty())
-    throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
-  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
-    if (on_progress)
-      on_progress({model.config.scoring.search_share, 0, images_of_pass(model, data, weights), std::nullopt});
-  });
-  if (!model.patch_critics.empty()) {
-    model.border_odds = border_odds_of(exec, model, normal, data.source);
-    model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
-  }
-  model.features = model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
+// calibrate_scores() with rising shares of searched tiles, until few enough detections are lost.
+Cascade choose_search_share(Exec& exec, Model& model, const Dataset& data,
+                            const std::function<void(const CalibrationProgress&)>& on_progress) {
   const double may_lose = model.config.patch_critic.cascade_loss;
-  if (model.patch_critics.empty() || may_lose <= 0 || weights == Weights::kKept) {
-    calibrate_scores(exec, model, data, on_progress, weights);
-    return std::nullopt;
-  }
   double& share = model.config.scoring.search_share;
   share = 1;
   calibrate_scores(exec, model, data, on_progress, Weights::kFitted);
@@ -611,6 +620,32 @@ std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
   share = 1;
   model.calibration = of_all;
   model.top_tiles = tiles_of_all;
+  return cascade;
+}
+
+}  // namespace
+
+std::optional<Cascade> calibrate(Exec& exec, Model& model, const Dataset& data,
+                                 const std::function<void(const CalibrationProgress&)>& on_progress, Weights weights) {
+  PGAD_CHECK(weights == Weights::kFitted || model.calibration, "no weights to keep");
+  const auto& normal = data.calibration_normal;
+  if (normal.empty())
+    throw Error("no normal images are held out for calibration: raise --calibration-fraction or give more images");
+  model.normal_critic = Scorer(exec, model, model.config.scoring).mean_critic(normal, data.source, [&] {
+    if (on_progress)
+      on_progress({model.config.scoring.search_share, 0, images_of_pass(model, data, weights), std::nullopt});
+  });
+  if (!model.patch_critics.empty()) {
+    model.border_odds = border_odds_of(exec, model, normal, data.source);
+    model.tile_quantiles = quantiles_of_tiles(exec, model, normal, data.source);
+  }
+  model.features = model.preprocessing.tiles ? moments_of_features(exec, model, normal, data.source) : FeatureMoments();
+  std::optional<Cascade> cascade;
+  if (model.patch_critics.empty() || model.config.patch_critic.cascade_loss <= 0 || weights == Weights::kKept)
+    calibrate_scores(exec, model, data, on_progress, weights);
+  else
+    cascade = choose_search_share(exec, model, data, on_progress);
+  measure_map_peaks(exec, model, data, on_progress);
   return cascade;
 }
 

@@ -18,6 +18,7 @@ struct CalibrationProgress {
   double done;          // images of this pass, of `all`; with a patch critic those with drawn defects too
   std::size_t all;
   std::optional<double> seconds_left;  // empty before the first step
+  bool maps = false;                   // the last pass, over normal images alone, for the threshold of regions
 };
 
 // What calibration has chosen where config.patch_critic.cascade_loss > 0.
@@ -57,6 +58,9 @@ void keep_weights(Calibration& calibration, const Calibration& of);
 double combined_score(const Calibration& calibration, const double terms[kTermCount]);
 // The quantile of the held-out normals' scores that rejects `rate` of them; of combined the cross-fitted ones.
 Threshold threshold_of(const Calibration& calibration, ScoreIndex score, double rate);
+// The same of the largest value of an anomaly map, above which there is a region. Empty where the model's file is older
+// than that.
+std::optional<Threshold> region_threshold_of(const Calibration& calibration, double rate);
 
 // AUROC of each score between the held-out normals and known abnormals, as text (of combined: on the images of its own
 // fit); empty without known abnormals.

@@ -2,6 +2,8 @@
 // Scores a stream of images: decoding on background threads, the search in slots that are refilled, results in order.
 // Memory does not grow with the number of images.
 
+#include <pgad/region.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -20,6 +22,8 @@ struct ScoredImage : ImageResult {
   std::string error;  // why the image could not be scored; the rest is empty then
   std::vector<std::string> notes;
   int height = 0, width = 0;  // of the original
+  // Where its map is high; of who has scored it (regions.h), not the Scorer's. Empty: not looked for.
+  std::optional<std::vector<Region>> regions;
 };
 
 struct ScoringProgress {

@@ -14,7 +14,7 @@ std::string changed_scoring(const Config& now, const Config& before) {
   std::string names;
   for (const Field& field : all_fields()) {
     if (field.group != Group::kScoring || field.name == "false-reject-rate" || field.name == "map-sigma" ||
-        field.name == "search-batch")
+        field.name == "search-batch" || field.name == "region-min-area")
       continue;
     if (field.get(now) != field.get(before)) names += (names.empty() ? "--" : ", --") + field.short_name;
   }
@@ -45,6 +45,9 @@ std::vector<std::string> Session::notes(bool threshold_given) const {
   if (const std::string changed = changed_scoring(config, model.config); !changed.empty())
     notes.push_back(changed +
                     " differ from the calibration's: combined scores and decisions are off by what that changes");
+  if (config.scoring.map_sigma != model.config.scoring.map_sigma && !model.calibration->normal_map_peaks.empty())
+    notes.push_back(str("the threshold of regions is that of maps with --map-sigma ", model.config.scoring.map_sigma,
+                        ", not ", config.scoring.map_sigma, ": pgad_infer calibrate measures another"));
   return notes;
 }
 
@@ -53,6 +56,17 @@ double Session::threshold(double given) const {
   if (!std::isnan(given)) return given;
   const Threshold t = threshold_of(*model.calibration, kCombined, config.scoring.false_reject_rate);
   return t.decides() ? t.value : std::nan("");
+}
+
+std::optional<RegionOptions> Session::regions(double given) const {
+  if (!model.calibration) return std::nullopt;
+  double threshold = given;
+  if (std::isnan(given)) {
+    const auto t = region_threshold_of(*model.calibration, config.scoring.false_reject_rate);
+    if (!t || !t->decides()) return std::nullopt;
+    threshold = t->value;
+  }
+  return RegionOptions{threshold, threshold, config.scoring.region_min_area};
 }
 
 }  // namespace pgad

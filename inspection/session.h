@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/exec.h"
+#include "inspection/regions.h"
 #include "model/config_io.h"
 #include "model/model.h"
 
@@ -24,6 +26,8 @@ struct Session {
   std::vector<std::string> notes(bool threshold_given) const;
   // Of `combined`: the given one unless that is NaN, else the model's; NaN where there is none.
   double threshold(double given) const;
+  // How regions are found: above the given threshold unless that is NaN, else above the model's.
+  std::optional<RegionOptions> regions(double given) const;
 };
 
 }  // namespace pgad

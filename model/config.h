@@ -62,6 +62,7 @@ struct ScoringConfig {
   std::uint64_t seed = 1;
   double false_reject_rate = 0.05;  // wanted share of normals rejected; fixes the threshold
   double map_sigma = 1.0;           // Gaussian smoothing of the calibrated map, pixels
+  int region_min_area = 1;          // of a region, pixels of the image
   double search_share = 1;          // of normal tiles that are searched, those the patch critic finds oddest
   double tile_overlap = 0.5;        // of neighbouring tiles, share of their side; with tiles only
 };

@@ -488,6 +488,8 @@ std::vector<Field> make_fields() {
       field(
           kScoring, "map-sigma", PGAD_MEMBER(scoring.map_sigma), "a number in [0, 64]",
           [](double v) { return v >= 0 && v <= 64; }, "Gaussian smoothing of the calibrated map, pixels"),
+      field(kScoring, "region-min-area", PGAD_MEMBER(scoring.region_min_area), "a whole number in [1, 1000000000]",
+            int_in<1, 1000000000>, "pixels of the image that a region has at least"),
       field(kScoring, "search-share", PGAD_MEMBER(scoring.search_share), "a number in [0, 1]", kShare,
             "with a patch critic: share of normal surface's tiles that are searched, those it finds oddest; the others "
             "are drawn once from the encoder's latent"),

@@ -208,6 +208,9 @@ void save_model(const std::string& path, const Model& model) {
       tensors.add("calibration.normal_combined", {static_cast<std::int64_t>(c.normals())},
                   std::vector<float>(c.normal_combined.begin(), c.normal_combined.end()));
     const std::int64_t side = model.preprocessing.tiles ? 1 : model.side();
+    if (!c.normal_map_peaks.empty())
+      tensors.add("calibration.normal_map_peaks", {std::ssize(c.normal_map_peaks)},
+                  std::vector<float>(c.normal_map_peaks.begin(), c.normal_map_peaks.end()));
     tensors.add("calibration.map_mean", {side, side}, c.map_mean);
     tensors.add("calibration.map_spread", {side, side}, c.map_spread);
   }
@@ -306,6 +309,12 @@ Model load_model(Exec& exec, const std::string& path) {
       const auto count = static_cast<std::int64_t>(c.normals());
       const auto values = file.get("calibration.normal_combined", "F32", {count}).elements<float>();
       c.normal_combined.assign(values.begin(), values.end());
+    }
+    if (const auto peaks = file.tensors.find("calibration.normal_map_peaks"); peaks != file.tensors.end()) {
+      if (peaks->second.shape.size() != 1 || peaks->second.shape[0] < 1)
+        throw Error(str(path, ": tensor 'calibration.normal_map_peaks': expected shape [1 or more]"));
+      const auto values = file.get("calibration.normal_map_peaks", "F32", peaks->second.shape).elements<float>();
+      c.normal_map_peaks.assign(values.begin(), values.end());
     }
     const std::int64_t side = model.preprocessing.tiles ? 1 : model.side();
     c.map_mean = file.get("calibration.map_mean", "F32", {side, side}).elements<float>();

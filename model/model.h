@@ -65,6 +65,9 @@ struct Calibration {
   // What the anomaly map is made of, in the order of inspection/anomaly_map.h: none negative, not all 0. Empty: as
   // `combined` weighs the scores made of each map.
   std::vector<double> map_weights;
+  // Largest value of the anomaly map of each held-out normal, at the image's own size, from which the threshold of
+  // regions follows; float32 values. Empty in older files, which have none.
+  std::vector<double> normal_map_peaks;
 
   // Whether the score is one of the model's.
   bool has(ScoreIndex score) const { return score == kCombined || mean[score] == mean[score]; }

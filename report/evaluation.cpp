@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kNormalExamples = 4, kAnomalousExamples = 10;
 
-std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing& p, const MaskOptions& options,
+// At the image's own size.
+std::vector<std::uint8_t> mask_of(const ScoredImage& image, const MaskOptions& options,
                                   std::vector<std::string>& notes) {
   const std::string& path = image.sample.mask_path;
   const Image mask = read_image(path, nullptr, options.decode);
@@ -20,8 +21,7 @@ std::vector<std::uint8_t> mask_of(const ScoredImage& image, const Preprocessing&
                     image.height, "; --resize-masks brings it to that size"));
   std::vector<std::uint8_t> pixels = mask_pixels(mask, options.threshold, path, &notes);
   if (!fits) pixels = resize_nearest(pixels, mask.height, mask.width, image.height, image.width);
-  if (p.tiles) return pixels;
-  return preprocess_mask(pixels, image.height, image.width, p);
+  return pixels;
 }
 
 PixelFigures pixel_figures(const PixelHistogram& pixels) {
@@ -50,7 +50,7 @@ void Evaluation::add(const ScoredImage& image) {
   std::vector<std::uint8_t> mask;
   if (image.sample.anomalous) {
     try {
-      mask = mask_of(image, p, mask_options_, mask_notes_);
+      mask = mask_of(image, mask_options_, mask_notes_);
       ++masks_used_;
     } catch (const std::exception& e) {
       mask_errors_.push_back(e.what());
@@ -58,6 +58,13 @@ void Evaluation::add(const ScoredImage& image) {
     }
   }
   ++pixel_images_;
+  if (image.regions) {
+    kind_regions_[image.sample.anomalous ? image.sample.group : ""].add(
+        match_regions(*image.regions, mask, image.height, image.width, kRegionIou));
+    region_normals_ += !image.sample.anomalous;
+    region_rejects_ += !image.sample.anomalous && !image.regions->empty();
+  }
+  if (!mask.empty() && !p.tiles) mask = preprocess_mask(mask, image.height, image.width, p);
   const auto placed = [&](std::vector<float> map) {
     return p.tiles ? map_in_image(map, image, rows, columns, p) : std::move(map);
   };
@@ -153,6 +160,7 @@ std::vector<KindFigures> Evaluation::kind_figures() const {
       if (normal != kind_pixels_.end()) pixels.add(normal->second);
       kind.pixel_auroc = pixels.ranking().auroc();
     }
+    if (const auto regions = kind_regions_.find(name); regions != kind_regions_.end()) kind.regions = regions->second;
     all.push_back(std::move(kind));
   }
   return all;
@@ -171,6 +179,14 @@ Figures Evaluation::figures() const {
   f.mask_notes = mask_notes_;
   f.pixel_images = pixel_images_;
   f.pixel_side = model_.preprocessing.tiles ? 0 : model_.side();
+  f.region_normals = region_normals_;
+  f.region_rejects = region_rejects_;
+  for (const auto& [kind, regions] : kind_regions_) {
+    if (!f.regions) f.regions.emplace();
+    f.regions->truths += regions.truths;
+    f.regions->found += regions.found;
+    f.regions->regions += regions.regions;
+  }
   if (residual_pixels_.any_anomalous()) {
     f.residual_map = pixel_figures(residual_pixels_);
     if (model_.calibration) f.calibrated_map = pixel_figures(calibrated_pixels_);

@@ -62,6 +62,8 @@ class Evaluation {
   std::vector<std::string> groups_;
   std::map<std::string, PixelHistogram> kind_pixels_;  // of the calibrated map; "" for all normal images
   PixelHistogram residual_pixels_, calibrated_pixels_;
+  std::map<std::string, RegionFigures> kind_regions_;  // "" for all normal images
+  std::int64_t region_normals_ = 0, region_rejects_ = 0;
   std::int64_t pixel_images_ = 0;
   std::int64_t masks_used_ = 0, masks_missing_ = 0;  // of anomalous images
   std::vector<std::string> mask_errors_, mask_notes_;

@@ -42,7 +42,39 @@ nlohmann::ordered_json pixels_to_json(const PixelFigures& pixels) {
   return {{"auroc", pixels.auroc}, {"average_precision", pixels.average_precision}, {"aupro_fpr_0.3", pixels.aupro}};
 }
 
+nlohmann::ordered_json regions_to_json(const RegionFigures& r) {
+  const auto or_null = [](std::optional<double> v) {
+    return v ? nlohmann::ordered_json(*v) : nlohmann::ordered_json(nullptr);
+  };
+  return {{"in_masks", r.truths},
+          {"found", r.found},
+          {"recall", or_null(r.recall())},
+          {"regions", r.regions},
+          {"precision", or_null(r.precision())}};
+}
+
+std::string percent(std::optional<double> share) {
+  if (!share) return "-";
+  char text[16];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * *share);
+  return text;
+}
+
 }  // namespace
+
+void RegionFigures::add(const RegionMatches& m) {
+  truths += m.truths;
+  found += m.found;
+  regions += m.regions;
+}
+std::optional<double> RegionFigures::recall() const {
+  if (truths == 0) return std::nullopt;
+  return static_cast<double>(found) / static_cast<double>(truths);
+}
+std::optional<double> RegionFigures::precision() const {
+  if (regions == 0) return std::nullopt;
+  return static_cast<double>(found) / static_cast<double>(regions);
+}
 
 nlohmann::ordered_json to_json(const Figures& figures) {
   nlohmann::ordered_json json;
@@ -55,6 +87,7 @@ nlohmann::ordered_json to_json(const Figures& figures) {
     entry["images"] = kind.images;
     for (std::size_t i = 0; i < kind.auroc.size(); ++i) entry["auroc"][figures.scores[i].name] = kind.auroc[i];
     if (kind.pixel_auroc) entry["pixel_auroc"] = *kind.pixel_auroc;
+    if (figures.regions) entry["regions"] = regions_to_json(kind.regions);
   }
   json["masks"] = {
       {"used", figures.masks_used}, {"missing", figures.masks_missing}, {"not_usable", figures.masks_unusable}};
@@ -65,6 +98,12 @@ nlohmann::ordered_json to_json(const Figures& figures) {
         {"size", figures.pixel_side > 0 ? nlohmann::ordered_json(figures.pixel_side) : nlohmann::ordered_json("image")},
         {"residual_map", pixels_to_json(*figures.residual_map)}};
   if (figures.calibrated_map) json["pixels"]["calibrated_map"] = pixels_to_json(*figures.calibrated_map);
+  if (figures.regions) {
+    json["regions"] = regions_to_json(*figures.regions);
+    json["regions"]["least_iou"] = kRegionIou;
+    json["regions"]["normal_images"] = figures.region_normals;
+    json["regions"]["normal_images_with_regions"] = figures.region_rejects;
+  }
   return json;
 }
 
@@ -83,15 +122,30 @@ std::string table_of(const Figures& figures) {
 
 std::string kind_table(const Figures& figures) {
   if (figures.kinds.empty()) return "";
-  std::string out = str("kind                 images  ", figures.scores.back().name, " AUROC  pixel AUROC\n");
+  std::string out = str("kind                 images  ", figures.scores.back().name, " AUROC  pixel AUROC",
+                        figures.regions ? "  regions found  precision\n" : "\n");
   for (const KindFigures& kind : figures.kinds) {
-    char line[160], pixels[16] = "-";
+    char line[200], pixels[16] = "-";
     if (kind.pixel_auroc) std::snprintf(pixels, sizeof pixels, "%.3f", *kind.pixel_auroc);
-    std::snprintf(line, sizeof line, "%-20s %6lld  %14.3f  %11s\n", printable(kind.name).substr(0, 60).c_str(),
+    std::snprintf(line, sizeof line, "%-20s %6lld  %14.3f  %11s", printable(kind.name).substr(0, 60).c_str(),
                   static_cast<long long>(kind.images), kind.auroc.back(), pixels);
     out += line;
+    if (figures.regions) {
+      const std::string found = str(kind.regions.found, " of ", kind.regions.truths);
+      std::snprintf(line, sizeof line, "  %13s  %9s", found.c_str(), percent(kind.regions.precision()).c_str());
+      out += line;
+    }
+    out += "\n";
   }
   return out;
+}
+
+std::string region_summary(const Figures& figures) {
+  if (!figures.regions) return "";
+  const RegionFigures& r = *figures.regions;
+  return str("regions (IoU >= ", kRegionIou, "): ", r.found, " of the masks' ", r.truths, " found (",
+             percent(r.recall()), "); of ", r.regions, " regions ", percent(r.precision()), " are in a mask; ",
+             figures.region_rejects, " of ", figures.region_normals, " normal images have one");
 }
 
 std::string mask_summary(const Figures& figures) {

@@ -62,7 +62,7 @@ ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, con
   json_.emplace((fs::path(options.out) / "scores.json").string(), Temporary::kPart);
   std::string columns = "path";
   for (const char* name : kScoreNames) columns += str(",", name);
-  columns += ",decision";
+  columns += ",decision,regions";
   if (options.labels) columns += ",label,group";
   if (options.maps) columns += ",map";
   columns += ",error\n";
@@ -157,10 +157,20 @@ void ResultWriter::add_row(const ScoredImage& image, const std::string& map, con
       csv += ",";
       json["decision"] = nullptr;
     }
+    csv += image.regions ? str(",", image.regions->size()) : ",";
+    json["width"] = image.width;
+    json["height"] = image.height;
+    json["regions"] = nullptr;
+    if (image.regions) {
+      json["regions"] = OrderedJson::array();
+      for (const Region& region : *image.regions) json["regions"].push_back(to_json(region));
+      coco_.add(printable(image.sample.name), image.height, image.width, *image.regions);
+      any_regions_known_ = true;
+    }
     json["steps"] = image.steps;
     for (const std::string& note : image.notes) json["notes"].push_back(printable(note));
   } else {
-    csv += std::string(kScoreCount + 1, ',');
+    csv += std::string(kScoreCount + 2, ',');
   }
   if (options_.labels) {
     csv += str(",", image.sample.anomalous ? "anomalous" : "normal", ",", csv_field(image.sample.group));
@@ -197,7 +207,15 @@ void ResultWriter::write_maps(const std::string& name, const ScoredImage& image,
   write_npy(named(".residual.npy"), shape, image.residual_map);
   if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
   map.values = map_in_image(map.values, image, original.height, original.width, model_.preprocessing);
-  write_png(named(".heatmap.png"), heat_over(original, map));
+  Image heat = heat_over(original, map);
+  if (image.regions) {
+    const std::vector<std::uint8_t> labels = label_mask(*image.regions, original.height, original.width);
+    outline(heat, labels);
+    Image mask{original.height, original.width, 1, {}};
+    for (const std::uint8_t label : labels) mask.pixels.push_back(static_cast<float>(label) / 255);
+    write_png(named(".regions.png"), mask);
+  }
+  write_png(named(".heatmap.png"), heat);
 }
 
 std::string ResultWriter::finish(bool complete) {
@@ -231,6 +249,13 @@ std::string ResultWriter::finish(bool complete) {
       json_->writer().truncate();
     }
     json_->commit();
+  });
+  const std::string regions = (fs::path(options_.out) / "regions.json").string();
+  attempt([&] {
+    if (any_regions_known_)
+      write_file_atomically(regions, coco_.json());
+    else
+      fs::remove(regions);  // of an earlier result
   });
   if (failed) std::rethrow_exception(failed);
   return csv;
@@ -303,6 +328,12 @@ ScoredImage EarlierResult::image(const Sample& sample, const OrderedJson& row) {
       image.terms[i] = value.is_null() ? std::nan("") : value.get<double>();
     }
     image.steps = row.at("steps").get<int>();
+    image.width = row.value("width", 0);
+    image.height = row.value("height", 0);
+    if (const OrderedJson regions = row.value("regions", OrderedJson()); !regions.is_null()) {
+      image.regions.emplace();
+      for (const OrderedJson& region : regions) image.regions->push_back(region_from_json(region));
+    }
     for (const OrderedJson& note : row.value("notes", OrderedJson::array()))
       image.notes.push_back(from_printable(note.get<std::string>()));
   } catch (const nlohmann::json::exception& e) {

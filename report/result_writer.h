@@ -1,7 +1,8 @@
 #pragma once
 // scores.csv, scores.json and the pictures of an inspection, written as the results come in. The tables grow beside
 // their final names (NAME.part) and take them when complete (or stopped), so a reader never sees half of one. What a
-// run that was cut short left can be read, and its images kept.
+// run that was cut short left can be read, and its images kept. Where regions are looked for, regions.json says them as
+// COCO does.
 
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "images/atomic_file.h"
 #include "inspection/calibration.h"
+#include "report/region_files.h"
 
 namespace pgad {
 
@@ -65,6 +67,8 @@ class ResultWriter {
   std::optional<AtomicFile> csv_, json_;
   std::uint64_t csv_end_ = 0, json_end_ = 0;  // of the rows
   std::set<std::string> map_names_;           // taken by earlier images
+  CocoRegions coco_;                          // of the images whose regions are known
+  bool any_regions_known_ = false;
   std::int64_t failed_ = 0, maps_failed_ = 0, anomalous_ = 0, scored_ = 0;
   bool first_ = true;
 };

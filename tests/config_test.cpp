@@ -165,8 +165,8 @@ TEST(ConfigTable, CoversEveryMember) {
   }
   {
     [[maybe_unused]] auto& [gamma, lambda, reduction, steps, start, patience, lr, lr_schedule, restarts, batch, seed,
-                            rate, sigma, share, overlap] = scoring;
-    EXPECT_EQ(entries[Group::kScoring], 15);
+                            rate, sigma, area, share, overlap] = scoring;
+    EXPECT_EQ(entries[Group::kScoring], 16);
   }
   {
     [[maybe_unused]] auto& [out, resume, from, seed, threads, device, precision, tuning, budget, checkpoint, keep,
@@ -372,6 +372,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"false-reject-rate", "0"},
     {"false-reject-rate", "1"},
     {"map-sigma", "-1"},
+    {"region-min-area", "0"},
     {"seed", "1.5"},
     {"threads", "-1"},
     {"device", "gpu"},
@@ -455,7 +456,7 @@ TEST(ConfigCommandLine, NegativeNumbersAndEqualSignsReachTheRangeCheck) {
 
 TEST(ConfigCommandLine, ShortNamesForInference) {
   const FieldList fields = select_fields({Group::kScoring}, {"threads"});
-  EXPECT_EQ(fields.size(), 16u);
+  EXPECT_EQ(fields.size(), 17u);
   const Config stored = preset("small");
   const GivenOptions list =
       parse({"--gamma", "0.3", "--batch", "5", "--seed", "9", "--threads", "2"}, fields, Naming::kShort);

@@ -11,6 +11,7 @@
 #include "inspection/calibration.h"
 #include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
+#include "inspection/regions.h"
 #include "inspection/scorer.h"
 #include "tests/noise.h"
 #include "tests/temp_dir.h"
@@ -169,7 +170,13 @@ TEST(TiledScores, CalibrationSaysWhichPassItIsIn) {
     sample.path = dir / name;
   }
   std::map<double, double> done;  // by the share that is searched
+  double maps_done = 0;
   calibrate(m.exec, m.model, data, [&](const CalibrationProgress& p) {
+    if (p.maps) {
+      EXPECT_EQ(p.all, 2u);
+      maps_done = p.done;
+      return;
+    }
     EXPECT_EQ(p.all, 4u);
     EXPECT_GE(p.done, 0);
     EXPECT_LE(p.done, 4);
@@ -177,6 +184,38 @@ TEST(TiledScores, CalibrationSaysWhichPassItIsIn) {
   });
   ASSERT_TRUE(done.contains(1));
   for (const auto& [share, last] : done) EXPECT_EQ(last, 4) << share;
+  EXPECT_EQ(maps_done, 2);
+}
+
+// A held-out normal has a region above any threshold below its peak, and none above its peak.
+TEST(TiledScores, CalibrationMeasuresWhereRegionsBegin) {
+  TiledModel m;
+  const TempDir dir;
+  Dataset data;
+  for (const int i : {0, 1, 2}) {
+    std::string pixels;
+    for (int k = 0; k < 20 * 24; ++k) pixels += static_cast<char>(40 + (k * (5 + i)) % 90);
+    const std::string path = dir / str(i, ".pgm");
+    std::ofstream(path, std::ios::binary) << "P5 24 20 255\n" << pixels;
+    data.calibration_normal.push_back({str(i), path, -1, "", false, ""});
+  }
+  calibrate(m.exec, m.model, data);
+  const std::vector<double>& peaks = m.model.calibration->normal_map_peaks;
+  ASSERT_EQ(peaks.size(), 3u);
+  std::size_t place = 0;
+  Scorer(m.exec, m.model, m.model.config.scoring)
+      .score(data.calibration_normal, data.source, [&](const ScoredImage& image) {
+        const double peak = peaks[place++];
+        const auto above = [&](double t) {
+          return regions_of(m.model, image, m.model.config.scoring.map_sigma, {.threshold = t, .extent = t});
+        };
+        EXPECT_TRUE(above(peak).empty());
+        const std::vector<Region> regions = above(peak - 1e-3);
+        ASSERT_EQ(regions.size(), 1u);
+        EXPECT_EQ(regions[0].peak, peak);
+      });
+  EXPECT_EQ(place, 3u);
+  EXPECT_EQ(region_threshold_of(*m.model.calibration, 0.3)->value, *std::ranges::max_element(peaks));
 }
 
 // Where no defects are drawn known ones alone are what `combined` and the weights of the maps are fitted to.
@@ -202,7 +241,9 @@ TEST(TiledScores, CalibrationDrawsDefectsWhereTrainingDid) {
           write(str(i, ".pgm"), [&](int x, int y) { return marked(x, y) ? 250 : surface(i)(x, y); });
       data.calibration_abnormal.push_back({str(i), path, -1, "", true, mask});
     }
-    calibrate(m.exec, m.model, data, [&](const CalibrationProgress& p) { EXPECT_EQ(p.all, synthetic ? 8u : 5u); });
+    calibrate(m.exec, m.model, data, [&](const CalibrationProgress& p) {
+      EXPECT_EQ(p.all, p.maps ? 3u : synthetic ? 8u : 5u);
+    });
     return *m.model.calibration;
   };
   const std::string mask = write("mask.pgm", [&](int x, int y) { return marked(x, y) ? 255 : 0; });
