@@ -110,6 +110,8 @@ int pgad_options_set(pgad_options* options, const char* name, const char* value,
       o.maps = text == "1";
     } else if (key == "threshold") {
       o.threshold = number(key, text);
+    } else if (key == "region_threshold") {
+      o.region_threshold = number(key, text);
     } else {
       o.more[key] = text;
     }
@@ -204,6 +206,26 @@ const float* pgad_result_map(const pgad_result* result, int* height, int* width)
   if (height != nullptr) *height = result->result.height;
   if (width != nullptr) *width = result->result.width;
   return result->result.map.empty() ? nullptr : result->result.map.data();
+}
+
+int pgad_result_regions(const pgad_result* result) {
+  return result->result.regions ? static_cast<int>(result->result.regions->size()) : -1;
+}
+
+int pgad_result_region(const pgad_result* result, int index, pgad_region* region) {
+  if (region == nullptr || index < 0 || index >= pgad_result_regions(result)) return 0;
+  const pgad::Region& r = (*result->result.regions)[static_cast<std::size_t>(index)];
+  *region = {r.left, r.top, r.width, r.height, r.area, r.peak, r.peak_x, r.peak_y, r.mean};
+  return 1;
+}
+
+const int* pgad_result_contour(const pgad_result* result, int index, int contour, size_t* count) {
+  if (index < 0 || index >= pgad_result_regions(result) || contour < 0) return nullptr;
+  const auto& contours = (*result->result.regions)[static_cast<std::size_t>(index)].contours;
+  if (static_cast<std::size_t>(contour) >= contours.size()) return nullptr;
+  const std::vector<int>& corners = contours[static_cast<std::size_t>(contour)];
+  if (count != nullptr) *count = corners.size();
+  return corners.data();
 }
 
 int pgad_result_steps(const pgad_result* result) { return result->result.steps; }

@@ -56,6 +56,7 @@ class Inspector::Implementation {
       : options_(std::move(options)),
         session_(model_file, given_options(options_)),
         threshold_(session_.threshold(options_.threshold)),
+        regions_(session_.regions(options_.region_threshold)),
         device_(session_.exec->description()),
         decode_(decode_options(session_.model.preprocessing, session_.config.data)),
         worker_([this](const std::stop_token& stop) { work(stop); }) {}
@@ -289,6 +290,7 @@ class Inspector::Implementation {
       if (options_.maps) {
         const AnomalyMap map = anomaly_map(model, found, session_.config.scoring.map_sigma);
         r.map = map_in_image(map.values, found, r.height, r.width, model.preprocessing);
+        if (regions_) r.regions = find_regions(r.map, r.height, r.width, *regions_);
       }
     } catch (const std::bad_alloc&) {  // this picture's alone, as large as it is
       finished.error = "not enough memory for the picture's map";
@@ -302,6 +304,7 @@ class Inspector::Implementation {
   const InspectorOptions options_;
   Session session_;
   const double threshold_;
+  const std::optional<RegionOptions> regions_;
   const std::string device_;
   const DecodeOptions decode_;
   std::map<std::size_t, std::unique_ptr<ImageQueue>> queues_;  // by slots; the worker's

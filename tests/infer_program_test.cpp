@@ -395,6 +395,70 @@ TEST(InferProgram, WritesMaps) {
   EXPECT_NEAR(mean, std::stod(read_csv(dir / "out/scores.csv").at(0).at("residual")), 1e-5);
 }
 
+TEST(InferProgram, SaysWhereImagesAreAbnormal) {
+  const TempDir dir;
+  const Shared& s = shared();
+  for (const char* folder : {"data/test/good", "data/test/bad", "data/ground_truth/bad"})
+    fs::create_directories(dir / folder);
+  Image mask{28, 28, 1, std::vector<float>(784, 0)};
+  for (int y = 10; y < 18; ++y)
+    for (int x = 10; x < 18; ++x) mask.pixels[static_cast<std::size_t>(28 * y + x)] = 1;
+  for (long i = 0; i < 6; ++i) {
+    const std::string name = std::to_string(i) + ".png";
+    write_png(dir / (i < 3 ? "data/test/good/" : "data/test/bad/") + name, s.digits.image(i));
+    if (i >= 3) write_png(dir / "data/ground_truth/bad/" + name, mask);
+  }
+  const Words call = {"--model", s.model, "--threads", "1", "--region-threshold", "0.3", "--out"};
+  ASSERT_TRUE(ended(infer(Words{"evaluate", "--data", dir / "data", "--maps"} + call + Words{dir / "out"}), 0,
+                    {"6 images scored"}));
+  const auto scores = nlohmann::json::parse(read_file(dir / "out/scores.json"));
+  EXPECT_EQ(scores.at("region_threshold"), 0.3);
+  const auto coco = nlohmann::json::parse(read_file(dir / "out/regions.json"));
+  EXPECT_EQ(coco.at("images").size(), 6u);
+  const auto rows = read_csv(dir / "out/scores.csv");
+  std::size_t all = 0, on_normals = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    const auto& row = scores.at("images").at(i);
+    EXPECT_EQ(row.at("width"), 28);
+    EXPECT_EQ(coco.at("images").at(i).at("file_name"), row.at("path"));
+    const std::size_t count = row.at("regions").size();
+    EXPECT_EQ(rows[i].at("regions"), std::to_string(count));
+    const Image labels = read_image((dir / "out/") + row.at("map").get<std::string>() + ".regions.png");
+    std::vector<std::int64_t> areas(count);
+    for (const float v : labels.pixels)
+      if (v > 0) ++areas.at(static_cast<std::size_t>(std::lround(255 * v)) - 1);
+    for (std::size_t r = 0; r < count; ++r) {
+      EXPECT_EQ(areas[r], row.at("regions").at(r).at("area"));
+      EXPECT_GT(row.at("regions").at(r).at("peak"), 0.3);
+      EXPECT_EQ(coco.at("annotations").at(all + r).at("image_id"), i + 1);
+    }
+    all += count;
+    on_normals += row.at("label") == "normal" && count > 0;
+  }
+  EXPECT_GT(all, 0u);
+  EXPECT_EQ(coco.at("annotations").size(), all);
+  const auto regions = nlohmann::json::parse(read_file(dir / "out/metrics.json")).at("regions");
+  EXPECT_EQ(regions.at("in_masks"), 3);
+  EXPECT_EQ(regions.at("regions"), all);
+  EXPECT_EQ(regions.at("normal_images"), 3);
+  EXPECT_EQ(regions.at("normal_images_with_regions"), on_normals);
+
+  // A run that is gone on with writes the same files, and only by the same threshold.
+  const std::string test = dir / "data/test";
+  ASSERT_TRUE(ended(infer(Words{"score", "--input", test} + call + Words{dir / "whole"}), 0));
+  fs::rename(dir / "data/test/bad", dir / "later");
+  ASSERT_TRUE(ended(infer(Words{"score", "--input", test} + call + Words{dir / "parts"}), 0));
+  fs::rename(dir / "later", dir / "data/test/bad");
+  Words resumed = Words{"score", "--input", test, "--resume"} + call + Words{dir / "parts"};
+  std::string& threshold = *std::ranges::find(resumed, "0.3");
+  threshold = "2";
+  EXPECT_TRUE(refused(infer(resumed), 2, {"region_threshold is 2.0", "0.3"}));
+  threshold = "0.3";
+  ASSERT_TRUE(ended(infer(resumed), 0, {"3 of 6 images are there"}));
+  for (const char* name : {"/scores.csv", "/scores.json", "/regions.json"})
+    EXPECT_EQ(read_file((dir / "parts") + name), read_file((dir / "whole") + name)) << name;
+}
+
 TEST(InferProgram, FullDiskWhileScoring) {
   // Full before the lock's file, before the first table's header, before the second's.
   for (const std::size_t free_pages : {0, 1, 2}) {

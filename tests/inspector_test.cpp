@@ -230,6 +230,53 @@ TEST(Inspector, ThresholdDecidesAndMapsAreOptional) {
   }
 }
 
+TEST(Inspector, RegionsAreThoseOfItsMap) {
+  const float highest = *std::ranges::max_element(alone()[0].map);
+  InspectorOptions options = one_thread();
+  options.region_threshold = highest / 2;
+  const Result r = Inspector(shared().model, options).inspect(view(digit(0)));
+  ASSERT_TRUE(r.regions.has_value());
+  ASSERT_FALSE(r.regions->empty());
+  EXPECT_EQ(r.regions->front().peak, highest);
+  std::int64_t area = 0;
+  for (const Region& region : *r.regions) area += region.area;
+  EXPECT_EQ(area, std::ranges::count_if(r.map, [&](float v) { return v > highest / 2; }));
+  options.more["region-min-area"] = "1000000";
+  EXPECT_TRUE(Inspector(shared().model, options).inspect(view(digit(0))).regions->empty());
+  options.maps = false;
+  EXPECT_FALSE(Inspector(shared().model, options).inspect(view(digit(0))).regions.has_value());
+
+  pgad_options* in_c = pgad_options_create();
+  EXPECT_EQ(pgad_options_set(in_c, "region_threshold", std::to_string(highest / 2).c_str(), nullptr), 1);
+  pgad_inspector* inspector = pgad_open(shared().model.c_str(), in_c, nullptr);
+  pgad_options_destroy(in_c);
+  ASSERT_NE(inspector, nullptr);
+  const auto grey = digit(0);
+  pgad_picture picture = {};
+  picture.pixels = grey.data();
+  picture.height = picture.width = 28;
+  picture.channels = 1;
+  pgad_result* result = pgad_inspect(inspector, &picture, nullptr);
+  ASSERT_NE(result, nullptr);
+  const int count = pgad_result_regions(result);
+  ASSERT_EQ(count, std::ssize(*r.regions));
+  pgad_region first;
+  EXPECT_EQ(pgad_result_region(result, count, &first), 0);
+  ASSERT_EQ(pgad_result_region(result, 0, &first), 1);
+  const Region& expected = r.regions->front();
+  EXPECT_EQ(first.area, expected.area);
+  EXPECT_EQ(first.peak, expected.peak);
+  EXPECT_EQ(first.left, expected.left);
+  EXPECT_EQ(first.peak_y, expected.peak_y);
+  std::size_t values = 0;
+  const int* corners = pgad_result_contour(result, 0, 0, &values);
+  ASSERT_NE(corners, nullptr);
+  EXPECT_EQ(std::vector<int>(corners, corners + values), expected.contours[0]);
+  EXPECT_EQ(pgad_result_contour(result, 0, static_cast<int>(expected.contours.size()), &values), nullptr);
+  pgad_result_destroy(result);
+  pgad_close(inspector);
+}
+
 template <class Failure, class Call>
 std::string said(const Call& call) {
   try {

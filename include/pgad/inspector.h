@@ -14,6 +14,7 @@
 #include <pgad/error.h>
 #include <pgad/export.h>
 #include <pgad/picture.h>
+#include <pgad/region.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -48,6 +49,9 @@ struct Result {
   /// The anomaly map at the picture's own size, [height][width], row by row: standard deviations of normal images
   /// (|x - G(z)|, 0 to 2, where the model is not calibrated). Empty if not asked for.
   std::vector<float> map;
+  /// Where the map is high, the highest first. Empty where they are not looked for: without maps, or where the model
+  /// has no threshold for them.
+  std::optional<std::vector<Region>> regions;
   int height = 0;          ///< of the picture, and of the map
   int width = 0;           ///< the same
   int steps = 0;           ///< that the search took
@@ -63,9 +67,12 @@ using Ticket = std::uint64_t;  ///< names a submitted picture; never 0
 struct InspectorOptions {
   std::string device = "auto";  ///< "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N"
   int threads = 0;              ///< of the CPU; 0: one per core
-  bool maps = true;             ///< whether results have one
+  bool maps = true;             ///< whether results have one, and regions
   /// Decides instead of the model's threshold, where the model is calibrated. NaN: the model's, at `false-reject-rate`.
   double threshold = std::numeric_limits<double>::quiet_NaN();
+  /// That the peak of a region exceeds instead of the model's threshold, where the model is calibrated. NaN: the
+  /// model's.
+  double region_threshold = std::numeric_limits<double>::quiet_NaN();
   /// The scoring options of `pgad_infer score --help` by their names without dashes, e.g. {"steps", "200"},
   /// {"batch", "8"}: those not given are the model's. Also "precision" (fp32), "tuning" (no file), "max-pixels".
   std::map<std::string, std::string> more;

@@ -55,6 +55,19 @@ typedef struct pgad_picture {
   int bits;             /**< for PGAD_16_BIT: that count, 9 to 16; 0: 16 */
 } pgad_picture;
 
+/** pgad::Region, without its contours. */
+typedef struct pgad_region {
+  int left;     /**< of its box, pixels */
+  int top;      /**< the same */
+  int width;    /**< the same */
+  int height;   /**< the same */
+  int64_t area; /**< pixels */
+  double peak;  /**< largest value of the map in it */
+  int peak_x;   /**< where that is */
+  int peak_y;   /**< the same */
+  double mean;  /**< of the map in it */
+} pgad_region;
+
 /** "0.1.0"; not to be freed. */
 PGAD_API const char* pgad_version(void);
 /** Gives a message of the library back; NULL is allowed. */
@@ -63,8 +76,8 @@ PGAD_API void pgad_free(char* message);
 /** Options of pgad_open(), at their defaults; never NULL but without memory. */
 PGAD_API pgad_options* pgad_options_create(void);
 PGAD_API void pgad_options_destroy(pgad_options* options); /**< NULL is allowed */
-/** "device", "threads", "maps" ("0" or "1"), "threshold", and what pgad::InspectorOptions::more takes, whose values
- * pgad_open() checks. \return 1, or 0 with an error. */
+/** "device", "threads", "maps" ("0" or "1"), "threshold", "region_threshold", and what pgad::InspectorOptions::more
+ * takes, whose values pgad_open() checks. \return 1, or 0 with an error. */
 PGAD_API int pgad_options_set(pgad_options* options, const char* name, const char* value, char** error);
 /** pgad::InspectorOptions::on_progress; `state` is handed to it. */
 PGAD_API void pgad_options_set_progress(pgad_options* options,
@@ -108,6 +121,13 @@ PGAD_API double pgad_result_threshold(const pgad_result* result); /**< of `combi
 /** The anomaly map, [height][width], which lives as long as the result; NULL where there is none. `height` and `width`
  * may be NULL, and are set to the picture's in any case. */
 PGAD_API const float* pgad_result_map(const pgad_result* result, int* height, int* width);
+/** How many regions there are, the highest first; -1 where they were not looked for (pgad::Result::regions). */
+PGAD_API int pgad_result_regions(const pgad_result* result);
+/** Sets `region` to region `index` (0, 1, ...). \return 1, or 0 if there is no such region. */
+PGAD_API int pgad_result_region(const pgad_result* result, int index, pgad_region* region);
+/** Border `contour` of region `index`: 0 the outer one, then those of holes; x, y, x, y, ... as in pgad::Region, which
+ * live as long as the result. `count`, if not NULL, is set to the number of values. NULL past the last one. */
+PGAD_API const int* pgad_result_contour(const pgad_result* result, int index, int contour, size_t* count);
 PGAD_API int pgad_result_steps(const pgad_result* result);     /**< that the search took */
 PGAD_API int pgad_result_cancelled(const pgad_result* result); /**< 1 or 0 */
 PGAD_API void pgad_result_destroy(pgad_result* result);        /**< NULL is allowed */
