@@ -236,15 +236,17 @@ class OrderedRows {
   Progress& progress_;
 };
 
-void search(const Session& s, Scorer& scorer, const std::optional<RegionOptions>& regions, const Inspection& task,
-            const Remaining& remaining, OrderedRows& rows, Progress& progress) {
+void search(const Session& s, Scorer& scorer, double threshold, std::optional<RegionOptions> options,
+            const Inspection& task, const Remaining& remaining, OrderedRows& rows, Progress& progress) {
   const std::size_t all = task.samples.size(), kept = all - remaining.samples.size();
   std::size_t received = 0;
   scorer.score(
       remaining.samples, task.source,
       [&](ScoredImage image) {
-        if (regions && image.error.empty())
-          image.regions = regions_of(s.model, image, s.config.scoring.map_sigma, *regions);
+        if (options && image.error.empty()) {
+          options->always_one = combined_score(*s.model.calibration, image.terms) > threshold;
+          image.regions = regions_of(s.model, image, s.config.scoring.map_sigma, *options);
+        }
         while (remaining.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
         rows.write(image, remaining.places[received++]);
       },
@@ -288,7 +290,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   OrderedRows rows(writer, task, std::move(kept), o.strict, progress);
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   try {
-    search(s, scorer, regions, task, remaining, rows, progress);
+    search(s, scorer, threshold, regions, task, remaining, rows, progress);
   } catch (...) {
     keep_results(
         writer, [&] { rows.write_kept_before(all); }, o, progress);

@@ -290,7 +290,11 @@ class Inspector::Implementation {
       if (options_.maps) {
         const AnomalyMap map = anomaly_map(model, found, session_.config.scoring.map_sigma);
         r.map = map_in_image(map.values, found, r.height, r.width, model.preprocessing);
-        if (regions_) r.regions = find_regions(r.map, r.height, r.width, *regions_);
+        if (regions_) {
+          RegionOptions options = *regions_;
+          options.always_one = r.decision == Decision::kAnomalous;
+          r.regions = find_regions(r.map, r.height, r.width, options);
+        }
       }
     } catch (const std::bad_alloc&) {  // this picture's alone, as large as it is
       finished.error = "not enough memory for the picture's map";

@@ -1,7 +1,7 @@
 #include "inspection/regions.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <limits>
 #include <set>
 #include <tuple>
@@ -115,10 +115,17 @@ std::vector<Region> find_regions(std::span<const float> map, int height, int wid
         r.peak_y = y;
       }
     }
+  double threshold = options.threshold;
+  if (options.always_one) {
+    double highest = -std::numeric_limits<double>::infinity();
+    for (const Region& r : all)
+      if (r.area >= options.min_area) highest = std::max(highest, r.peak);
+    if (!(highest > threshold)) threshold = std::nextafter(highest, -std::numeric_limits<double>::infinity());
+  }
   std::vector<Region> regions;
   for (std::size_t label = 0; label < all.size(); ++label) {
     Region& r = all[label];
-    if (!(r.peak > options.threshold) || r.area < options.min_area) continue;
+    if (!(r.peak > threshold) || r.area < options.min_area) continue;
     r.width += 1 - r.left;
     r.height += 1 - r.top;
     r.mean /= static_cast<double>(r.area);
@@ -189,6 +196,12 @@ RegionMatches match_regions(std::span<const Region> regions, std::span<const std
   }
   matches.found = std::ssize(found);
   return matches;
+}
+
+RegionOptions region_options(double threshold, std::int64_t min_area) {
+  // Chosen on validation images of magnetic tiles (docs/results.md).
+  constexpr double kExtent = 0.65;
+  return {threshold, threshold - (1 - kExtent) * std::abs(threshold), false, min_area};
 }
 
 std::vector<Region> regions_of(const Model& model, const ScoredImage& image, double map_sigma,

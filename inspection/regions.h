@@ -16,6 +16,7 @@ namespace pgad {
 struct RegionOptions {
   double threshold = 0;       // a region's peak lies above it
   double extent = 0;          // its pixels lie above it; at most the threshold
+  bool always_one = false;    // where no peak lies above the threshold the highest region counts that the extent allows
   std::int64_t min_area = 1;  // of a region, pixels of the image
 };
 
@@ -40,6 +41,9 @@ struct RegionMatches {
 // mask [height, width], not 0 where there is a defect; its regions are 8-connected. Empty: there is none.
 RegionMatches match_regions(std::span<const Region> regions, std::span<const std::uint8_t> mask, int height, int width,
                             double least_iou);
+
+// With the extent that belongs to a threshold.
+RegionOptions region_options(double threshold, std::int64_t min_area);
 
 // Of an image that was scored, in its own pixels.
 std::vector<Region> regions_of(const Model& model, const ScoredImage& image, double map_sigma,

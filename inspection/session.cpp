@@ -66,7 +66,7 @@ std::optional<RegionOptions> Session::regions(double given) const {
     if (!t || !t->decides()) return std::nullopt;
     threshold = t->value;
   }
-  return RegionOptions{threshold, threshold, config.scoring.region_min_area};
+  return region_options(threshold, config.scoring.region_min_area);
 }
 
 }  // namespace pgad

@@ -240,7 +240,18 @@ TEST(Inspector, RegionsAreThoseOfItsMap) {
   EXPECT_EQ(r.regions->front().peak, highest);
   std::int64_t area = 0;
   for (const Region& region : *r.regions) area += region.area;
-  EXPECT_EQ(area, std::ranges::count_if(r.map, [&](float v) { return v > highest / 2; }));
+  EXPECT_GE(area, std::ranges::count_if(r.map, [&](float v) { return v > highest / 2; }));
+  // What is judged anomalous has a region, the highest place, however high the threshold of regions is.
+  options.region_threshold = 1.2 * highest;
+  for (const double threshold : {-1e9, 1e9}) {
+    options.threshold = threshold;
+    const auto regions = Inspector(shared().model, options).inspect(view(digit(0))).regions;
+    ASSERT_EQ(regions->size(), threshold < 0 ? 1u : 0u);
+    if (threshold < 0) {
+      EXPECT_EQ(regions->front().peak, highest);
+    }
+  }
+  options.region_threshold = highest / 2;
   options.more["region-min-area"] = "1000000";
   EXPECT_TRUE(Inspector(shared().model, options).inspect(view(digit(0))).regions->empty());
   options.maps = false;

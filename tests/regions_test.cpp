@@ -92,6 +92,25 @@ TEST(Regions, NeedAPeakAboveTheThresholdAndReachDownToTheExtent) {
   EXPECT_EQ(drawn.regions({.threshold = 1, .extent = 1, .min_area = 2}).size(), 1u);
 }
 
+TEST(Regions, TheHighestWhereThereMustBeOne) {
+  const Drawn drawn({"1253.4.15"});
+  const RegionOptions at_least_one{.threshold = 7, .extent = 1.5, .always_one = true};
+  const std::vector<Region> one = drawn.regions(at_least_one);
+  ASSERT_EQ(one.size(), 2u);  // of the same height
+  EXPECT_EQ(one[0].left, 1);
+  EXPECT_EQ(one[1].left, 8);
+  RegionOptions options = at_least_one;
+  options.min_area = 3;
+  EXPECT_EQ(drawn.regions(options).size(), 1u);
+  options.threshold = 4.5;  // nothing is added where there is one
+  options.min_area = 1;
+  EXPECT_EQ(drawn.regions(options).size(), 2u);
+  options.threshold = options.extent = 6;
+  EXPECT_TRUE(drawn.regions(options).empty());
+  // The extent that belongs to a threshold is never above it.
+  for (const double t : {-2.0, 0.0, 6.0}) EXPECT_LE(region_options(t, 1).extent, region_options(t, 1).threshold);
+}
+
 TEST(Regions, OfNothingAndOfNumbersThatAreNone) {
   EXPECT_TRUE(Drawn({"...", "..."}).regions().empty());
   const std::vector<float> map = {std::nanf(""), 2, -INFINITY, INFINITY};

@@ -7,8 +7,8 @@
 
 namespace pgad {
 
-/// Connected pixels (8 neighbours) of the anomaly map above a threshold, of which one at least is above another that
-/// decides; in pixels of the picture.
+/// Connected pixels (8 neighbours) of the anomaly map above .65 of a threshold that one of them at least exceeds; of a
+/// picture that is judged anomalous and has no such region, its highest place. In pixels of the picture.
 struct Region {
   int left = 0;           ///< of its box
   int top = 0;            ///< the same
