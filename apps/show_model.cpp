@@ -108,6 +108,11 @@ void print_calibration(const Calibration& c, double rate, const std::vector<std:
                     t.value, t.low, t.high);
     std::cout << line;
   }
+  if (const auto t = region_threshold_of(c, rate))
+    std::cout << str("regions            of images whose map rises above ", t->value, " (", t->low, " to ", t->high,
+                     ") standard deviations\n");
+  else
+    std::cout << "regions            not calibrated by this older file; pgad_infer calibrate does it\n";
 }
 
 }  // namespace

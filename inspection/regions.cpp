@@ -199,8 +199,8 @@ RegionMatches match_regions(std::span<const Region> regions, std::span<const std
 }
 
 RegionOptions region_options(double threshold, std::int64_t min_area) {
-  // Chosen on validation images of magnetic tiles (docs/results.md).
-  constexpr double kExtent = 0.65;
+  // Chosen on validation images of magnetic tiles and cast metal (docs/results.md).
+  constexpr double kExtent = 0.75;
   return {threshold, threshold - (1 - kExtent) * std::abs(threshold), false, min_area};
 }
 

@@ -15,18 +15,20 @@ scripts/setup.sh
 # Tests whose results come from the kernels of the CPU.
 computes='Ops|Grad|Winograd|Search|Golden|Network|Loss|Training|Trainer|Encoder|Scorer|_program|programs_test'
 
+say() { echo "== $1 (after $((SECONDS / 60)):$(printf %02d $((SECONDS % 60))) min)"; }
+
 # PGAD_TESTS is set, since the folder may be one that was configured without.
 build() {  # build PRESET [TARGET...]
   local preset=$1
   shift
-  echo "== $preset: building"
+  say "$preset: building"
   cmake --preset "$preset" -DPGAD_TESTS=ON -DPGAD_WERROR=$werror >/dev/null
   cmake --build --preset "$preset" ${1:+--target "$@"} -- --quiet
 }
 run() {  # run PRESET [CTEST ARGUMENT...]
   local preset=$1
   shift
-  echo "== $preset: testing"
+  say "$preset: testing"
   ctest --preset "$preset" --parallel "$(nproc)" "$@"
 }
 
@@ -40,7 +42,7 @@ build release
 run release
 if [ "$all" = true ]; then
   # Of CUDA's kernels the build above knows; several files at once, since nothing here is built again for a small change.
-  echo "== as it is installed on a plain PC: without tests, emulation and CUDA"
+  say "as it is installed on a plain PC: without tests, emulation and CUDA"
   cmake --preset release -B build/installed -DPGAD_TESTS=OFF -DPGAD_BENCH=OFF -DPGAD_CUDA=OFF -DCMAKE_UNITY_BUILD=ON \
     -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 -DPGAD_WERROR=$werror >/dev/null
   cmake --build build/installed -- --quiet
@@ -50,8 +52,9 @@ if [ "$all" = true ] && [ "$(uname -m)" = x86_64 ]; then
   levels=(sse2)
   grep -qw avx512vl /proc/cpuinfo && levels=(avx2 sse2)
   for isa in "${levels[@]}"; do
-    echo "== instruction set $isa"
+    say "instruction set $isa"
     PGAD_ISA=$isa run release -R "$computes" -E '[Cc]uda|[Ee]mulat|on_gpu|simt'
   done
 fi
 grep -h -E '^(emulated: |[0-9]+ kernels, )' build/release/Testing/Temporary/LastTest.log || true
+say "all passed"

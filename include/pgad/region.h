@@ -7,7 +7,7 @@
 
 namespace pgad {
 
-/// Connected pixels (8 neighbours) of the anomaly map above .65 of a threshold that one of them at least exceeds; of a
+/// Connected pixels (8 neighbours) of the anomaly map above .75 of a threshold that one of them at least exceeds; of a
 /// picture that is judged anomalous and has no such region, its highest place. In pixels of the picture.
 struct Region {
   int left = 0;           ///< of its box

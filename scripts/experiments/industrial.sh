@@ -58,11 +58,12 @@ of_kinds() {  # of_kinds KIND...: mean AUROC of `combined`
 
 write_report() {
   local name rate
-  echo "| surface and seed | image AUROC: known kinds | unseen kinds | pixel AUROC | AUPRO | missed at the stored threshold | false rejects of fresh images, asked .01 | asked .05 |"
-  echo "|---|---|---|---|---|---|---|---|"
+  echo "| surface and seed | image AUROC: known kinds | unseen kinds | pixel AUROC | AUPRO | found as regions (IoU ≥ .3) | regions that are defects | missed at the stored threshold | false rejects of fresh images, asked .01 | asked .05 |"
+  echo "|---|---|---|---|---|---|---|---|---|---|"
   for name in $(list_jobs); do
-    printf '| %s | %s | %s | %s | %s | %s |' "$name" "$(metric "$name" "$(of_kinds scratch dent stain)")" "$(metric "$name" "$(of_kinds thread pit)")" \
-      "$(metric "$name" .pixels.calibrated_map.auroc)" "$(metric "$name" '.pixels.calibrated_map["aupro_fpr_0.3"]')" "$(metric "$name" .scores.combined.miss_rate)"
+    printf '| %s | %s | %s | %s | %s | %s | %s | %s |' "$name" "$(metric "$name" "$(of_kinds scratch dent stain)")" "$(metric "$name" "$(of_kinds thread pit)")" \
+      "$(metric "$name" .pixels.calibrated_map.auroc)" "$(metric "$name" '.pixels.calibrated_map["aupro_fpr_0.3"]')" "$(metric "$name" .regions.recall)" \
+      "$(metric "$name" .regions.precision)" "$(metric "$name" .scores.combined.miss_rate)"
     for rate in 0.01 0.05; do printf ' %s |' "$(rejected "$name" "$rate")"; done
     printf '\n'
   done

@@ -61,12 +61,17 @@ write_report() {
   row "of it on cracks, fraying, uneven" '[.kinds | to_entries[] | select(.key | IN("crack", "fray", "uneven")) | .value | .auroc.combined * .images] as $a | ($a | add) / ([.kinds | to_entries[] | select(.key | IN("crack", "fray", "uneven")) | .value.images] | add)'
   row "pixel AUROC" .pixels.calibrated_map.auroc
   row "AUPRO (to 30 %)" '.pixels.calibrated_map["aupro_fpr_0.3"]'
+  row "defects found as regions (IoU ≥ .3)" .regions.recall
+  row "regions that are defects" .regions.precision
+  row "good images with a region" '.regions | .normal_images_with_regions / .normal_images'
   row "good rejected at the stored threshold" .scores.combined.false_reject_rate
   row "defects missed" .scores.combined.miss_rate
   row "F1" .scores.combined.f1
   for kind in blowhole break crack fray uneven; do
     row "$kind: images" ".kinds.$kind.auroc.combined"
     row "$kind: pixels" ".kinds.$kind.pixel_auroc"
+    row "$kind: found as regions" ".kinds.$kind.regions.recall"
+    row "$kind: regions that are defects" ".kinds.$kind.regions.precision"
   done
   echo
   echo "Choices were made on 133 images of the set by another division; some two thirds of them are in these tests."
