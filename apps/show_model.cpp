@@ -1,5 +1,8 @@
 #include "apps/show_model.h"
 
+#include <unistd.h>
+
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -8,11 +11,14 @@
 #include <vector>
 
 #include "apps/output_folder.h"
+#include "apps/terminal_picture.h"
 #include "autograd/ops.h"
 #include "engine/rng.h"
 #include "images/npy.h"
 #include "images/pictures.h"
+#include "images/preprocess.h"
 #include "inspection/calibration.h"
+#include "inspection/image_queue.h"
 #include "inspection/session.h"
 #include "kernels/random/random.h"
 #include "model/tuning_file.h"
@@ -74,7 +80,11 @@ void print_networks(const Model& m) {
             << "networks          " << network.resolution << "x" << network.resolution << "x" << network.channels
             << ", running at " << m.side() << "x" << m.side() << ", latent size " << network.latent() << "\n"
             << "parameters        G " << count(m.g->parameters()) << ", D " << count(m.d->parameters()) << "\n"
-            << "trained on        " << m.images << " images, gamma " << m.config.objective.gamma << "\n"
+            << "trained on        " << m.images << " images"
+            << (m.split.empty()
+                    ? ""
+                    : str(" drawn from ", m.split.train.size(), ", ", m.split.calibration.size(), " held out"))
+            << ", gamma " << m.config.objective.gamma << "\n"
             << "preprocessing     " << preprocessing_to_string(m.preprocessing) << "\n"
             << "minibatch stddev  " << m.stddev << "\n"
             << "encoder           "
@@ -86,6 +96,21 @@ void print_networks(const Model& m) {
   }
   if (m.preprocessing.tiles)
     std::cout << "tiles             an image's terms are the mean of its " << m.top_tiles << " largest tiles'\n";
+}
+
+// Of the second of two searches, which finds everything prepared. query: [side, side, channels], in tiled models a
+// tile.
+double milliseconds_of(Session& s, std::span<const float> query) {
+  const int side = s.model.preprocessing.resolution, small = s.model.side(), channels = s.model.config.network.channels;
+  ImageQueue queue(*s.exec, s.model, s.config.scoring, 1, /*pictures=*/false);
+  double milliseconds = 0;
+  for (const std::int64_t round : {0, 1}) {
+    const auto begin = std::chrono::steady_clock::now();
+    queue.add(round, side, side, resize(query, small, small, channels, side, side));
+    while (!queue.empty()) queue.step([](std::int64_t, const ImageResult&) {});
+    milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+  return std::round(10 * milliseconds) / 10;
 }
 
 void print_calibration(const Calibration& c, double rate, const std::vector<std::string>& notes) {
@@ -137,17 +162,30 @@ int generate_images(const GenerateOptions& o) {
   return 0;
 }
 
-int print_model(const std::string& file, const GivenOptions& given) {
+int print_model(const std::string& file, const GivenOptions& given, bool pictures) {
   Session s(file, given);
   const Model& m = s.model;
-  std::cout << "model             " << file << "\n";
+  std::cout << "model             " << file << ", " << std::filesystem::file_size(file) / 1024 << " KiB\n";
   print_networks(m);
+  GenerateOptions first;
+  first.count = 8;
+  const std::vector<float> images = draw_images(s, latents_for(first, m.config.network));
+  const auto size = images.size() / static_cast<std::size_t>(first.count);
+  const std::span<const float> one(images.data(), size);
+  std::cout << "speed             " << milliseconds_of(s, one) << " ms for a picture of " << m.side() << "x" << m.side()
+            << " alone, on " << s.exec->description() << "\n";
   std::cout << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
             << "; PGAD_ISA lowers it)\n";
   if (m.calibration)
     print_calibration(*m.calibration, s.config.scoring.false_reject_rate, s.notes(false));
   else
     std::cout << "calibration       none (training was interrupted)\n";
+  if (pictures || ::isatty(STDOUT_FILENO) != 0) {
+    std::vector<Image> drawn;
+    for (std::size_t i = 0; i < images.size(); i += size)
+      drawn.push_back(picture(std::span(images).subspan(i, size), m.side(), m.side(), m.config.network.channels));
+    std::cout << "\nimages that it draws\n" << terminal_picture(drawn, terminal_width(), terminal_has_colors());
+  }
   if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
   std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";
   return 0;

@@ -18,7 +18,8 @@ struct GenerateOptions {
 // Writes samples.png and samples.npy to options.out. Returns the exit code.
 int generate_images(const GenerateOptions& options);
 
-// To standard output: networks, calibration with thresholds, configuration. Returns the exit code.
-int print_model(const std::string& file, const GivenOptions& given);
+// To standard output: networks, speed here, calibration with thresholds, configuration; on terminals, or with
+// `pictures`, also what it draws, as wide as the terminal. Returns the exit code.
+int print_model(const std::string& file, const GivenOptions& given, bool pictures);
 
 }  // namespace pgad

@@ -395,6 +395,39 @@ TEST(InferProgram, WritesMaps) {
   EXPECT_NEAR(mean, std::stod(read_csv(dir / "out/scores.csv").at(0).at("residual")), 1e-5);
 }
 
+TEST(InferProgram, InfoShowsDataSpeedAndPictures) {
+  const Words info = {"info", "--model", shared().model, "--threads", "1"};
+  const ProcessResult plain = infer(info);
+  for (const char* said : {"speed ", " ms for a picture of ", " KiB", "drawn from ", "held out", "regions "})
+    EXPECT_NE(plain.out.find(said), std::string::npos) << said << "\n" << plain.out;
+  EXPECT_EQ(plain.out.find("images that it draws"), std::string::npos);
+  // In characters where there are no colours; two columns a pixel and one between images, so that four of 8x8 fit.
+  const std::string binary = std::string(PGAD_BINARY_DIR) + "/apps/pgad_infer";
+  Words drawn = {"/usr/bin/env", "COLUMNS=70", binary};
+  drawn.insert(drawn.end(), info.begin(), info.end());
+  drawn.push_back("--pictures");
+  const ProcessResult text = run_process(drawn);
+  const auto at = text.out.find("images that it draws\n");
+  ASSERT_NE(at, std::string::npos) << text.out;
+  std::istringstream lines(text.out.substr(text.out.find('\n', at) + 1));
+  std::string line;
+  for (int y = 0; y < 8; ++y) {
+    std::getline(lines, line);
+    EXPECT_EQ(line.size(), 4u * 16 + 3) << line;
+    EXPECT_EQ(line.find_first_not_of(" .:-=+*#%@"), std::string::npos) << line;
+  }
+  std::getline(lines, line);
+  EXPECT_TRUE(line.empty()) << line;
+  std::string command = binary;
+  for (const std::string& word : info) command += " " + word;
+  const auto on_terminal = [&](const std::string& variable) {
+    return run_process({"/usr/bin/env", "TERM=xterm", variable, "script", "-qec", command, "/dev/null"}).out;
+  };
+  if (on_terminal("A=b").empty()) GTEST_SKIP() << "no terminals here (script -qec)";
+  EXPECT_NE(on_terminal("A=b").find("\033[38;2;"), std::string::npos);
+  EXPECT_EQ(on_terminal("NO_COLOR=1").find('\033'), std::string::npos);
+}
+
 TEST(InferProgram, SaysWhereImagesAreAbnormal) {
   const TempDir dir;
   const Shared& s = shared();
