@@ -404,6 +404,9 @@ int main(int argc, char** argv) {
       ->add_option("--together", d.together,
                    "images of a kind whose fine detail correlates above this show one part and are not parted; 0: off")
       ->capture_default_str();
+  dividing->add_option(
+      "--calibration-share", d.calibration_share,
+      "of what trains, for OUT/calibration; default: .1 with --together, else 0 (pgad_train draws some)");
   dividing->add_option("--threads", d.threads, "of --together; 0: one per core")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

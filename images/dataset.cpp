@@ -185,7 +185,8 @@ void recall(const RememberedSplit& split, Purpose purpose, Dataset& data) {
     divided = std::exchange(data.test, {});
   } else {
     divided = std::exchange(data.train_normal, {});
-    append(divided, std::exchange(data.train_abnormal, {}));
+    for (auto* list : {&data.train_abnormal, &data.calibration_normal, &data.calibration_abnormal})
+      append(divided, std::exchange(*list, {}));
     data.known = data.leave_out_of_test(split);
   }
   std::size_t train = 0, calibration = 0, unknown = 0;
@@ -306,6 +307,8 @@ void open_inspection(const std::string& root, Dataset& data) {
   };
   data.train_normal = folder_samples(root, "train/good", "good", false, data.left_out);
   add_defects("train/abnormal", "abnormal", data.train_abnormal);
+  data.calibration_normal = folder_samples(root, "calibration/good", "good", false, data.left_out);
+  add_defects("calibration/abnormal", "abnormal", data.calibration_abnormal);
   const auto loose_images = [&](const std::string& folder) {
     const auto files = list_files(join_path(root, folder), &data.left_out);
     const auto count = std::count_if(files.begin(), files.end(), has_image_extension);
@@ -353,7 +356,8 @@ bool is_inspection(const std::string& root) {
   if (is_directory(train) && !list_subdirectories(train).empty()) return true;
   // `train` or `test` empty or missing: so it is if there are no other folders that could be classes.
   for (const std::string& name : list_subdirectories(root)) {
-    if (name != "train" && name != "test" && name != "ground_truth" && contains_images(join_path(root, name)))
+    if (name != "train" && name != "test" && name != "calibration" && name != "ground_truth" &&
+        contains_images(join_path(root, name)))
       return false;
   }
   return true;
@@ -481,11 +485,14 @@ Dataset Dataset::open(const DataConfig& config, Purpose purpose, const Remembere
   }
   for (std::string& note : data.left_out.notes()) data.notes.push_back(std::move(note));
   if (draw_new) {
-    data.calibration_normal = hold_out(data.train_normal, 1, config, "calibration normal");
+    // Those that lie in calibration/ are all there are.
+    if (data.calibration_normal.empty())
+      data.calibration_normal = hold_out(data.train_normal, 1, config, "calibration normal");
     // A fit of `combined` to a single known abnormal may go wrong (docs/results.md); of few, a third at most is held
     // out.
     const std::size_t least = data.train_abnormal.size() < 6 ? 1 : 2;
-    data.calibration_abnormal = hold_out(data.train_abnormal, least, config, "calibration abnormal");
+    if (data.calibration_abnormal.empty())
+      data.calibration_abnormal = hold_out(data.train_abnormal, least, config, "calibration abnormal");
     data.split = split_of(data);
   } else {
     recall(*remembered, purpose, data);

@@ -3,7 +3,8 @@
 //
 //   IDX files    <name>-images-idx3-ubyte[.gz] with labels; all pooled, train before t10k; needs normal_class
 //   inspection   train/good, train/abnormal (optional), test/good, test/<defect>,
-//                ground_truth/<defect>/<name>_mask.png (MVTec AD's layout plus train/abnormal)
+//                ground_truth/<defect>/<name>_mask.png (MVTec AD's layout plus train/abnormal), calibration/good and
+//                calibration/abnormal (optional; masks as of train/abnormal)
 //   classes      one folder per class (Caltech-256); needs normal_class, comma-separated folder names
 //   flat         images in one folder: all normal, nothing to test on
 //
@@ -35,7 +36,7 @@ class Dataset {
   // every other class, with known_class of every class that it names, are known abnormals, the rest is the test set.
   // Inspection and flat: everything in its folder. Of the training normals, and of the known abnormals,
   // calibration_fraction (at least one of two or more, two of six or more known abnormals, at most calibration_images)
-  // is taken out into calibration_*. A fraction of 0 takes none.
+  // is taken out into calibration_*; none where images lie in calibration/. A fraction of 0 takes none.
   //
   // With a remembered split the images that it names train and calibrate, whatever the fractions are. Of the others,
   // those of IDX files and class folders are the test set, those below train/ and in flat folders are not used; an

@@ -58,7 +58,9 @@ std::size_t images_of(const Parts& parts) {
 std::map<std::string, std::vector<Sample>> by_kind(Dataset data) {
   std::map<std::string, std::vector<Sample>> kinds;
   for (Sample& s : data.test) kinds[s.anomalous ? s.group : "good"].push_back(std::move(s));
-  for (Sample& s : data.train_normal) kinds["good"].push_back(std::move(s));
+  for (auto* list : {&data.train_normal, &data.calibration_normal})
+    for (Sample& s : *list) kinds["good"].push_back(std::move(s));
+  std::ranges::move(data.calibration_abnormal, std::back_inserter(data.train_abnormal));
   for (Sample& s : data.train_abnormal) {
     std::string kind = s.group;
     const std::string name = std::filesystem::path(s.name).filename().string();
@@ -133,7 +135,12 @@ void note_other_number(std::vector<std::string>& notes, const DivideOptions& opt
     notes.push_back(str(taken, " images of '", kind, "' instead of ", wanted, ": parts are not divided"));
 }
 
-// Takes what trains and what is known out of the kinds; what is left is to be tested.
+double calibration_share(const DivideOptions& options) {
+  if (!std::isnan(options.calibration_share)) return options.calibration_share;
+  return options.together > 0 ? 0.1 : 0;
+}
+
+// Takes what trains, what is known and what calibrates out of the kinds; what is left is to be tested.
 std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std::vector<std::string>& notes) {
   std::vector<Entry> train;
   for (auto& [kind, parts] : kinds) {
@@ -142,14 +149,19 @@ std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std
     const std::size_t wanted = good                      ? std::max<std::size_t>(share_of(options.train_share, n), 1)
                                : options.known_each >= 0 ? static_cast<std::size_t>(options.known_each)
                                                          : share_of(options.known_share, n);
-    std::vector<Sample> taken = take(parts, wanted);
-    note_other_number(notes, options, kind, wanted, taken.size());
+    std::vector<Sample> held_out;
+    if (parts.size() > 2)  // else one trains and one tests
+      held_out = take(parts, share_of(calibration_share(options), wanted));
+    std::vector<Sample> taken = take(parts, wanted - std::min(wanted, held_out.size()));
+    note_other_number(notes, options, kind, wanted, taken.size() + held_out.size());
     const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
     if (!used && !taken.empty())
-      notes.push_back(str(taken.size(), " images of '", kind,
+      notes.push_back(str(taken.size() + held_out.size(), " images of '", kind,
                           "', which is not known, are left out: what is tested does not depend on what is known"));
     for (Sample& s : taken)
       if (used) train.push_back({std::move(s), good ? "train/good" : "train/abnormal", good ? "" : kind});
+    for (Sample& s : held_out)
+      if (used) train.push_back({std::move(s), good ? "calibration/good" : "calibration/abnormal", good ? "" : kind});
   }
   return train;
 }
@@ -230,6 +242,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
   check_share("--validation-share", options.validation_share, true);
   check_share("--contaminated", options.contaminated, true);
   check_share("--together", options.together, true);
+  check_share("--calibration-share", calibration_share(options), true);
   Dataset data = open_all(options);
   Divided divided;
   divided.notes = data.notes;
@@ -266,12 +279,14 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
       for (const Entry& e : *list) {
         if (stop())
           throw Error(str("interrupted after ", done, " of ", total, " images; '", options.out, "' is incomplete"));
-        const bool known = e.folder == "train/abnormal";
+        const bool known = e.folder.ends_with("/abnormal") && e.folder != "test/abnormal";
         const std::string file = std::filesystem::path(e.sample.path).filename().string();
         // Known defects of all kinds share a folder: their kind stands before their name, unless it does already.
         const std::string wanted = known && !file.starts_with(e.kind + "_") ? e.kind + "_" + file : file;
         const std::string name =
-            out.name_for(prefix + e.folder, (std::filesystem::path(e.sample.path).parent_path() / wanted).string());
+            // The masks of both folders of known defects lie in one.
+            out.name_for(prefix + (known ? "train/abnormal" : e.folder),
+                         (std::filesystem::path(e.sample.path).parent_path() / wanted).string());
         out.add(e.sample.path, prefix + e.folder, name);
         if (i == 0 && e.folder == "train/good" && !e.kind.empty())
           mistaken.push_back({{"path", printable(join_path(e.folder, name))}, {"kind", printable(e.kind)}});
@@ -292,6 +307,7 @@ Divided divide_data(const DivideOptions& options, const std::function<void(long,
                                  {"contaminated", options.contaminated},
                                  {"validation_share", options.validation_share},
                                  {"together", options.together},
+                                 {"calibration_share", calibration_share(options)},
                                  {"seed", options.seed},
                                  {"images", divided.images},
                                  {"masks", divided.masks}};

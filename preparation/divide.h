@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ struct DivideOptions {
   // (0, 1): images of a kind whose fine detail correlates above this (preparation/fine_detail.h) are taken for pictures
   // of one part, at other exposures for example, and are not parted; 0: every image for itself.
   double together = 0;
+  // Of the normal images that train, and of each kind's known defects: they go to calibration/, in [0, 1); NaN: .1 with
+  // `together`, so that no part is on both sides, else 0 (pgad_train draws some).
+  double calibration_share = std::numeric_limits<double>::quiet_NaN();
   int threads = 0;  // of the comparison; 0: one per core
   std::uint64_t seed = 1;
   bool copy = false;  // else symbolic links
@@ -38,7 +42,8 @@ struct Divided {
 // inspection folder `out`, or, with a validation set, two with the same training images: `out`/val for choices and
 // `out`/test for reports. Of every kind at least one normal image trains and one tests, and at least one defect tests.
 // Known defects are reserved in every kind, also in those that are not known: what is tested does not depend on
-// `known`. Whole parts are taken: as many as fit in the number of images asked for, or the smallest; notes say where
+// `known`. calibration_share of what trains, and of what is known, goes to calibration/, where a kind has three parts
+// or more. Whole parts are taken: as many as fit in the number of images asked for, or the smallest; notes say where
 // that makes another number. With n normal training images, round(contaminated * n) defects are put among them, as one
 // who sorts images by eye may do: of each kind in turn one that is neither known nor tested then, as long as the kind
 // has two. description.json names them, by their paths in each of the data sets. Each kind is shuffled by the seed and

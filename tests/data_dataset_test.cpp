@@ -328,6 +328,32 @@ TEST(DataDataset, Inspection) {
   expect_open_error(config_for(dir.path(), "8"), "usage: normal_class '8' has no meaning");
 }
 
+TEST(DataDataset, WhatLiesInCalibrationIsAllThatCalibrates) {
+  TempDir dir;
+  for (const char* name :
+       {"train/good/a.png", "train/good/b.png", "train/good/c.png", "calibration/good/d.png", "calibration/good/e.png",
+        "train/abnormal/x.png", "train/abnormal/y.png", "test/good/1.png", "test/dent/1.png"})
+    touch(dir / name);
+  const Dataset drawn = Dataset::open(config_for(dir.path()));
+  EXPECT_EQ(names(drawn.train_normal).size(), 3u);
+  EXPECT_EQ(names(drawn.calibration_normal),
+            (std::vector<std::string>{"calibration/good/d.png", "calibration/good/e.png"}));
+  EXPECT_EQ(drawn.calibration_abnormal.size(), 1u);  // of train/abnormal, since there are none of its own
+  for (const char* name : {"calibration/abnormal/z.png", "ground_truth/abnormal/z_mask.png",
+                           "ground_truth/abnormal/x.png", "ground_truth/abnormal/y.png"})
+    touch(dir / name);
+  const Dataset given = Dataset::open(config_for(dir.path()));
+  EXPECT_EQ(names(given.train_abnormal).size(), 2u);
+  EXPECT_EQ(names(given.calibration_abnormal), std::vector<std::string>{"calibration/abnormal/z.png"});
+  EXPECT_EQ(given.calibration_abnormal[0].mask_path, dir / "ground_truth/abnormal/z_mask.png");
+  // A run that is gone on with finds all of them again.
+  const Dataset again = Dataset::open(config_for(dir.path()), Purpose::kTrain, &given.split);
+  EXPECT_EQ(names(again.calibration_normal), names(given.calibration_normal));
+  EXPECT_EQ(names(again.calibration_abnormal), names(given.calibration_abnormal));
+  EXPECT_EQ(names(again.train_normal), names(given.train_normal));
+  EXPECT_TRUE(again.notes.empty()) << again.notes[0];
+}
+
 TEST(DataDataset, MasksInAnyFormatAndCase) {
   TempDir dir;
   for (const char* name : {"train/good/a.png",

@@ -229,8 +229,9 @@ TEST_F(Divide, PicturesOfOnePartStayTogether) {
         if (!entry.is_regular_file() || entry.path().extension() != ".png") continue;
         const std::string kind = folder.ends_with("good") ? "good" : "crack";
         // Training images are the same in both sets.
-        const bool trains = folder.find("/train/") != std::string::npos;
-        folders[kind + name.substr(name.rfind('_'))].insert(trains ? "train" : folder);
+        const bool trains = folder.find("/train/") != std::string::npos,
+                   calibrates = folder.find("/calibration/") != std::string::npos;
+        folders[kind + name.substr(name.rfind('_'))].insert(trains ? "train" : calibrates ? "calibration" : folder);
       }
     return folders;
   };
@@ -248,6 +249,16 @@ TEST_F(Divide, PicturesOfOnePartStayTogether) {
     EXPECT_EQ(where(options_.out).size(), 12u);
     EXPECT_LE(divided.images.at("test/train/good"), 8);  // of 16
     EXPECT_GE(divided.images.at("test/train/good"), 5) << "as many as fit";
+    // What sets the threshold shows parts of its own too.
+    EXPECT_GE(divided.images.at("test/calibration/good"), 1);
+    EXPECT_EQ(divided.images.at("val/calibration/good"), divided.images.at("test/calibration/good"));
+    const Dataset data = Dataset::open([&] {
+      DataConfig config;
+      config.path = options_.out + "/test";
+      return config;
+    }());
+    EXPECT_EQ(std::ssize(data.calibration_normal), divided.images.at("test/calibration/good"));
+    EXPECT_EQ(std::ssize(data.train_normal), divided.images.at("test/train/good"));
     ASSERT_GE(divided.notes.size(), 1u);
     EXPECT_NE(divided.notes[0].find("30 images show a part that another of their kind shows too"), std::string::npos)
         << divided.notes[0];
@@ -279,6 +290,9 @@ TEST_F(Divide, PicturesOfOnePartStayTogether) {
   write_png(dir_ / "same/test/crack/0.png", picture(1, 0));
   EXPECT_NE(error_of([&] { divide(options_); }).find("a higher value parts more"), std::string::npos);
   EXPECT_FALSE(fs::exists(options_.out));
+  options_.together = 0;
+  options_.calibration_share = 1;
+  EXPECT_NE(error_of([&] { divide(options_); }).find("--calibration-share: 1, expected"), std::string::npos);
   options_.together = 1;
   EXPECT_NE(error_of([&] { divide(options_); }).find("--together: 1, expected"), std::string::npos);
 }
