@@ -252,10 +252,11 @@ std::string ResultWriter::finish(bool complete) {
   });
   const std::string regions = (fs::path(options_.out) / "regions.json").string();
   attempt([&] {
-    if (any_regions_known_)
+    // Of a part it says nothing that scores.json does not say, and a disk that is full has no room for it.
+    if (complete && any_regions_known_)
       write_file_atomically(regions, coco_.json());
     else
-      fs::remove(regions);  // of an earlier result
+      fs::remove(regions);  // an earlier result's
   });
   if (failed) std::rethrow_exception(failed);
   return csv;

@@ -1,8 +1,8 @@
 #pragma once
 // scores.csv, scores.json and the pictures of an inspection, written as the results come in. The tables grow beside
 // their final names (NAME.part) and take them when complete (or stopped), so a reader never sees half of one. What a
-// run that was cut short left can be read, and its images kept. Where regions are looked for, regions.json says them as
-// COCO does.
+// run that was cut short left can be read, and its images kept. Where regions are looked for, regions.json says those
+// of a complete run as COCO does.
 
 #include <cstdint>
 #include <map>
