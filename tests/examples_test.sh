@@ -36,7 +36,7 @@ printf 'P5\n28 28\n255\n' >"$tmp/digit.pgm"
 dd if="$tmp/digits" bs=784 count=1 iflag=fullblock,skip_bytes skip=16 status=none >>"$tmp/digit.pgm"
 "$root/bin/pgad_infer" score --model "$model" --input "$tmp/digit.pgm" --out "$tmp/scores" 2>/dev/null
 columns='NR == 1 {split($0, name, ",")} NR == 2 {n = split($0, value, ","); for (i = 1; i <= n; ++i)
-  if (name[i] != "path" && name[i] != "error" && name[i] != "map") print name[i], value[i] == "" ? "nan" : value[i]}'
+  if (name[i] != "path" && name[i] != "error" && name[i] != "map" && name[i] != "regions") print name[i], value[i] == "" ? "nan" : value[i]}'
 awk -F, "$columns" "$tmp/scores/scores.csv" >"$tmp/expected"
 export LD_LIBRARY_PATH=$lib
 for program in "${programs[@]}"; do
