@@ -626,10 +626,11 @@ int main(int argc, char** argv) {
       ->expected(2);
   compare->add_option("--out", o.out, "directory for comparison.csv and comparison.png")->required();
   compare->callback([&] { body = [&] { return pgad::compare_results(results, o.out); }; });
-  bool pictures = false;
-  command("info", "Prints what a model is.",
-          pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}),
-          [&] { return pgad::print_model(o.model, o.given, pictures); })
-      ->add_flag("--pictures", pictures, "also show images that it draws where the output is no terminal");
+  bool speed = false, pictures = false;
+  CLI::App* info = command("info", "Prints what a model is.",
+                           pgad::select_fields({}, {"threads", "device", "precision", "tuning", "false-reject-rate"}),
+                           [&] { return pgad::print_model(o.model, o.given, speed, pictures); });
+  info->add_flag("--speed", speed, "also how long the search of an image takes here");
+  info->add_flag("--pictures", pictures, "also show images that it draws where the output is no terminal");
   return pgad::run_program(app, argc, argv, [&] { return body(); });
 }

@@ -98,15 +98,33 @@ void print_networks(const Model& m) {
     std::cout << "tiles             an image's terms are the mean of its " << m.top_tiles << " largest tiles'\n";
 }
 
-// Of the second of two searches, which finds everything prepared. query: [side, side, channels], in tiled models a
-// tile.
-double milliseconds_of(Session& s, std::span<const float> query) {
+// The first images that `generate` draws.
+std::vector<float> first_images(Session& s, int count) {
+  GenerateOptions first;
+  first.count = count;
+  return draw_images(s, latents_for(first, s.model.config.network));
+}
+
+std::vector<Image> first_pictures(Session& s) {
+  constexpr int kCount = 8;
+  const std::vector<float> images = first_images(s, kCount);
+  const auto size = images.size() / kCount;
+  std::vector<Image> pictures;
+  for (std::size_t i = 0; i < images.size(); i += size)
+    pictures.push_back(
+        picture(std::span(images).subspan(i, size), s.model.side(), s.model.side(), s.model.config.network.channels));
+  return pictures;
+}
+
+// Of the second of two searches, which finds everything prepared, for an image of its own; in tiled models a tile.
+double milliseconds_of(Session& s) {
   const int side = s.model.preprocessing.resolution, small = s.model.side(), channels = s.model.config.network.channels;
+  const std::vector<float> query = resize(first_images(s, 1), small, small, channels, side, side);
   ImageQueue queue(*s.exec, s.model, s.config.scoring, 1, /*pictures=*/false);
   double milliseconds = 0;
   for (const std::int64_t round : {0, 1}) {
     const auto begin = std::chrono::steady_clock::now();
-    queue.add(round, side, side, resize(query, small, small, channels, side, side));
+    queue.add(round, side, side, query);
     while (!queue.empty()) queue.step([](std::int64_t, const ImageResult&) {});
     milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -162,29 +180,23 @@ int generate_images(const GenerateOptions& o) {
   return 0;
 }
 
-int print_model(const std::string& file, const GivenOptions& given, bool pictures) {
+int print_model(const std::string& file, const GivenOptions& given, bool speed, bool pictures) {
   Session s(file, given);
   const Model& m = s.model;
   std::cout << "model             " << file << ", " << std::filesystem::file_size(file) / 1024 << " KiB\n";
   print_networks(m);
-  GenerateOptions first;
-  first.count = 8;
-  const std::vector<float> images = draw_images(s, latents_for(first, m.config.network));
-  const auto size = images.size() / static_cast<std::size_t>(first.count);
-  const std::span<const float> one(images.data(), size);
-  std::cout << "speed             " << milliseconds_of(s, one) << " ms for a picture of " << m.side() << "x" << m.side()
-            << " alone, on " << s.exec->description() << "\n";
   std::cout << "instruction set   " << isa_name(s.exec->isa()) << " (this machine has " << isa_name(machine_isa())
             << "; PGAD_ISA lowers it)\n";
+  if (speed)
+    std::cout << "speed             " << milliseconds_of(s) << " ms for a picture of " << m.side() << "x" << m.side()
+              << " alone, on " << s.exec->description() << "\n";
   if (m.calibration)
     print_calibration(*m.calibration, s.config.scoring.false_reject_rate, s.notes(false));
   else
     std::cout << "calibration       none (training was interrupted)\n";
   if (pictures || ::isatty(STDOUT_FILENO) != 0) {
-    std::vector<Image> drawn;
-    for (std::size_t i = 0; i < images.size(); i += size)
-      drawn.push_back(picture(std::span(images).subspan(i, size), m.side(), m.side(), m.config.network.channels));
-    std::cout << "\nimages that it draws\n" << terminal_picture(drawn, terminal_width(), terminal_has_colors());
+    std::cout << "\nimages that it draws\n"
+              << terminal_picture(first_pictures(s), terminal_width(), terminal_has_colors());
   }
   if (!s.run.tuning.empty()) std::cout << "\nkernels\n" << tuning_table(s.run.tuning);
   std::cout << "\nconfiguration\n" << config_to_json(m.config).dump(2) << "\n";

@@ -18,8 +18,8 @@ struct GenerateOptions {
 // Writes samples.png and samples.npy to options.out. Returns the exit code.
 int generate_images(const GenerateOptions& options);
 
-// To standard output: networks, speed here, calibration with thresholds, configuration; on terminals, or with
-// `pictures`, also what it draws, as wide as the terminal. Returns the exit code.
-int print_model(const std::string& file, const GivenOptions& given, bool pictures);
+// To standard output: networks, calibration with thresholds, configuration; with `speed` the time of a search here,
+// which takes two; on terminals, or with `pictures`, what it draws, as wide as the terminal. Returns the exit code.
+int print_model(const std::string& file, const GivenOptions& given, bool speed, bool pictures);
 
 }  // namespace pgad

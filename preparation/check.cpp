@@ -369,22 +369,28 @@ class Checker {
     report_pairs("near-duplicate", "nearly the same images", Severity::kWarning, pairs);
   }
 
+  // How more normal images come to be held out.
+  std::string more_held_out() const {
+    const double fraction = options_.data.calibration_fraction;
+    const int most = options_.data.calibration_images;
+    if (data_.calibration_normal.size() > 0 && data_.calibration_normal[0].name.starts_with("calibration/"))
+      return "more of them in calibration/good";
+    const std::string limit =
+        most < options_.held_out_needed ? str("; and --calibration-images, now ", most, ", must allow for them") : "";
+    return (fraction == 0 ? "a --calibration-fraction above 0"
+                          : str(std::ceil(options_.held_out_needed / fraction),
+                                " normal images, or a larger --calibration-fraction")) +
+           limit;
+  }
+
   void amounts() {
     const auto held_out = static_cast<int>(data_.calibration_normal.size());
     const std::size_t normal = data_.train_normal.size() + data_.calibration_normal.size();
-    if (normal > 0 && held_out < options_.held_out_needed) {
-      const double fraction = options_.data.calibration_fraction;
-      const int most = options_.data.calibration_images;
+    if (normal > 0 && held_out < options_.held_out_needed)
       find(Severity::kWarning, "few-normal",
            str("of ", normal, " normal training images ", held_out,
                " are held out for the threshold; a false-reject rate of ", options_.false_reject_rate, " needs ",
-               options_.held_out_needed, " to be bounded: ",
-               fraction == 0 ? "a --calibration-fraction above 0"
-                             : str(std::ceil(options_.held_out_needed / fraction),
-                                   " normal images, or a larger --calibration-fraction"),
-               most < options_.held_out_needed ? str("; and --calibration-images, now ", most, ", must allow for them")
-                                               : ""));
-    }
+               options_.held_out_needed, " to be bounded: ", more_held_out()));
     const auto anomalous = std::ranges::count_if(data_.test, &Sample::anomalous);
     if (data_.test.empty() || anomalous == 0 || anomalous == static_cast<long>(data_.test.size()))
       find(Severity::kNote, "no-test",

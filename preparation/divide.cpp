@@ -155,7 +155,7 @@ std::vector<Entry> take_training(const DivideOptions& options, Kinds& kinds, std
     std::vector<Sample> taken = take(parts, wanted - std::min(wanted, held_out.size()));
     note_other_number(notes, options, kind, wanted, taken.size() + held_out.size());
     const bool used = good || options.known.empty() || std::ranges::find(options.known, kind) != options.known.end();
-    if (!used && !taken.empty())
+    if (!used && !(taken.empty() && held_out.empty()))
       notes.push_back(str(taken.size() + held_out.size(), " images of '", kind,
                           "', which is not known, are left out: what is tested does not depend on what is known"));
     for (Sample& s : taken)

@@ -249,6 +249,12 @@ TEST_F(Check, TooFewForTheThresholdAndForTheTest) {
   EXPECT_EQ(the(few, "few-normal").text.find("--calibration-images"), std::string::npos);
   EXPECT_NE(the(check(scores_needed(0.01)), "few-normal").text.find("--calibration-images, now 256, must allow"),
             std::string::npos);
+  // Images that lie in calibration/ are all that are held out.
+  fs::create_directories(dir_ / "calibration/good");
+  const fs::path one = fs::directory_iterator(dir_ / "train/good")->path();
+  fs::rename(one, dir_ / "calibration/good" / one.filename());
+  EXPECT_NE(the(check(scores_needed(0.05)), "few-normal").text.find("to be bounded: more of them in calibration/good"),
+            std::string::npos);
   fs::remove_all(dir_ / "test/pit");
   fs::remove_all(dir_ / "ground_truth/pit");
   EXPECT_NE(the(check(), "no-test").text.find("no abnormal image"), std::string::npos);
