@@ -102,6 +102,9 @@ TEST(Team, HelpersTakeNoSignals) {
 }
 
 TEST(Team, WorksInTheChildOfAFork) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "a lock of AddressSanitizer's allocator that a helper holds as it starts stays locked in the child";
+#endif
   expect_each_part_once(3, 10);
   const pid_t child = fork();
   if (child == 0) {
