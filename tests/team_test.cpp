@@ -154,15 +154,19 @@ TEST(Team, ForEachIndexCallsEachOnceStopsAndThrows) {
         1000, threads, [&] { return begun >= 5; }, [&](std::size_t) { ++begun; }));
     EXPECT_LE(begun, 5 + 2);  // others may be in one
     EXPECT_GE(begun, 5);
+    // Bodies take a millisecond each, so that the others cannot be through with all while one is on its way to
+    // throwing.
+    constexpr int many = 100'000;
     std::atomic<int> before = 0;
-    EXPECT_THROW(for_each_index(1000, threads, never,
+    EXPECT_THROW(for_each_index(many, threads, never,
                                 [&](std::size_t i) {
                                   ++before;
                                   if (i == 3) throw Error("no");
+                                  std::this_thread::sleep_for(std::chrono::milliseconds(1));
                                 }),
                  Error);
     EXPECT_GE(before, 4);
-    EXPECT_LT(before, 1000);
+    EXPECT_LT(before, many);
   }
 }
 
