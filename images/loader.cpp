@@ -98,14 +98,19 @@ void turn_square(std::span<T> crop, std::size_t side, std::size_t channels, std:
 
 }  // namespace
 
+Loader::Loader(ImageSource source, const Preprocessing& preprocessing, const LoaderOptions& options)
+    : source_(std::move(source)), preprocessing_(preprocessing) {
+  const int threads = options.threads > 0 ? options.threads : available_processors();
+  slots_.resize(static_cast<std::size_t>(options.capacity > 0 ? options.capacity : 2 * threads));
+  for (int i = 0; i < std::min<int>(threads, static_cast<int>(slots_.size())); ++i)
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+}
+
 Loader::Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
                const LoaderOptions& options)
-    : samples_(samples), source_(std::move(source)), preprocessing_(preprocessing) {
-  const int threads = thread_count(options.threads, samples_.size());
-  slots_.resize(static_cast<std::size_t>(options.capacity > 0 ? options.capacity : 2 * threads));
-  for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-  }
+    : Loader(std::move(source), preprocessing, {thread_count(options.threads, samples.size()), options.capacity}) {
+  samples_ = samples;
+  push_samples();
 }
 
 Loader::~Loader() {
@@ -113,10 +118,24 @@ Loader::~Loader() {
   for (std::jthread& t : threads_) t.request_stop();
 }
 
-Loader::Item Loader::load(long index) const {
-  const Sample& sample = samples_[static_cast<std::size_t>(index)];
+void Loader::push_samples() {
+  while (!samples_.empty() && has_room()) {
+    push(samples_.front());
+    samples_ = samples_.subspan(1);
+  }
+}
+
+void Loader::push(Sample sample) {
+  PGAD_CHECK(has_room(), "no room for another sample");
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[static_cast<std::size_t>(pushed_) % slots_.size()];
+  slot.sample = std::move(sample);
+  ++pushed_;
+  changed_.notify_all();
+}
+
+Loader::Item Loader::load(Sample sample) const {
   Item item;
-  item.index = index;
   try {
     const Image image = source_.load(sample, &item.notes);
     item.height = image.height;
@@ -131,33 +150,38 @@ Loader::Item Loader::load(long index) const {
   } catch (const std::exception& e) {
     item.error = reason(e, sample);
   }
+  item.sample = std::move(sample);
   return item;
 }
 
 void Loader::work(const std::stop_token& stop) {
-  const long count = static_cast<long>(samples_.size());
   std::unique_lock lock(mutex_);
   while (true) {
-    const bool go_on = changed_.wait(
-        lock, stop, [&] { return claimed_ == count || claimed_ < delivered_ + static_cast<long>(slots_.size()); });
-    if (!go_on || stop.stop_requested() || claimed_ == count) return;
-    const long index = claimed_++;
+    const bool go_on = changed_.wait(lock, stop, [&] { return claimed_ < pushed_; });
+    if (!go_on || stop.stop_requested()) return;
+    const std::int64_t index = claimed_++;
+    Slot& slot = slots_[static_cast<std::size_t>(index) % slots_.size()];
+    Sample sample = std::move(slot.sample);
     lock.unlock();
-    Item item = load(index);
+    Item item = load(std::move(sample));
+    item.index = index;
     lock.lock();
-    slots_[static_cast<std::size_t>(index) % slots_.size()] = std::move(item);
+    slot.item = std::move(item);
     changed_.notify_all();
   }
 }
 
 std::optional<Loader::Item> Loader::next() {
-  std::unique_lock lock(mutex_);
-  if (delivered_ == static_cast<long>(samples_.size())) return std::nullopt;
-  std::optional<Item>& slot = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
-  changed_.wait(lock, [&] { return slot.has_value(); });
-  std::optional<Item> item = std::exchange(slot, std::nullopt);
-  ++delivered_;
-  changed_.notify_all();
+  std::optional<Item> item;
+  {
+    std::unique_lock lock(mutex_);
+    if (delivered_ == pushed_) return std::nullopt;
+    Slot& slot = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
+    changed_.wait(lock, [&] { return slot.item.has_value(); });
+    item = std::exchange(slot.item, std::nullopt);
+    ++delivered_;
+  }
+  push_samples();
   return item;
 }
 

@@ -26,12 +26,13 @@ struct LoaderOptions {
   int capacity = 0;  // images decoded ahead of next(); 0: twice the threads. Bounds the memory
 };
 
-// Streams samples in their order. next() belongs to one thread; destruction at any point stops the workers
-// after the image they are at.
+// Streams samples in the order in which they are pushed. One thread pushes and takes; destruction at any point stops
+// the workers after the image they are at.
 class Loader {
  public:
   struct Item {
-    long index = 0;             // into the samples
+    std::int64_t index = 0;  // how many were pushed before
+    Sample sample;
     std::vector<float> pixels;  // rows * columns * channels in [-1,1]; empty if error is set
     int rows = 0;               // the resolution; with tiles the image's size at the working scale
     int columns = 0;
@@ -41,29 +42,41 @@ class Loader {
     std::vector<std::string> notes;
   };
 
-  // samples must outlive the loader: there may be very many.
+  Loader(ImageSource source, const Preprocessing& preprocessing, const LoaderOptions& options = {});
+  // Pushes all of these by itself. They must outlive the loader: there may be very many.
   Loader(std::span<const Sample> samples, ImageSource source, const Preprocessing& preprocessing,
          const LoaderOptions& options = {});
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // The next item; empty after the last.
+  bool has_room() const { return pushed_ - delivered_ < static_cast<std::int64_t>(slots_.size()); }
+  std::int64_t pending() const { return pushed_ - delivered_; }  // pushed and not taken
+  // Needs room.
+  void push(Sample sample);
+  // The next item, waiting until it is decoded; empty where none is pending.
   std::optional<Item> next();
 
  private:
-  void work(const std::stop_token& stop);
-  Item load(long index) const;
+  struct Slot {
+    Sample sample;
+    std::optional<Item> item;  // when decoded
+  };
 
-  const std::span<const Sample> samples_;
+  void work(const std::stop_token& stop);
+  Item load(Sample sample) const;
+  void push_samples();
+
   const ImageSource source_;
   const Preprocessing preprocessing_;
+  std::span<const Sample> samples_;  // still to be pushed
+  std::int64_t delivered_ = 0;       // items returned by next(); only its thread's
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<std::optional<Item>> slots_;  // ring: item i waits in slot i % capacity. Guarded by mutex_, as are:
-  long claimed_ = 0;                        // items taken up by workers
-  long delivered_ = 0;                      // items returned by next(); claimed_ <= delivered_ + capacity
-  std::vector<std::jthread> threads_;       // last: joined before the rest goes
+  std::vector<Slot> slots_;            // ring: item i waits in slot i % capacity. Guarded by mutex_, as are:
+  std::int64_t pushed_ = 0;            // <= delivered_ + capacity; written by the caller's thread alone
+  std::int64_t claimed_ = 0;           // items taken up by workers
+  std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
 
 struct BadImage {

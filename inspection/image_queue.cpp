@@ -56,6 +56,12 @@ void cut_tile(const Preprocessing& p, const TileGrid& grid, std::span<const floa
   if (p.normalise) normalise(brightness, out);
 }
 
+int slots_for(std::int64_t images, int batch, bool tiles) {
+  int slots = tiles ? batch : 1;
+  while (slots < images && slots < batch) slots = std::min(4 * slots, batch);
+  return slots;
+}
+
 double mean_of_largest(std::span<const double> values, int count) {
   std::vector<double> sorted(values.begin(), values.end());
   const auto n = std::min(sorted.size(), static_cast<std::size_t>(count));

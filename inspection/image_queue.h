@@ -44,6 +44,10 @@ int tile_stride(int side, const ScoringConfig& scoring);
 void cut_tile(const Preprocessing& preprocessing, const TileGrid& grid, std::span<const float> pixels,
               const Brightness& brightness, std::int64_t tile, std::vector<float>& out);
 
+// The smallest of 1, 4, 16, ... slots, at most a batch, that takes so many images at once: one alone does not pay for
+// the others' places. (Its bits are the same in all.) With tiles a batch: one image alone has tiles for all.
+int slots_for(std::int64_t images, int batch, bool tiles);
+
 // Mean of the `count` largest values, of all if there are fewer; there must be one.
 double mean_of_largest(std::span<const double> values, int count);
 

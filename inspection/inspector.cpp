@@ -182,16 +182,13 @@ class Inspector::Implementation {
 
   // The worker's:
 
-  // The smallest of 1, 4, 16, ... slots, at most a batch, that takes so many pictures at once: one alone does not pay
-  // for the others' places. (Its bits are the same in all.)
   ImageQueue& queue_for(std::size_t pictures) {
-    std::size_t slots = 1;
-    if (session_.model.preprocessing.tiles) slots = batch();  // one picture alone has tiles for all
-    while (slots < pictures && slots < batch()) slots = std::min(4 * slots, batch());
+    const int slots = slots_for(static_cast<std::int64_t>(pictures), session_.config.scoring.batch,
+                                session_.model.preprocessing.tiles);
     auto& queue = queues_[slots];
     if (!queue)
-      queue = std::make_unique<ImageQueue>(*session_.exec, session_.model, session_.config.scoring,
-                                           static_cast<int>(slots), /*pictures=*/false);
+      queue = std::make_unique<ImageQueue>(*session_.exec, session_.model, session_.config.scoring, slots,
+                                           /*pictures=*/false);
     return *queue;
   }
 
@@ -311,7 +308,7 @@ class Inspector::Implementation {
   const std::optional<RegionOptions> regions_;
   const std::string device_;
   const DecodeOptions decode_;
-  std::map<std::size_t, std::unique_ptr<ImageQueue>> queues_;  // by slots; the worker's
+  std::map<int, std::unique_ptr<ImageQueue>> queues_;  // by slots; the worker's
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;  // for the worker: something waits

@@ -14,23 +14,26 @@ namespace {
 constexpr std::size_t kWaiting = 4;
 constexpr int kTiledAhead = 2;  // images in memory before their turn, which may be very large with tiles
 
-// One call of Scorer::score(): images between loader, search and sink, by place in the samples.
+constexpr double kPause = 0.1;  // seconds between looks at `stop` where nothing comes
+
+// One call of Scorer::score(): images between loader, search and sink, by the order in which they came.
 class ScoringRun {
  public:
-  ScoringRun(const std::vector<Sample>& samples, ImageQueue& queue, bool tiles, SearchTime time,
+  // total: images in all, where that is known.
+  ScoringRun(std::optional<std::int64_t> total, bool tiles, SearchTime time,
              const std::function<void(ScoredImage)>& sink)
-      : samples_(samples), queue_(queue), tiles_(tiles), time_(std::move(time)), sink_(sink) {}
+      : total_(total), tiles_(tiles), time_(std::move(time)), sink_(sink) {}
 
   // From the loader: into a free slot, or past the search if it could not be read.
-  void take_up(Loader::Item item) {
+  void take_up(Loader::Item item, ImageQueue& queue) {
     ScoredImage image;
-    image.sample = samples_[static_cast<std::size_t>(item.index)];
+    image.sample = std::move(item.sample);
     image.error = std::move(item.error);
     image.notes = std::move(item.notes);
     image.height = item.height;
     image.width = item.width;
     if (image.error.empty()) {
-      queue_.add(item.index, item.rows, item.columns, std::move(item.pixels));
+      queue.add(item.index, item.rows, item.columns, std::move(item.pixels));
       searched_.emplace(item.index, std::move(image));
     } else {
       time_.image(0);
@@ -39,8 +42,8 @@ class ScoringRun {
   }
 
   // One step of all searches.
-  void step() {
-    queue_.step([this](std::int64_t index, ImageResult result) {
+  void step(ImageQueue& queue) {
+    queue.step([this](std::int64_t index, ImageResult result) {
       time_.image(result.steps);
       auto entry = searched_.extract(index);
       ScoredImage& image = entry.mapped();
@@ -65,17 +68,18 @@ class ScoringRun {
   // Images that are done, but not at their turn.
   std::size_t waiting() const { return done_.size(); }
 
-  ScoringProgress progress() {
+  ScoringProgress progress(const ImageQueue& queue) {
     double images = static_cast<double>(next_) + static_cast<double>(done_.size());
     steps_.clear();
-    queue_.progress([&](std::int64_t, double share, int steps) {
+    queue.progress([&](std::int64_t, double share, int steps) {
       images += share;
       steps_.push_back(steps);
     });
+    if (!total_) return {images, std::nullopt, std::nullopt};
     if (tiles_) {  // their images differ in size: by the share that is done
       const double spent = std::chrono::duration<double>(Clock::now() - begin_).count();
       if (images <= 0) return {0, std::nullopt, std::nullopt};
-      return {images, spent / images * (static_cast<double>(samples_.size()) - images), spent / images};
+      return {images, spent / images * (static_cast<double>(*total_) - images), spent / images};
     }
     return {images, time_.seconds_left(steps_), time_.seconds_per_image(steps_)};
   }
@@ -83,8 +87,7 @@ class ScoringRun {
  private:
   using Clock = std::chrono::steady_clock;
 
-  const std::vector<Sample>& samples_;
-  ImageQueue& queue_;
+  const std::optional<std::int64_t> total_;
   const bool tiles_;
   SearchTime time_;
   const std::function<void(ScoredImage)>& sink_;
@@ -101,46 +104,65 @@ Scorer::Scorer(Exec& exec, const Model& model, const ScoringConfig& scoring, boo
     : exec_(exec), model_(model), scoring_(scoring), pictures_(pictures) {}
 
 ImageQueue& Scorer::queue(int slots) {
-  if (!queue_ || queue_->slots() != slots) {
-    queue_.reset();
-    queue_ = std::make_unique<ImageQueue>(exec_, model_, scoring_, slots, pictures_);
+  auto& queue = queues_[slots];
+  if (!queue) queue = std::make_unique<ImageQueue>(exec_, model_, scoring_, slots, pictures_);
+  queue->abandon();  // what an earlier call that was cut short has left
+  last_ = queue.get();
+  return *queue;
+}
+
+ImageQueue& Scorer::queue_for(std::int64_t images) {
+  return queue(slots_for(images, scoring_.batch, model_.preprocessing.tiles));
+}
+
+void Scorer::score(SampleFeed& feed, const ImageSource& source, const std::function<void(ScoredImage)>& sink,
+                   const std::function<void(const ScoringProgress&)>& on_progress, const std::atomic<bool>* stop) {
+  const bool tiles = model_.preprocessing.tiles;
+  const std::optional<std::int64_t> total = feed.total();
+  const int most = total && !tiles ? static_cast<int>(std::min<std::int64_t>(*total, scoring_.batch)) : scoring_.batch;
+  if (total == 0) return;
+  LoaderOptions options;
+  options.threads = exec_.threads();
+  options.capacity = tiles ? kTiledAhead : 2 * most;
+  Loader loader(source, model_.preprocessing, options);
+  ImageQueue* queue = total ? &this->queue(most) : nullptr;
+  ScoringRun run(total, tiles, SearchTime(total.value_or(0), most, queue ? queue->search().most_steps() : 0), sink);
+  const std::size_t most_waiting = kWaiting * static_cast<std::size_t>(most);
+  const auto fill = [&] {
+    while (loader.has_room()) {
+      std::optional<Sample> sample = feed.next();
+      if (!sample) return;
+      loader.push(std::move(*sample));
+    }
+  };
+  while (!(stop && *stop)) {
+    fill();
+    if (!total && (!queue || queue->empty()) && loader.pending() > 0) queue = &queue_for(loader.pending());
+    // A small queue takes up what comes meanwhile, unless so much does that a larger one should.
+    while (loader.pending() > 0 && queue->has_room() && run.waiting() < most_waiting &&
+           (queue->slots() == most || loader.pending() <= queue->slots())) {
+      run.take_up(*loader.next(), *queue);
+      fill();
+    }
+    run.hand_over(false);
+    if (!queue || queue->empty()) {
+      if (loader.pending() > 0) continue;
+      if (feed.ended()) break;
+      feed.wait(kPause);
+      continue;
+    }
+    run.step(*queue);
+    run.hand_over(false);
+    if (on_progress) on_progress(run.progress(*queue));
   }
-  queue_->abandon();  // what an earlier call that was cut short has left
-  return *queue_;
+  run.hand_over(true);
 }
 
 void Scorer::score(const std::vector<Sample>& samples, const ImageSource& source,
                    const std::function<void(ScoredImage)>& sink,
                    const std::function<void(const ScoringProgress&)>& on_progress, const std::atomic<bool>* stop) {
-  if (samples.empty()) return;
-  const bool tiles = model_.preprocessing.tiles;
-  const int slots =
-      tiles ? scoring_.batch : static_cast<int>(std::min(samples.size(), static_cast<std::size_t>(scoring_.batch)));
-  LoaderOptions options;
-  options.threads = exec_.threads();
-  options.capacity = tiles ? kTiledAhead : 2 * slots;
-  Loader loader(samples, source, model_.preprocessing, options);
-  ImageQueue& queue = this->queue(slots);
-  ScoringRun run(samples, queue, tiles,
-                 SearchTime(static_cast<std::int64_t>(samples.size()), slots, queue.search().most_steps()), sink);
-  const std::size_t most_waiting = kWaiting * static_cast<std::size_t>(slots);
-  bool more = true;
-  while (!(stop && *stop)) {
-    while (more && queue.has_room() && run.waiting() < most_waiting) {
-      auto item = loader.next();
-      more = item.has_value();
-      if (more) run.take_up(std::move(*item));
-    }
-    run.hand_over(false);
-    if (queue.empty()) {
-      if (!more && run.waiting() == 0) break;
-      continue;
-    }
-    run.step();
-    run.hand_over(false);
-    if (on_progress) on_progress(run.progress());
-  }
-  run.hand_over(true);
+  ListFeed feed(samples);
+  score(feed, source, sink, on_progress, stop);
 }
 
 double Scorer::mean_critic(const std::vector<Sample>& samples, const ImageSource& source,

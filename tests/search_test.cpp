@@ -550,6 +550,64 @@ TEST(Search, AScorerCutShortServesAgain) {
   }
 }
 
+// In bursts of one to seven, with waits between them; each is handed over as if all had been known.
+TEST(Search, AScorerTakesSamplesAsTheyCome) {
+  class Bursts : public SampleFeed {
+   public:
+    explicit Bursts(const std::vector<Sample>& samples) : samples_(samples) {}
+    std::optional<Sample> next() override { return given_ < open_ ? std::optional(samples_[given_++]) : std::nullopt; }
+    bool ended() const override { return given_ == samples_.size(); }
+    void wait(double) override {
+      EXPECT_EQ(given_, open_) << "nothing to wait for";
+      for (const std::size_t end : {1, 3, 10, 11, 16, 17, 20}) {
+        if (end <= open_) continue;
+        open_ = end;
+        return;
+      }
+    }
+
+   private:
+    const std::vector<Sample>& samples_;
+    std::size_t given_ = 0, open_ = 0;
+  };
+  const TempDir dir;
+  Rig rig(8);
+  rig.scoring.steps = 10;
+  rig.scoring.batch = 8;
+  Model model;
+  model.config.network = rig.network;
+  model.preprocessing.resolution = 8;
+  model.preprocessing.channels = 1;
+  model.level = 3;
+  model.g = make_generator(rig.exec, rig.network, 1);
+  model.d = make_discriminator(rig.exec, rig.network, 1);
+  std::vector<Sample> samples;
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = str(i, ".png");
+    if (i % 9 != 4) write_png(dir / name, Image{8, 8, 1, std::vector<float>(64, static_cast<float>(i) / 20)});
+    samples.push_back({name, dir / name, -1, "", false, ""});
+  }
+  std::vector<ScoredImage> known, fed;
+  Scorer(rig.exec, model, rig.scoring).score(samples, ImageSource(), [&](ScoredImage image) {
+    known.push_back(std::move(image));
+  });
+  Bursts feed(samples);
+  Scorer scorer(rig.exec, model, rig.scoring);
+  scorer.score(
+      feed, ImageSource(), [&](ScoredImage image) { fed.push_back(std::move(image)); },
+      [](const ScoringProgress& progress) { EXPECT_FALSE(progress.seconds_left); });
+  ASSERT_EQ(known.size(), samples.size());
+  ASSERT_EQ(fed.size(), samples.size());
+  for (std::size_t i = 0; i < fed.size(); ++i) {
+    EXPECT_EQ(fed[i].sample.name, samples[i].name);
+    EXPECT_EQ(fed[i].error, known[i].error);
+    EXPECT_EQ(fed[i].error.empty(), i % 9 != 4);
+    EXPECT_EQ(fed[i].reconstruction, known[i].reconstruction);
+    if (!fed[i].error.empty()) continue;
+    EXPECT_TRUE(std::equal(fed[i].terms, fed[i].terms + kSearchTerms, known[i].terms)) << i;
+  }
+}
+
 // Against plain loops in double.
 TEST(Search, RelativeDistancesAreInUnitsOfTheQuerysContrast) {
   const TempDir dir;
