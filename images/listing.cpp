@@ -56,9 +56,11 @@ constexpr const char* kOutputMark = ".pgad-output";
 // well be the folder of the images itself.
 bool is_result_entry(std::string_view name) {
   static constexpr std::string_view kNames[] = {
-      "maps",        "samples",       "checkpoints", "roc.png",    "histogram.png", "comparison.png",    "examples.png",
-      "samples.png", "distances.png", "samples.npy", "scores.csv", "scores.json",   "model.safetensors", "metrics.json",
-      "config.json", "log.jsonl", "regions.json", "comparison.csv"};
+      "maps",           "samples",      "checkpoints",       "roc.png",       "histogram.png",
+      "comparison.png", "examples.png", "samples.png",       "distances.png", "samples.npy",
+      "scores.csv",     "scores.json",  "model.safetensors", "metrics.json",  "config.json",
+      "log.jsonl",      "regions.json", "comparison.csv",    "scores.jsonl",  "runs.jsonl",
+      "index.html",     "thumbnails"};
   if (name.ends_with(".part")) name.remove_suffix(5);  // written when a run ended or still goes on
   return is_one_of(kNames, name);
 }
@@ -248,6 +250,10 @@ bool path_exists(const std::string& path) {
 bool has_image_extension(const std::string& path) {
   const std::string extension = lower_case(fs::path(path).extension().string());
   return !extension.empty() && str(", ", kImageEndings, ",").find(", " + extension + ",") != std::string::npos;
+}
+
+bool is_left_out(const std::string& directory, const std::string& name) {
+  return is_system_entry(name) || (is_result_entry(name) && path_exists(join_path(directory, kOutputMark)));
 }
 
 std::vector<std::string> list_subdirectories(const std::string& directory, LeftOut* left_out) {

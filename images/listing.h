@@ -19,6 +19,9 @@ std::string lower_case(std::string text);
 // Whether it ends in one of kImageEndings (image.h), in any case.
 bool has_image_extension(const std::string& path);
 
+// Whether the listings below pass over this entry of a directory by its name: it is hidden, a system's or a result.
+bool is_left_out(const std::string& directory, const std::string& name);
+
 // What listings passed over, so that nothing goes uninspected without a word.
 struct LeftOut {
   std::map<std::string, std::int64_t> files;  // no images, by ending: ".txt" (lower case), "other" without a plain one
