@@ -145,7 +145,7 @@ void keep_results(ResultWriter& writer, const std::function<void()>& write_kept,
 }
 
 ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann::ordered_json& row) {
-  ScoredImage image = EarlierResult::image(sample, row);
+  ScoredImage image = image_of_row(sample, row);
   writer.add_kept(image, row.value("map", ""));
   return image;
 }

@@ -1,18 +1,10 @@
 #include "report/result_writer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 
-#include "engine/hash.h"
-#include "images/npy.h"
-#include "images/pictures.h"
 #include "images/printable.h"
-#include "inspection/anomaly_map.h"
 
 namespace pgad {
 namespace {
@@ -20,56 +12,25 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::size_t kLongestEnding = std::string_view(".reconstruction.png").size();
-constexpr std::size_t kNumberRoom = 8;  // for the ~2 of a name that is taken
 // What stands behind the last row of scores.json. It is written with each row and overwritten by the next, so that the
 // file is whole at any time, and a disk that fills up has room for it.
 constexpr std::string_view kStopped = "\n  ],\n  \"complete\": false\n}\n",
                            kComplete = "\n  ],\n  \"complete\": true\n}\n";
 constexpr std::string_view kRowsBegin = "\"images\": [";
 
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-// A file's name in UTF-8, cut to `limit` bytes; a name that is cut ends in a hash of the whole, so that two stay two.
-std::string fitting(const std::string& name, std::size_t limit) {
-  if (name.size() <= limit) return name;
-  const std::string ending = "~" + hex(fnv1a(name));
-  std::size_t length = 0;
-  while (true) {
-    const std::size_t next = length + detail::utf8_length(name, length);
-    if (next > limit - ending.size()) break;
-    length = next;
-  }
-  return name.substr(0, length) + ending;
-}
-
 }  // namespace
-
-std::string csv_field(const std::string& bytes) { return csv_text(printable(bytes)); }
 
 ResultWriter::ResultWriter(const Model& model, const ResultOptions& options, const OrderedJson& header)
     : model_(model), options_(options) {
   ensure_directory(options.out);
   remove_stale_temporaries(options.out);
-  const long limit = ::pathconf(options.out.c_str(), _PC_NAME_MAX);
-  name_limit_ = static_cast<std::size_t>(std::max(limit, 128L));
+  maps_.emplace(model, options);
   csv_.emplace((fs::path(options.out) / "scores.csv").string(), Temporary::kPart);
   json_.emplace((fs::path(options.out) / "scores.json").string(), Temporary::kPart);
-  std::string columns = "path";
-  for (const char* name : kScoreNames) columns += str(",", name);
-  columns += ",decision,regions";
-  if (options.labels) columns += ",label,group";
-  if (options.maps) columns += ",map";
-  columns += ",error\n";
   std::string head = header.dump(2);
   head.erase(head.find_last_of('}'));
   while (!head.empty() && (head.back() == '\n' || head.back() == ' ')) head.pop_back();
-  put(columns, str(head, head == "{" ? "" : ",", "\n  ", kRowsBegin));
+  put(csv_columns(options), str(head, head == "{" ? "" : ",", "\n  ", kRowsBegin));
 }
 
 // Flushed, so that a full disk shows at the image that filled it and not hours later. A row that does not fit is taken
@@ -98,25 +59,12 @@ void ResultWriter::put(const std::string& csv, const std::string& json) {
   json_end_ += json.size();
 }
 
-// Below out/, without the endings: the image's name as in the tables, which '..' cannot lead out of maps/.
-std::string ResultWriter::map_name(const std::string& image) {
-  fs::path path = "maps";
-  const fs::path name = fs::path(printable(image)).relative_path();
-  for (const fs::path& part : name.parent_path())
-    path /= part == ".." ? std::string("__") : fitting(part.string(), name_limit_);
-  path /= fitting(name.filename().string(), name_limit_ - kLongestEnding - kNumberRoom);
-  // Two names may become one path ("../a.png" and "__/a.png"): the later one gets a number.
-  std::string free = path.string();
-  for (int number = 2; !map_names_.insert(free).second; ++number) free = str(path.string(), "~", number);
-  return free;
-}
-
 std::string ResultWriter::add(const ScoredImage& image, const ImageSource& source) {
   std::string map, error;
   if (options_.maps && image.error.empty()) {
-    map = map_name(image.sample.name);
+    map = maps_->name_for(image.sample.name);
     try {
-      write_maps(map, image, source);
+      maps_->write(map, image, source);
     } catch (const std::exception& e) {  // of this image only: its file has gone, its picture is too large, ...
       error = str(image.sample.name, ": its maps could not be written: ", e.what());
       ++maps_failed_;
@@ -127,95 +75,22 @@ std::string ResultWriter::add(const ScoredImage& image, const ImageSource& sourc
 }
 
 void ResultWriter::add_kept(const ScoredImage& image, const std::string& map) {
-  if (!map.empty()) map_names_.insert(map);
+  if (!map.empty()) maps_->take(map);
   add_row(image, map, "");
 }
 
 void ResultWriter::add_row(const ScoredImage& image, const std::string& map, const std::string& error) {
-  std::string csv = csv_field(image.sample.name);
-  OrderedJson json = {{"path", printable(image.sample.name)}};
-  const bool scored = image.error.empty(), calibrated = model_.calibration.has_value();
-  bool anomalous = false;
-  if (scored) {
-    double scores[kScoreCount];
-    std::copy(std::begin(image.terms), std::end(image.terms), scores);
-    scores[kCombined] = std::nan("");
-    if (calibrated) scores[kCombined] = combined_score(*model_.calibration, image.terms);
-    for (int i = 0; i < kScoreCount; ++i) {
-      const bool known = !std::isnan(scores[i]);
-      csv += known ? str(",", exact(scores[i])) : ",";
-      json[kScoreNames[i]] = known ? OrderedJson(scores[i]) : OrderedJson(nullptr);
-    }
-    if (calibrated && !std::isnan(options_.threshold)) {
-      anomalous = scores[kCombined] > options_.threshold;
-      csv += anomalous ? ",anomalous" : ",normal";
-      json["decision"] = anomalous ? "anomalous" : "normal";
-    } else if (calibrated) {
-      csv += ",undecided";
-      json["decision"] = "undecided";
-    } else {
-      csv += ",";
-      json["decision"] = nullptr;
-    }
-    csv += image.regions ? str(",", image.regions->size()) : ",";
-    json["width"] = image.width;
-    json["height"] = image.height;
-    json["regions"] = nullptr;
-    if (image.regions) {
-      json["regions"] = OrderedJson::array();
-      for (const Region& region : *image.regions) json["regions"].push_back(to_json(region));
-      coco_.add(printable(image.sample.name), image.height, image.width, *image.regions);
-      any_regions_known_ = true;
-    }
-    json["steps"] = image.steps;
-    for (const std::string& note : image.notes) json["notes"].push_back(printable(note));
-  } else {
-    csv += std::string(kScoreCount + 2, ',');
+  const OrderedJson row = result_row(model_, options_, image, map, error);
+  const bool scored = image.error.empty();
+  if (scored && image.regions) {
+    coco_.add(printable(image.sample.name), image.height, image.width, *image.regions);
+    any_regions_known_ = true;
   }
-  if (options_.labels) {
-    csv += str(",", image.sample.anomalous ? "anomalous" : "normal", ",", csv_field(image.sample.group));
-    json["label"] = image.sample.anomalous ? "anomalous" : "normal";
-    json["group"] = printable(image.sample.group);
-  }
-  if (options_.maps) {
-    csv += "," + csv_text(map);
-    if (!map.empty()) json["map"] = map;
-  }
-  csv += "," + csv_field(error) + "\n";
-  if (!error.empty()) json["error"] = printable(error);
-  const std::string row = json.dump();
-  put(csv, (first_ ? "\n    " : ",\n    ") + row);
-  if (options_.lines &&
-      (std::fwrite((row + "\n").data(), 1, row.size() + 1, stdout) != row.size() + 1 || std::fflush(stdout) != 0))
-    throw Error("standard output cannot be written: has its reader ended?");
+  put(csv_row(row, options_), (first_ ? "\n    " : ",\n    ") + row.dump());
+  if (options_.lines) print_row(row);
   first_ = false;
-  anomalous_ += anomalous;
+  anomalous_ += row.value("decision", OrderedJson()) == "anomalous";
   ++(scored ? scored_ : failed_);
-}
-
-void ResultWriter::write_maps(const std::string& name, const ScoredImage& image, const ImageSource& source) {
-  const fs::path path = fs::path(options_.out) / name;
-  ensure_directory(path.parent_path().string());
-  const auto named = [&](const char* suffix) { return path.string() + suffix; };
-
-  AnomalyMap map = anomaly_map(model_, image, options_.map_sigma);
-  const Image original = source.load(image.sample);
-  write_png(named(".reconstruction.png"),
-            picture(image.reconstruction, image.rows, image.columns, model_.config.network.channels));
-  write_png(named(".panel.png"), grid(panel(model_, image, options_.map_sigma), 4, 4));
-  const std::int64_t shape[] = {image.rows, image.columns};
-  write_npy(named(".residual.npy"), shape, image.residual_map);
-  if (model_.calibration) write_npy(named(".calibrated.npy"), shape, map.values);
-  map.values = map_in_image(map.values, image, original.height, original.width, model_.preprocessing);
-  Image heat = heat_over(original, map);
-  if (image.regions) {
-    const std::vector<std::uint8_t> labels = label_mask(*image.regions, original.height, original.width);
-    outline(heat, labels);
-    Image mask{original.height, original.width, 1, {}};
-    for (const std::uint8_t label : labels) mask.pixels.push_back(static_cast<float>(label) / 255);
-    write_png(named(".regions.png"), mask);
-  }
-  write_png(named(".heatmap.png"), heat);
 }
 
 std::string ResultWriter::finish(bool complete) {
@@ -318,29 +193,6 @@ std::optional<EarlierResult> read_earlier_result(const std::string& out) {
     }
   }
   return any ? std::optional(std::move(result)) : std::nullopt;
-}
-
-ScoredImage EarlierResult::image(const Sample& sample, const OrderedJson& row) {
-  ScoredImage image;
-  image.sample = sample;
-  try {
-    for (int i = 0; i < kTermCount; ++i) {
-      const OrderedJson value = i < kSearchTerms ? row.at(kScoreNames[i]) : row.value(kScoreNames[i], OrderedJson());
-      image.terms[i] = value.is_null() ? std::nan("") : value.get<double>();
-    }
-    image.steps = row.at("steps").get<int>();
-    image.width = row.value("width", 0);
-    image.height = row.value("height", 0);
-    if (const OrderedJson regions = row.value("regions", OrderedJson()); !regions.is_null()) {
-      image.regions.emplace();
-      for (const OrderedJson& region : regions) image.regions->push_back(region_from_json(region));
-    }
-    for (const OrderedJson& note : row.value("notes", OrderedJson::array()))
-      image.notes.push_back(from_printable(note.get<std::string>()));
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(str("scores.json: image '", sample.name, "': ", e.what()));
-  }
-  return image;
 }
 
 }  // namespace pgad

@@ -8,26 +8,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "images/atomic_file.h"
-#include "inspection/calibration.h"
 #include "report/region_files.h"
+#include "report/result_row.h"
 
 namespace pgad {
-
-struct ResultOptions {
-  std::string out;       // directory; the caller holds its FolderLock
-  bool maps = false;     // pictures and raw maps of each image, under out/maps/
-  bool labels = false;   // a column with the true label
-  double threshold = 0;  // of combined; NaN: no decision
-  double map_sigma = 1;  // pixels
-  bool lines = false;    // each row, as in scores.json, also as a line of standard output
-};
-
-// A name as a field of a CSV file: printable, in quotes where a comma, a quote or the end of a line is in it.
-std::string csv_field(const std::string& bytes);
 
 class ResultWriter {
  public:
@@ -56,18 +43,15 @@ class ResultWriter {
   std::int64_t scored() const { return scored_; }
 
  private:
-  std::string map_name(const std::string& image);
-  void write_maps(const std::string& name, const ScoredImage& image, const ImageSource& source);
   void add_row(const ScoredImage& image, const std::string& map, const std::string& error);
   void put(const std::string& csv, const std::string& json);
 
   const Model& model_;
   ResultOptions options_;
-  std::size_t name_limit_;  // bytes of a file name in out
   std::optional<AtomicFile> csv_, json_;
   std::uint64_t csv_end_ = 0, json_end_ = 0;  // of the rows
-  std::set<std::string> map_names_;           // taken by earlier images
-  CocoRegions coco_;                          // of the images whose regions are known
+  std::optional<MapFiles> maps_;
+  CocoRegions coco_;  // of the images whose regions are known
   bool any_regions_known_ = false;
   std::int64_t failed_ = 0, maps_failed_ = 0, anomalous_ = 0, scored_ = 0;
   bool first_ = true;
@@ -77,9 +61,6 @@ class ResultWriter {
 struct EarlierResult {
   nlohmann::ordered_json header;                       // scores.json without its images
   std::map<std::string, nlohmann::ordered_json> rows;  // by the image's name, those without an error
-
-  // The image of a row, as ResultWriter::add_kept() takes it. Throws Error naming the key if the row is not one.
-  static ScoredImage image(const Sample& sample, const nlohmann::ordered_json& row);
 };
 
 // Reads scores.json in `out`, and scores.json.part, which a run that was killed leaves there; it may end anywhere. Rows
