@@ -12,8 +12,9 @@
 #include "apps/profile.h"
 #include "apps/program.h"
 #include "apps/progress.h"
+#include "apps/result_header.h"
 #include "apps/show_model.h"
-#include "engine/hash.h"
+#include "apps/watch.h"
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
@@ -21,7 +22,6 @@
 #include "images/pictures.h"
 #include "images/printable.h"
 #include "inspection/anomaly_map.h"
-#include "inspection/drift.h"
 #include "inspection/session.h"
 #include "model/config_io.h"
 #include "model/tuning_file.h"
@@ -49,30 +49,6 @@ struct Options {
 };
 
 std::string out_path(const Options& o, const char* name) { return (std::filesystem::path(o.out) / name).string(); }
-
-// What scores.json and metrics.json begin with.
-nlohmann::ordered_json header_of(const Session& s, const Options& o, const std::vector<std::string>& notes,
-                                 const LeftOut& left_out) {
-  nlohmann::ordered_json scoring, header;
-  for (const Field& field : all_fields())
-    if (field.group == Group::kScoring) scoring[field.name] = field.get(s.config);
-  header = {
-      {"model", printable(o.model)}, {"scoring", scoring}, {"bits", s.config.data.bits}, {"decision_by", "combined"}};
-  for (const std::string& note : notes) header["notes"].push_back(printable(note));
-  for (const auto& [ending, count] : left_out.files) header["files_not_read"][printable(ending)] = count;
-  for (const std::string& folder : left_out.folders) header["folders_not_read"].push_back(printable(folder));
-  return header;
-}
-
-// Hash of a file, by which another model under the same name is noticed.
-std::string fingerprint(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string chunk(std::size_t{1} << 20, '\0');
-  std::uint64_t hash = kFnv1aStart;
-  while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), file.gcount() > 0)
-    hash = fnv1a(std::string_view(chunk).substr(0, static_cast<std::size_t>(file.gcount())), hash);
-  return hex(hash);
-}
 
 // Throws UsageError if images of the two results may have got other scores or rows, naming what differs.
 void check_same_run(const nlohmann::ordered_json& earlier, const nlohmann::ordered_json& now, const std::string& out) {
@@ -152,12 +128,7 @@ ScoredImage add_kept(ResultWriter& writer, const Sample& sample, const nlohmann:
 
 nlohmann::ordered_json result_header(const Session& s, const Options& o, const Inspection& task, double threshold,
                                      const std::optional<RegionOptions>& regions) {
-  nlohmann::ordered_json header = header_of(s, o, task.notes, task.left_out);
-  header["threshold"] = std::isnan(threshold) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(threshold);
-  header["region_threshold"] = regions ? nlohmann::ordered_json(regions->threshold) : nlohmann::ordered_json(nullptr);
-  header["model_fingerprint"] = fingerprint(o.model);
-  header["computed_by"] = s.exec->runtime() ? str(s.exec->runtime()->description(), ", ", s.run.precision)
-                                            : str("CPU, ", isa_name(s.exec->isa()));
+  nlohmann::ordered_json header = result_header(s, o.model, task.notes, task.left_out, threshold, regions);
   // With a slash at the end, however it was given.
   header["relative_to"] = printable((std::filesystem::absolute(task.relative_to) / "").lexically_normal().string());
   header["maps"] = o.maps;
@@ -271,6 +242,13 @@ std::string summary_of(const ResultWriter& writer, const Session& s, const LeftO
   return summary;
 }
 
+// A folder that `watch` writes to is its alone: its tables are not ours.
+FolderLock lock_results(const std::string& out, Progress& progress) {
+  if (path_exists(join_path(out, "scores.jsonl")))
+    throw UsageError(str("'", out, "' holds results of watch (scores.jsonl); give another --out"));
+  return lock_output(out, progress);
+}
+
 // Scores samples into the tables of o.out, whose lock the caller holds. Returns the exit code. Whatever ends it, the
 // tables hold what was scored until then.
 int score_into(Session& s, const Options& o, const Inspection& task, Progress& progress) {
@@ -308,23 +286,10 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   return o.fail_on_anomaly && writer.anomalous() > 0 ? kExitAnomaly : 0;
 }
 
-// Whether the images have left what the model was calibrated on.
-void warn_of_drift(const Session& s, double threshold, const std::vector<double>& combined, Progress& progress) {
-  if (!s.model.calibration || std::isnan(threshold)) return;
-  const auto drift = drift_of(*s.model.calibration, threshold, combined);
-  if (!drift || !drift->significant()) return;
-  progress.warn(str("WARNING: the scores of the last ", drift->images,
-                    " images that are judged normal are not distributed as those of the calibration's normals (median ",
-                    drift->shift > 0 ? "+" : "", drift->shift, " spreads, Kolmogorov-Smirnov distance ",
-                    drift->distance, ", p ", drift->p_value,
-                    "): light, focus or product may have changed. If they are normal, pgad_infer calibrate sets the "
-                    "threshold for them"));
-}
-
 int score(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
-  const FolderLock lock = lock_output(o.out, progress);
+  const FolderLock lock = lock_results(o.out, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
   LeftOut left_out;
@@ -338,7 +303,8 @@ int score(const Options& o) {
   };
   const int code = score_into(
       s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, collect, {}}, progress);
-  warn_of_drift(s, s.threshold(o.threshold), combined, progress);
+  if (s.model.calibration)
+    if (const auto drift = drift_text(*s.model.calibration, s.threshold(o.threshold), combined)) progress.warn(*drift);
   return code;
 }
 
@@ -416,7 +382,7 @@ MaskOptions mask_options(const Options& o, const DecodeOptions& of_images) {
 void write_evaluation(const Evaluation& evaluation, const Session& s, const Options& o, const Dataset& data,
                       const std::vector<std::string>& notes) {
   const Figures figures = evaluation.figures();
-  nlohmann::ordered_json metrics = header_of(s, o, notes, data.left_out);
+  nlohmann::ordered_json metrics = header_of(s, o.model, notes, data.left_out);
   metrics["data"] = printable(o.data);
   if (data.known > 0) metrics["known_images_left_out"] = data.known;
   metrics.update(to_json(figures));
@@ -441,7 +407,7 @@ int evaluate(const Options& o) {
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   Evaluation evaluation(s.model, s.config.scoring, has_masks, o.threshold, mask_options(o, data.source.options));
 
-  const FolderLock lock = lock_output(o.out, progress);
+  const FolderLock lock = lock_results(o.out, progress);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
   const int code =
@@ -570,6 +536,30 @@ int main(int argc, char** argv) {
     if (sub == score) profile->excludes(lines);
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
     sub->add_flag("--resume", o.resume, "go on with the results in --out: only images without a score are searched");
+  }
+  pgad::WatchOptions watched;
+  CLI::App* watch = command("watch", "Judges the images of a folder as they come, until it is ended.", scoring, [&] {
+    watched.model = o.model;
+    watched.given = o.given;
+    watched.threshold = o.threshold;
+    watched.region_threshold = o.region_threshold;
+    return pgad::watch(watched);
+  });
+  watch->add_option("--input", watched.input, "the folder; those below it are watched too")->required();
+  watch->add_option("--out", watched.out, "directory for the results; with those of an earlier call it goes on")
+      ->required();
+  watch->add_flag("--maps", watched.maps, "write heat maps, reconstructions and raw maps");
+  watch->add_flag("--json-lines", watched.json_lines,
+                  "also print each image's row of scores.jsonl to standard output, as it is known");
+  CLI::Option* move =
+      watch->add_option("--move-to", watched.move_to, "move judged images to normal, anomalous, ... in this folder");
+  watch->add_option("--link-to", watched.link_to, "leave them, and link them from such folders")->excludes(move);
+  watch
+      ->add_option("--rescan", watched.rescan,
+                   "seconds between looks at the whole folder, by which images on network drives are found")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  for (CLI::App* sub : {score, evaluate, watch}) {
     for (const auto& [name, value, help] :
          {std::tuple("--threshold", &o.threshold, "of combined; default: the calibration's"),
           std::tuple("--region-threshold", &o.region_threshold,

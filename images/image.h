@@ -61,5 +61,7 @@ Image image_of(const Picture& picture, std::vector<std::string>* notes = nullptr
 std::string encode_png(const Image& image, const std::string& name);
 // Writes such a file, atomically.
 void write_png(const std::string& path, const Image& image);
+// The bytes of a JPEG file, for what is only looked at; quality: libjpeg's, 1 to 100. Values as for PNG.
+std::string encode_jpeg(const Image& image, int quality, const std::string& name);
 
 }  // namespace pgad

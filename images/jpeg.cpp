@@ -7,6 +7,10 @@
 // clang-format on
 #include <jerror.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
 #include "engine/check.h"
 #include "images/decoders.h"
 
@@ -147,5 +151,68 @@ class JpegReader {
 }  // namespace
 
 Samples decode_jpeg(const DecodeJob& job) { return JpegReader(job).read(); }
+
+// ---- writing --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+class JpegWriter {
+ public:
+  JpegWriter() {
+    jpeg_.err = jpeg_std_error(&state_.manager);
+    state_.manager.error_exit = jpeg_fail;
+    state_.manager.output_message = jpeg_quiet;
+  }
+  ~JpegWriter() {
+    jpeg_destroy_compress(&jpeg_);
+    std::free(bytes_);
+  }
+  JpegWriter(const JpegWriter&) = delete;
+  JpegWriter& operator=(const JpegWriter&) = delete;
+
+  // Returns false with the reason in `message()`. Between setjmp and the end nothing with a destructor is made.
+  bool write(const std::uint8_t* pixels, int height, int width, int channels, int quality) {
+    if (setjmp(state_.jump) != 0) return false;
+    jpeg_create_compress(&jpeg_);
+    jpeg_mem_dest(&jpeg_, &bytes_, &size_);
+    jpeg_.image_width = static_cast<JDIMENSION>(width);
+    jpeg_.image_height = static_cast<JDIMENSION>(height);
+    jpeg_.input_components = channels;
+    jpeg_.in_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&jpeg_);
+    jpeg_set_quality(&jpeg_, quality, TRUE);
+    jpeg_.optimize_coding = TRUE;
+    jpeg_start_compress(&jpeg_, TRUE);
+    while (jpeg_.next_scanline < jpeg_.image_height) {
+      auto* row = const_cast<JSAMPLE*>(pixels + static_cast<std::size_t>(jpeg_.next_scanline) *
+                                                    static_cast<std::size_t>(width * channels));
+      jpeg_write_scanlines(&jpeg_, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg_);
+    return true;
+  }
+  const char* message() const { return state_.message; }
+  std::string bytes() const { return {reinterpret_cast<const char*>(bytes_), size_}; }
+
+ private:
+  jpeg_compress_struct jpeg_{};
+  JpegState state_{};
+  unsigned char* bytes_ = nullptr;
+  unsigned long size_ = 0;
+};
+
+}  // namespace
+
+std::string encode_jpeg(const Image& image, int quality, const std::string& name) {
+  PGAD_CHECK(image.channels == 1 || image.channels == 3, image.channels);
+  std::vector<std::uint8_t> pixels;
+  pixels.reserve(image.pixels.size());
+  for (const float v : image.pixels)
+    pixels.push_back(static_cast<std::uint8_t>(v > 0 ? std::lround(255 * std::min(v, 1.0f)) : 0));
+  JpegWriter writer;
+  if (!writer.write(pixels.data(), image.height, image.width, image.channels, quality))
+    throw Error(str("'", name, "' cannot be written as JPEG: ", writer.message()));
+  return writer.bytes();
+}
 
 }  // namespace pgad
