@@ -1,5 +1,7 @@
 // Uses a trained model: scores images, evaluates on labelled ones, draws new ones, tells what it is.
 
+#include <unistd.h>
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +20,7 @@
 #include "engine/rng.h"
 #include "images/atomic_file.h"
 #include "images/dataset.h"
+#include "images/image_stream.h"
 #include "images/listing.h"
 #include "images/pictures.h"
 #include "images/printable.h"
@@ -40,7 +43,8 @@ struct Options {
   std::vector<std::string> inputs;
   GivenOptions given;
   bool fail_on_anomaly = false, json_lines = false;
-  bool maps = false, strict = false, profile = false, resume = false, new_data = false, resize_masks = false;
+  bool images_from_stdin = false, maps = false, strict = false, profile = false, resume = false, new_data = false,
+       resize_masks = false;
   double threshold = std::nan(""), region_threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0;
   int figure_images = 100, columns = 5;
@@ -207,17 +211,14 @@ class OrderedRows {
   Progress& progress_;
 };
 
-void search(const Session& s, Scorer& scorer, double threshold, std::optional<RegionOptions> options,
+void search(const Session& s, Scorer& scorer, double threshold, const std::optional<RegionOptions>& regions,
             const Inspection& task, const Remaining& remaining, OrderedRows& rows, Progress& progress) {
   const std::size_t all = task.samples.size(), kept = all - remaining.samples.size();
   std::size_t received = 0;
   scorer.score(
       remaining.samples, task.source,
       [&](ScoredImage image) {
-        if (options && image.error.empty()) {
-          options->always_one = combined_score(*s.model.calibration, image.terms) > threshold;
-          image.regions = regions_of(s.model, image, s.config.scoring.map_sigma, *options);
-        }
+        if (image.error.empty()) s.judge(image, threshold, regions);
         while (remaining.samples[received].name != image.sample.name) ++received;  // after a stop some are missing
         rows.write(image, remaining.places[received++]);
       },
@@ -287,6 +288,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
 }
 
 int score(const Options& o) {
+  if (o.inputs.empty()) throw UsageError("--input is required: images, folders or lists; or --images-from-stdin");
   Session s(o.model, o.given);
   Progress progress;
   const FolderLock lock = lock_results(o.out, progress);
@@ -306,6 +308,55 @@ int score(const Options& o) {
   if (s.model.calibration)
     if (const auto drift = drift_text(*s.model.calibration, s.threshold(o.threshold), combined)) progress.warn(*drift);
   return code;
+}
+
+// The images that standard input gives, until its end; nobody knows how many will come.
+int score_stream(const Options& o) {
+  Session s(o.model, o.given);
+  Progress progress;
+  const FolderLock lock = lock_results(o.out, progress);
+  ImageSource source;
+  source.options = decode_options(s.model.preprocessing, s.config.data);
+  const std::vector<Sample> none;
+  std::vector<double> combined;
+  Inspection task{none, source, ".", s.notes(!std::isnan(o.threshold)), {}, false, {}, {}};
+  for (const std::string& note : task.notes) progress.say("note: " + note);
+  const double threshold = s.threshold(o.threshold);
+  const std::optional<RegionOptions> regions = s.regions(o.region_threshold);
+  progress.say("on " + s.exec->description());
+  stop_on_signals();
+  ResultWriter writer(s.model, {o.out, o.maps, false, threshold, s.config.scoring.map_sigma, o.json_lines},
+                      result_header(s, o, task, threshold, regions));
+  OrderedRows rows(writer, task, {}, o.strict, progress);
+  Scorer scorer(*s.exec, s.model, s.config.scoring);
+  ImageStream stream(STDIN_FILENO, "stdin", "standard input");
+  try {
+    scorer.score(
+        stream, source,
+        [&](ScoredImage image) {
+          if (image.error.empty()) combined.push_back(s.judge(image, threshold, regions));
+          rows.write(image, 0);
+        },
+        [&](const ScoringProgress& p) {
+          progress.update(str("scoring: ", static_cast<long>(p.done), " images of standard input"));
+        },
+        &stop_requested);
+  } catch (...) {
+    if (const std::string table = writer.finish(false); !table.empty())
+      progress.say(str(writer.scored() + writer.failed(), " images are kept in ", table));
+    throw;
+  }
+  if (!stop_requested && stream.error().empty() && writer.scored() + writer.failed() == 0)
+    throw DataError("standard input: no image came; expected image files one behind another");
+  const std::string table = writer.finish(!stop_requested && stream.error().empty());
+  save_tuning(*s.exec, s.run.tuning);
+  progress.say(summary_of(writer, s, {}, threshold) + (table.empty() ? "" : "; see " + table));
+  if (s.model.calibration)
+    if (const auto drift = drift_text(*s.model.calibration, threshold, combined)) progress.warn(*drift);
+  if (!stream.error().empty()) throw DataError(stream.error());
+  if (stop_requested) progress.warn("interrupted");
+  if (stop_requested || writer.failed() > 0 || writer.maps_failed() > 0) return kExitFailure;
+  return o.fail_on_anomaly && writer.anomalous() > 0 ? kExitAnomaly : 0;
 }
 
 // At most `limit` images of each kind, the same for the same seed, in their old order.
@@ -510,9 +561,15 @@ int main(int argc, char** argv) {
                                               "normal-class", "normal-fraction", "abnormal-fraction", "split-seed"});
   const auto run_only = pgad::select_fields({}, {"threads", "device", "precision", "tuning"});
 
-  CLI::App* score = command("score", "Scores images and judges them.", scoring, [&] { return pgad::score(o); });
-  score->add_option("--input", o.inputs, "image files, folders, IDX files; @FILE or - (standard input): a list of them")
-      ->required();
+  CLI::App* score = command("score", "Scores images and judges them.", scoring,
+                            [&] { return o.images_from_stdin ? pgad::score_stream(o) : pgad::score(o); });
+  CLI::Option* input = score->add_option(
+      "--input", o.inputs, "image files, folders, IDX files; @FILE or - (standard input): a list of them");
+  CLI::Option* stream = score
+                            ->add_flag("--images-from-stdin", o.images_from_stdin,
+                                       "instead of --input: the images themselves come from standard input, one file "
+                                       "behind another; PNG, JPEG, BMP, WebP, binary PGM and PPM")
+                            ->excludes(input);
   CLI::Option* lines = score->add_flag("--json-lines", o.json_lines,
                                        "also print each image's row of scores.json to standard output, as it is known");
   score->add_flag("--fail-on-anomaly", o.fail_on_anomaly, "exit code 3 if an image is judged anomalous");
@@ -535,7 +592,9 @@ int main(int argc, char** argv) {
     CLI::Option* profile = sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
     if (sub == score) profile->excludes(lines);
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
-    sub->add_flag("--resume", o.resume, "go on with the results in --out: only images without a score are searched");
+    CLI::Option* resume = sub->add_flag("--resume", o.resume,
+                                        "go on with the results in --out: only images without a score are searched");
+    if (sub == score) stream->excludes(resume)->excludes(profile);
   }
   pgad::WatchOptions watched;
   CLI::App* watch = command("watch", "Judges the images of a folder as they come, until it is ended.", scoring, [&] {

@@ -13,7 +13,6 @@
 #include "apps/signals.h"
 #include "images/folder_watch.h"
 #include "images/printable.h"
-#include "inspection/anomaly_map.h"
 #include "inspection/drift.h"
 #include "inspection/session.h"
 #include "model/tuning_file.h"
@@ -153,12 +152,7 @@ class Watcher : public SampleFeed {
     for (const std::string& note : image.notes) progress_.say(str("note: ", image.sample.name, ": ", note));
     double combined = std::nan("");
     if (image.error.empty()) {
-      if (s_.model.calibration) combined = combined_score(*s_.model.calibration, image.terms);
-      if (regions_) {
-        RegionOptions options = *regions_;
-        options.always_one = combined > threshold_;
-        image.regions = regions_of(s_.model, image, s_.config.scoring.map_sigma, options);
-      }
+      combined = s_.judge(image, threshold_, regions_);
     } else {
       progress_.warn("not scored: " + image.error);
       ++failed_;

@@ -51,7 +51,8 @@ std::vector<GivenPath> expand_lists(const std::vector<std::string>& paths) {
       }
       if (entry.find_first_not_of(" \t") != std::string::npos) given.push_back({entry, str(name, ":", line, ": ")});
     }
-    if (given.size() == before) throw DataError(str(name, ": this list of images is empty; expected one path per line"));
+    if (given.size() == before)
+      throw DataError(str(name, ": this list of images is empty; expected one path per line"));
   }
   return given;
 }
@@ -87,6 +88,7 @@ std::shared_ptr<const IdxImages> ImageSource::idx(const std::string& path) const
 }
 
 Image ImageSource::load(const Sample& sample, std::vector<std::string>* notes) const {
+  if (sample.bytes) return decode_image(*sample.bytes, sample.path, notes, options);
   return sample.index < 0 ? read_image(sample.path, notes, options) : idx(sample.path)->image(sample.index);
 }
 
@@ -145,7 +147,7 @@ std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const Ima
   }
   if (!left_out->missing.empty() && left_out->missing.size() == samples.size()) {
     throw DataError(str(left_out->missing.front(), samples.size() > 1 ? ", nor do the other paths of the list" : "",
-                    "; paths are relative to the current folder, '", current, "'"));
+                        "; paths are relative to the current folder, '", current, "'"));
   }
   if (samples.empty()) throw DataError("the inputs hold no image");
   return samples;

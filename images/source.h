@@ -18,7 +18,8 @@ struct Sample {
   long index = -1;    // place within an IDX file, -1 for image files
   std::string group;  // class or defect folder; empty if unknown
   bool anomalous = false;
-  std::string mask_path;  // empty if there is none
+  std::string mask_path;                               // empty if there is none
+  std::shared_ptr<const std::string> bytes = nullptr;  // the image file, where it is no file but lies in memory
 };
 
 // Loads samples; keeps each IDX file it has seen in memory, as bytes. Copies share that memory. Thread-safe.

@@ -69,4 +69,13 @@ std::optional<RegionOptions> Session::regions(double given) const {
   return region_options(threshold, config.scoring.region_min_area);
 }
 
+double Session::judge(ScoredImage& image, double threshold, std::optional<RegionOptions> regions) const {
+  const double combined = model.calibration ? combined_score(*model.calibration, image.terms) : std::nan("");
+  if (regions) {
+    regions->always_one = combined > threshold;
+    image.regions = regions_of(model, image, config.scoring.map_sigma, *regions);
+  }
+  return combined;
+}
+
 }  // namespace pgad

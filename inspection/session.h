@@ -7,6 +7,7 @@
 
 #include "engine/exec.h"
 #include "inspection/regions.h"
+#include "inspection/scorer.h"
 #include "model/config_io.h"
 #include "model/model.h"
 
@@ -28,6 +29,8 @@ struct Session {
   double threshold(double given) const;
   // How regions are found: above the given threshold unless that is NaN, else above the model's.
   std::optional<RegionOptions> regions(double given) const;
+  // `combined` of an image that has scores, NaN without calibration; its regions are found where `regions` says how.
+  double judge(ScoredImage& image, double threshold, std::optional<RegionOptions> regions) const;
 };
 
 }  // namespace pgad

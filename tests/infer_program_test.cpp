@@ -617,5 +617,44 @@ TEST(InferProgram, EvaluationNeedsBothKinds) {
   EXPECT_FALSE(fs::exists(dir / "out/metrics.json"));
 }
 
+// Images as a pipe gives them, one file behind another: as if they were files.
+TEST(Infer, ScoresImagesFromStandardInput) {
+  const TempDir dir;
+  const Words digits = write_digits(dir / "digits", 5);
+  const Words base = {"score", "--model", shared().model, "--threads", "1", "--steps", "2"};
+  ASSERT_TRUE(ended(infer(base + Words{"--input", dir / "digits", "--out", dir / "files"}), 0));
+  std::string bytes;
+  for (const std::string& digit : digits) bytes += read_file(digit);
+  put(dir / "stream", bytes);
+  put(dir / "broken", bytes + "oops");
+  put(dir / "empty", "");
+  const auto from = [&](const std::string& input, const std::string& out, const Words& more = {}) {
+    ProcessOptions options;
+    options.input = dir / input;
+    return run_process(Words{std::string(PGAD_BINARY_DIR) + "/apps/pgad_infer"} + base +
+                           Words{"--images-from-stdin", "--out", dir / out} + more,
+                       options);
+  };
+  const ProcessResult streamed = from("stream", "streamed", {"--json-lines", "--maps"});
+  ASSERT_TRUE(ended(streamed, 0, {"5 images scored"}));
+  EXPECT_EQ(lines_of(streamed.out).size(), 5u);
+  const auto rows = read_csv(dir / "streamed/scores.csv"), expected = read_csv(dir / "files/scores.csv");
+  ASSERT_EQ(rows.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(rows[i].at("path"), str("stdin-00000", i + 1, ".png"));
+    for (const std::string& score : kScores) EXPECT_EQ(rows[i].at(score), expected[i].at(score));
+    EXPECT_TRUE(fs::exists(dir / ("streamed/" + rows[i].at("map") + ".heatmap.png")));
+  }
+  EXPECT_EQ(nlohmann::json::parse(read_file(dir / "streamed/scores.json"))["complete"], true);
+  // What came before the break is kept.
+  EXPECT_TRUE(refused(from("broken", "broken-out"), 1, {"standard input: image 6", "5 images scored"}));
+  EXPECT_EQ(read_csv(dir / "broken-out/scores.csv").size(), 5u);
+  EXPECT_EQ(nlohmann::json::parse(read_file(dir / "broken-out/scores.json"))["complete"], false);
+  EXPECT_TRUE(refused(from("empty", "empty-out"), 1, {"standard input: no image came"}));
+  EXPECT_TRUE(refused(from("stream", "x", {"--input", dir / "digits"}), 2, {"--input"}));
+  EXPECT_TRUE(refused(from("stream", "x", {"--resume"}), 2, {"--resume"}));
+  EXPECT_TRUE(refused(infer(base + Words{"--out", dir / "x"}), 2, {"--input is required", "--images-from-stdin"}));
+}
+
 }  // namespace
 }  // namespace pgad::test

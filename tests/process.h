@@ -29,6 +29,7 @@ struct ProcessResult {
 struct ProcessOptions {
   double timeout = 120;                                          // seconds until it is killed
   std::vector<std::pair<std::string, std::string>> environment;  // set over the parent's
+  std::string input = "/dev/null";                               // the file that is its standard input
 };
 
 // One child, started by the constructor. Killed and reaped at the latest by the destructor. Not thread-safe.
@@ -49,8 +50,8 @@ class Process {
     pid_ = ::fork();
     if (pid_ < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
     if (pid_ > 0) return;
-    const int null = ::open("/dev/null", O_RDONLY);
-    ::dup2(null, STDIN_FILENO);
+    const int input = ::open(options.input.c_str(), O_RDONLY);
+    ::dup2(input, STDIN_FILENO);
     ::dup2(::fileno(out_), STDOUT_FILENO);
     ::dup2(::fileno(err_), STDERR_FILENO);
     for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
