@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -30,6 +31,7 @@
 #include "model/tuning_file.h"
 #include "report/comparison.h"
 #include "report/evaluation.h"
+#include "report/html_report.h"
 #include "report/paper_figures.h"
 #include "report/result_writer.h"
 
@@ -37,19 +39,20 @@ namespace pgad {
 namespace {
 
 constexpr int kProfileRounds = 20;
+constexpr std::size_t kUnknownCount = 1000;  // images that standard input may give, for the size of a report's pictures
 
 struct Options {
   std::string model, out, data;
   std::vector<std::string> inputs;
   GivenOptions given;
   bool fail_on_anomaly = false, json_lines = false;
-  bool images_from_stdin = false, maps = false, strict = false, profile = false, resume = false, new_data = false,
-       resize_masks = false;
+  bool images_from_stdin = false, report = false, maps = false, strict = false, profile = false, resume = false,
+       new_data = false, resize_masks = false;
   double threshold = std::nan(""), region_threshold = std::nan(""), mask_threshold = std::nan("");
   std::int64_t limit = 0;
   int figure_images = 100, columns = 5;
   double noise = 0.1;
-  std::string kind;
+  std::string kind, report_images = "embed";
 };
 
 std::string out_path(const Options& o, const char* name) { return (std::filesystem::path(o.out) / name).string(); }
@@ -86,10 +89,51 @@ struct Inspection {
   bool labels = false;
   std::function<void(const ScoredImage&)> also;  // sees each image that could be scored, in order
   std::vector<char> needs_maps;                  // of `also`, by sample: not to be taken from an earlier run
+  HtmlReport* report = nullptr;                  // if one is wanted
 };
 
 // Rows of an earlier run, by place in the samples; they leave as they are written again.
 using KeptRows = std::map<std::size_t, nlohmann::ordered_json>;
+
+ResultOptions result_options(const Session& s, const Options& o, bool labels) {
+  return {o.out, o.maps, labels, s.threshold(o.threshold), s.config.scoring.map_sigma, o.json_lines};
+}
+
+std::optional<HtmlReport> make_report(const Session& s, const Options& o, bool labels, std::size_t images) {
+  if (!o.report) return std::nullopt;
+  return std::optional<HtmlReport>(std::in_place, s.model, result_options(s, o, labels),
+                                   o.report_images == "link" ? ReportImages::kLink : ReportImages::kEmbed, images);
+}
+
+// What the threshold means, for a person.
+std::string meaning_of(const Session& s, double given, double threshold) {
+  if (std::isnan(threshold)) return "No image is judged: the model has no threshold of combined, and none was given.";
+  const std::string above = str("An image is judged anomalous where combined is above ", threshold);
+  if (!std::isnan(given)) return above + ", the threshold that was given with the call.";
+  const double rate = s.config.scoring.false_reject_rate;
+  const Threshold t = threshold_of(*s.model.calibration, kCombined, rate);
+  std::string range = str("between ", t.low, " and ", t.high);
+  if (!std::isfinite(t.high)) range = str("above ", t.low);
+  if (!std::isfinite(t.low)) range = "anywhere: so few tell nothing";
+  return str(above, ". It was set so that ", 100 * rate, " % of normal images are rejected, by ", t.count,
+             " normal images that were held out from training; with 95 % confidence the threshold for this rate lies ",
+             range, ". How many defects are missed only images with known defects can say.");
+}
+
+void write_report(HtmlReport& report, const Session& s, const Options& o, const std::string& of,
+                  std::vector<std::string> notes, std::vector<std::pair<std::string, double>> figures,
+                  Progress& progress) {
+  if (stop_requested) notes.insert(notes.begin(), "the inspection was interrupted: images are missing");
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char date[64];
+  std::strftime(date, sizeof date, "%Y-%m-%d %H:%M", &local);
+  report.write({"Inspection of " + of,
+                str(date, ", model ", o.model, ", pgad ", PGAD_VERSION, ", ", s.exec->description()),
+                meaning_of(s, o.threshold, s.threshold(o.threshold)), std::move(notes), std::move(figures)});
+  progress.say("report in " + out_path(o, "report.html"));
+}
 
 KeptRows rows_to_keep(const Options& o, const std::vector<Sample>& samples, const nlohmann::ordered_json& header) {
   KeptRows kept;
@@ -185,6 +229,7 @@ class OrderedRows {
     while (!kept_.empty() && kept_.begin()->first < place) {
       const ScoredImage image = add_kept(writer_, task_.samples[kept_.begin()->first], kept_.begin()->second);
       kept_.erase(kept_.begin());
+      if (task_.report) task_.report->add(image, task_.source);
       if (task_.also) task_.also(image);
     }
   }
@@ -200,6 +245,7 @@ class OrderedRows {
     const std::string error = writer_.add(image, task_.source);
     if (!error.empty()) progress_.warn(error);
     kept_.erase(place);
+    if (task_.report) task_.report->add(image, task_.source);
     if (task_.also && image.error.empty()) task_.also(image);
   }
 
@@ -258,7 +304,7 @@ int score_into(Session& s, const Options& o, const Inspection& task, Progress& p
   const double threshold = s.threshold(o.threshold);
   const std::optional<RegionOptions> regions = s.regions(o.region_threshold);
   const nlohmann::ordered_json header = result_header(s, o, task, threshold, regions);
-  const ResultOptions options = {o.out, o.maps, task.labels, threshold, s.config.scoring.map_sigma, o.json_lines};
+  const ResultOptions options = result_options(s, o, task.labels);
   KeptRows kept;
   if (o.resume) kept = take_over(s, o, task.samples, header, options, progress);
   const Remaining remaining = find_remaining(task, kept, progress);
@@ -303,8 +349,21 @@ int score(const Options& o) {
   const auto collect = [&](const ScoredImage& image) {
     if (s.model.calibration) combined.push_back(combined_score(*s.model.calibration, image.terms));
   };
-  const int code = score_into(
-      s, o, {samples, source, one_folder ? o.inputs[0] : ".", notes, left_out, false, collect, {}}, progress);
+  std::optional<HtmlReport> report = make_report(s, o, false, samples.size());
+  const int code = score_into(s, o,
+                              {samples,
+                               source,
+                               one_folder ? o.inputs[0] : ".",
+                               notes,
+                               left_out,
+                               false,
+                               collect,
+                               {},
+                               report ? &*report : nullptr},
+                              progress);
+  if (report)
+    write_report(*report, s, o, o.inputs.size() == 1 ? o.inputs[0] : str(o.inputs.size(), " inputs"), notes, {},
+                 progress);
   if (s.model.calibration)
     if (const auto drift = drift_text(*s.model.calibration, s.threshold(o.threshold), combined)) progress.warn(*drift);
   return code;
@@ -319,14 +378,14 @@ int score_stream(const Options& o) {
   source.options = decode_options(s.model.preprocessing, s.config.data);
   const std::vector<Sample> none;
   std::vector<double> combined;
-  Inspection task{none, source, ".", s.notes(!std::isnan(o.threshold)), {}, false, {}, {}};
+  std::optional<HtmlReport> report = make_report(s, o, false, kUnknownCount);
+  Inspection task{none, source, ".", s.notes(!std::isnan(o.threshold)), {}, false, {}, {}, report ? &*report : nullptr};
   for (const std::string& note : task.notes) progress.say("note: " + note);
   const double threshold = s.threshold(o.threshold);
   const std::optional<RegionOptions> regions = s.regions(o.region_threshold);
   progress.say("on " + s.exec->description());
   stop_on_signals();
-  ResultWriter writer(s.model, {o.out, o.maps, false, threshold, s.config.scoring.map_sigma, o.json_lines},
-                      result_header(s, o, task, threshold, regions));
+  ResultWriter writer(s.model, result_options(s, o, false), result_header(s, o, task, threshold, regions));
   OrderedRows rows(writer, task, {}, o.strict, progress);
   Scorer scorer(*s.exec, s.model, s.config.scoring);
   ImageStream stream(STDIN_FILENO, "stdin", "standard input");
@@ -353,6 +412,7 @@ int score_stream(const Options& o) {
   progress.say(summary_of(writer, s, {}, threshold) + (table.empty() ? "" : "; see " + table));
   if (s.model.calibration)
     if (const auto drift = drift_text(*s.model.calibration, threshold, combined)) progress.warn(*drift);
+  if (report) write_report(*report, s, o, "images from standard input", task.notes, {}, progress);
   if (!stream.error().empty()) throw DataError(stream.error());
   if (stop_requested) progress.warn("interrupted");
   if (stop_requested || writer.failed() > 0 || writer.maps_failed() > 0) return kExitFailure;
@@ -447,6 +507,17 @@ void write_evaluation(const Evaluation& evaluation, const Session& s, const Opti
   if (const std::string regions = region_summary(figures); !regions.empty()) std::cout << regions << "\n";
 }
 
+// Figures that the page does not derive from the scores.
+std::vector<std::pair<std::string, double>> report_figures(const Figures& figures) {
+  std::vector<std::pair<std::string, double>> all;
+  if (figures.calibrated_map) all.emplace_back("pixel AUROC of the map", figures.calibrated_map->auroc);
+  if (!figures.regions) return all;
+  if (const auto recall = figures.regions->recall()) all.emplace_back("share of defects found as regions", *recall);
+  if (const auto precision = figures.regions->precision())
+    all.emplace_back("share of regions that are defects", *precision);
+  return all;
+}
+
 int evaluate(const Options& o) {
   Session s(o.model, o.given);
   Progress progress;
@@ -461,18 +532,23 @@ int evaluate(const Options& o) {
   const FolderLock lock = lock_results(o.out, progress);
   for (const char* name : {"metrics.json", "roc.png", "histogram.png", "examples.png"})  // of an earlier call
     std::filesystem::remove(out_path(o, name));
-  const int code =
-      score_into(s, o,
-                 {samples, data.source, o.data, notes, data.left_out, true,
-                  [&](const ScoredImage& image) { evaluation.add(image); }, evaluation.needs_maps(samples)},
-                 progress);
-  if (stop_requested) return code;
+  std::optional<HtmlReport> report = make_report(s, o, true, samples.size());
+  const int code = score_into(s, o,
+                              {samples, data.source, o.data, notes, data.left_out, true,
+                               [&](const ScoredImage& image) { evaluation.add(image); }, evaluation.needs_maps(samples),
+                               report ? &*report : nullptr},
+                              progress);
+  if (stop_requested) {
+    if (report) write_report(*report, s, o, o.data, notes, {}, progress);
+    return code;
+  }
   for (const std::string& error : evaluation.mask_errors()) {
     if (o.strict) throw Error(error);
     progress.warn("mask not used: " + error);
   }
   for (const std::string& note : evaluation.mask_notes()) progress.say("note: " + note);
   write_evaluation(evaluation, s, o, data, notes);
+  if (report) write_report(*report, s, o, o.data, notes, report_figures(evaluation.figures()), progress);
   return evaluation.mask_errors().empty() ? code : kExitFailure;
 }
 
@@ -591,6 +667,13 @@ int main(int argc, char** argv) {
     sub->add_flag("--maps", o.maps, "write heat maps, reconstructions and raw maps");
     CLI::Option* profile = sub->add_flag("--profile", o.profile, "then print where the time of a search step goes");
     if (sub == score) profile->excludes(lines);
+    CLI::Option* report = sub->add_flag(
+        "--report", o.report, "write report.html: summary, threshold, and each image with its map, for a browser");
+    sub->add_option("--report-images", o.report_images,
+                    "embed: the report is one file; link: its pictures lie in report/ beside it, in more detail")
+        ->check(CLI::IsMember({"embed", "link"}))
+        ->needs(report)
+        ->capture_default_str();
     sub->add_flag("--strict", o.strict, "stop at the first image that cannot be read");
     CLI::Option* resume = sub->add_flag("--resume", o.resume,
                                         "go on with the results in --out: only images without a score are searched");

@@ -60,7 +60,7 @@ bool is_result_entry(std::string_view name) {
       "comparison.png", "examples.png", "samples.png",       "distances.png", "samples.npy",
       "scores.csv",     "scores.json",  "model.safetensors", "metrics.json",  "config.json",
       "log.jsonl",      "regions.json", "comparison.csv",    "scores.jsonl",  "runs.jsonl",
-      "index.html",     "thumbnails"};
+      "index.html",     "thumbnails",   "report.html",       "report"};
   if (name.ends_with(".part")) name.remove_suffix(5);  // written when a run ended or still goes on
   return is_one_of(kNames, name);
 }

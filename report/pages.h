@@ -1,0 +1,8 @@
+#pragma once
+
+namespace pgad {
+
+// report/pages/*.html, each with /*DATA*/null/*END*/ where its data go, as JSON.
+extern const char* const kReportPage;
+
+}  // namespace pgad
