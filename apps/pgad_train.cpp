@@ -1,6 +1,7 @@
 // Trains a model on a folder of images or IDX files.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <iomanip>
@@ -25,6 +26,7 @@
 #include "model/tuning_file.h"
 #include "report/event_file.h"
 #include "report/generator_figures.h"
+#include "report/training_report.h"
 #include "training/encoder_trainer.h"
 #include "training/estimate.h"
 #include "training/patch_critic_trainer.h"
@@ -235,6 +237,62 @@ void add_scores(EventFile& events, std::int64_t images, const Calibration& c) {
   add("known_abnormal", known, combined(known));
   add("drawn_abnormal", drawn, combined(drawn));
 }
+
+// With --report: OUT/report.html, written anew every 20 seconds while the training goes on, and at its end. Where it
+// cannot be written that is said once, and the training goes on.
+class RunReport {
+ public:
+  RunReport(const Config& config, const Exec& exec, Progress& progress) : config_(config), progress_(progress) {
+    if (!config.run.report) return;
+    report_.out = config.run.out;
+    report_.subtitle = str("pgad ", PGAD_VERSION, ", ", exec.description());
+    report_.options = config_to_json(config);
+    report_.false_reject_rate = config.scoring.false_reject_rate;
+    progress.on_update = [this](const std::string& text) {
+      const auto now = std::chrono::steady_clock::now();
+      if (written_ && now - *written_ < std::chrono::seconds(20)) return;
+      report_.state = text;
+      write();
+    };
+  }
+  ~RunReport() { progress_.on_update = nullptr; }
+  RunReport(const RunReport&) = delete;
+  RunReport& operator=(const RunReport&) = delete;
+
+  // calibration: null where it was not come to.
+  void end(const std::string& state, const Calibration* calibration) {
+    if (!config_.run.report) return;
+    report_.state = state;
+    report_.running = false;
+    report_.calibration = calibration;
+    if (calibration) report_.warnings = calibration->notes;
+    if (std::filesystem::exists(file_in(config_, "log.jsonl")))
+      for (const std::string& warning :
+           generator_warnings(read_generator_figures(file_in(config_, "log.jsonl")), config_.network.resolution))
+        report_.warnings.push_back(warning);
+    write();
+    progress_.say("report in " + file_in(config_, "report.html"));
+  }
+
+ private:
+  void write() {
+    try {
+      write_training_report(report_);
+    } catch (const Error& e) {
+      if (!failed_) progress_.warn(e.what());
+      failed_ = true;
+    }
+    written_ = std::chrono::steady_clock::now();  // when it was done: it must not take all the time
+  }
+
+  const Config& config_;
+  Progress& progress_;
+  TrainingReport report_;
+  std::optional<std::chrono::steady_clock::time_point> written_;
+  bool failed_ = false;
+};
+
+constexpr const char* kInterrupted = "interrupted; --resume goes on";
 
 // What a run begins with: a configuration, and the checkpoint that it resumes, if any.
 struct RunStart {
@@ -520,8 +578,13 @@ int train_critics(const Config& wanted, const GivenOptions& given, const std::st
   model.calibration.reset();
   if (wanted.run.resume) take_finished(exec, path, model);
   std::optional<EventFile> events = begin_events(config, model.images);
+  RunReport report(config, exec, progress);
   stop_on_signals();
-  if (!complete_model(model, normal, abnormal, data, config, exec, path, progress)) return 0;
+  if (!complete_model(model, normal, abnormal, data, config, exec, path, progress)) {
+    report.end(kInterrupted, nullptr);
+    return 0;
+  }
+  report.end("finished", &*model.calibration);
   if (events) add_scores(*events, model.images, *model.calibration);
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;
@@ -548,15 +611,22 @@ int train(const GivenOptions& given, const std::string& config_file) {
   if (start.resume) resume_training(trainer, config, progress);
 
   std::optional<EventFile> events = begin_events(config, trainer.state().images);
+  RunReport report(config, exec, progress);
 
   stop_on_signals();
   const StopReason reason = run_training(trainer, config, exec, events, progress);
   const std::string path = file_in(config, "model.safetensors");
   Model model = save_trained(trainer, reason, config, exec, path, progress);
-  if (reason == StopReason::kInterrupted) return 0;
-  report_generator(config, progress);
-  if (!complete_model(model, trainer.normal_images(), trainer.abnormal_images(), data, config, exec, path, progress))
+  if (reason == StopReason::kInterrupted) {
+    report.end(kInterrupted, nullptr);
     return 0;
+  }
+  report_generator(config, progress);
+  if (!complete_model(model, trainer.normal_images(), trainer.abnormal_images(), data, config, exec, path, progress)) {
+    report.end(kInterrupted, nullptr);
+    return 0;
+  }
+  report.end("finished", &*model.calibration);
   if (events) add_scores(*events, model.images, *model.calibration);
   report_calibration(*model.calibration, config.scoring.false_reject_rate, path, progress);
   return 0;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void update(const std::string& text) {
+    if (on_update) on_update(text);
     if (verbosity == Verbosity::kQuiet) return;
     const auto now = std::chrono::steady_clock::now();
     const double wait = rewrites_ ? 0.1 : interval_;
@@ -42,6 +44,8 @@ class Progress {
     std::fflush(stderr);
     open_ = rewrites_;
   }
+  std::function<void(const std::string&)> on_update;  // also sees each text, however often they come
+
   // A line that stays; what is not UTF-8 in a name is escaped.
   void say(const std::string& text) {
     if (verbosity != Verbosity::kQuiet) warn(text);

@@ -81,6 +81,7 @@ struct RunConfig {
   int keep_checkpoints = 2;
   double sample_kimg = 20;
   bool tensorboard = false;
+  bool report = false;
   double max_unreadable = 0.2;  // share of the training images, held-out ones included
 };
 

@@ -529,6 +529,8 @@ std::vector<Field> make_fields() {
           [](int v) { return v >= 1; }, "older checkpoints than these are deleted"),
       field(kRun, "sample-kimg", PGAD_MEMBER(run.sample_kimg), "a number in [0, 1e9]", kKimg,
             "between sheets of generated images, thousands of real images; 0: none"),
+      field(kRun, "report", PGAD_MEMBER(run.report), "true or false", kAnything,
+            "also write report.html to --out: curves, samples and calibration, anew while training goes on"),
       field(kRun, "tensorboard", PGAD_MEMBER(run.tensorboard), "true or false", kAnything,
             "also write the log, the sheets and calibration's scores for TensorBoard, to tensorboard/ in --out"),
       field(kRun, "max-unreadable", PGAD_MEMBER(run.max_unreadable), "a number in [0, 1]", kShare,

@@ -31,27 +31,6 @@ constexpr std::size_t kMostRegions = 50,
                       kMostPoints = 800;  // of an image; of a contour, else the region's box is drawn
 constexpr const char* kParts[] = {"image", "map", "reconstruction"};
 
-std::string base64(std::string_view bytes) {
-  static constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t value = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t k = 0; k < 3; ++k)
-      value = value << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) text += k <= count ? kLetters[value >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
-// JSON that may stand within a script of HTML: nothing in it ends the script.
-std::string script_text(const Json& value) {
-  std::string text;
-  for (const char c : value.dump()) text += c == '<' ? std::string("\\u003c") : std::string(1, c);
-  return text;
-}
-
 // Six digits are more than a page shows.
 Json rounded(const Json& value) {
   if (!value.is_number()) return nullptr;
@@ -137,7 +116,7 @@ void HtmlReport::add(const ScoredImage& image, const ImageSource& source) {
                             size,
                             regions,
                             pictures};
-  rows_.push_back({order, script_text(compact_row), pictures});
+  rows_.push_back({order, script_text(compact_row.dump()), pictures});
 }
 
 void HtmlReport::write(const ReportHeading& heading) {
@@ -153,7 +132,7 @@ void HtmlReport::write(const ReportHeading& heading) {
                {"figures", Json::array()}};
   for (const std::string& note : heading.notes) data["notes"].push_back(printable(note));
   for (const auto& [name, value] : heading.figures) data["figures"].push_back({name, value});
-  std::string head = script_text(data);
+  std::string head = script_text(data.dump());
   head.pop_back();
 
   const std::string_view page = kReportPage, data_mark = "/*DATA*/null/*END*/", pictures_mark = "/*PICTURES*/";

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what pgad needs to build and test on Debian 12 or 13, if anything is missing. Needs root (or sudo) only then,
-# and the network only then.
+# and the network only then. With --tests also the browser that looks at the pages of reports.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build git libcli11-dev nlohmann-json3-dev libpugixml-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
           libgd-dev libtiff-dev libwebp-dev libexif-dev libgtest-dev libbenchmark-dev jq)
+[ "${1:-}" = "--tests" ] && packages+=(chromium chromium-driver python3-selenium)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -10,7 +10,7 @@ all=${CI:-false}
 werror=OFF
 [ "$all" = true ] && werror=ON
 
-scripts/setup.sh
+scripts/setup.sh --tests
 
 # Tests whose results come from the kernels of the CPU.
 computes='Ops|Grad|Winograd|Search|Golden|Network|Loss|Training|Trainer|Encoder|Scorer|_program|programs_test'

@@ -170,8 +170,8 @@ TEST(ConfigTable, CoversEveryMember) {
   }
   {
     [[maybe_unused]] auto& [out, resume, from, seed, threads, device, precision, tuning, budget, checkpoint, keep,
-                            sample, tensorboard, unreadable] = run;
-    EXPECT_EQ(entries[Group::kRun], 14 + 1);  // and the preset
+                            sample, tensorboard, report, unreadable] = run;
+    EXPECT_EQ(entries[Group::kRun], 15 + 1);  // and the preset
   }
 }
 
@@ -388,6 +388,7 @@ const std::vector<std::pair<std::string, std::string>> kBadValues = {
     {"encoder", "yes"},
     {"resume", "1"},
     {"tensorboard", "1"},
+    {"report", "1"},
 };
 
 TEST(ConfigRange, BadValuesOnTheCommandLine) {

@@ -410,5 +410,28 @@ TEST(TrainProgram, AllCheckpointsDamaged) {
   EXPECT_TRUE(read_file(run + "/model.safetensors") == read_file(shared().model));
 }
 
+// Its page is looked at by report_page_test.
+TEST(Train, WritesAReport) {
+  const TempDir dir;
+  const auto data_of = [](const std::string& path) {
+    const std::string page = read_file(path), mark = "const D=";
+    const std::size_t begin = page.find(mark) + mark.size();
+    return nlohmann::json::parse(page.substr(begin, page.find(";\n", begin) - begin));
+  };
+  const Words words = shared().train_words + kShort + Words{"--out", dir / "run", "--sample-kimg", "0.1"};
+  ASSERT_TRUE(ended(train(words), 0));
+  EXPECT_FALSE(fs::exists(dir / "run/report.html"));
+  // Of a run that had none.
+  ASSERT_TRUE(ended(train({"--out", dir / "run", "--resume", "--total-kimg", "0.5", "--report"}), 0, {"report in"}));
+  const auto data = data_of(dir / "run/report.html");
+  EXPECT_EQ(data["state"], "finished");
+  EXPECT_EQ(data["running"], false);
+  EXPECT_EQ(data["log"].size(), read_log(dir / "run").size());
+  EXPECT_EQ(static_cast<long>(data["sheets"].size()), files_in(dir / "run/samples", ".png"));
+  EXPECT_EQ(data["options"]["resolution"], 8);
+  EXPECT_EQ(data["calibration"]["normal"].size(), 8u);
+  EXPECT_TRUE(data["calibration"]["text"].get<std::string>().find("normal images") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace pgad::test

@@ -259,6 +259,66 @@ def speed(page, url, count, most):
         check(times[1] <= most, f"within {most} s")
 
 
+def programs(page, apps, tmp, screenshots):
+    """The pages that the programs make of real images: of a training, an inspection, a folder watched."""
+    data = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../data/mnist-subset")
+    run = f"{tmp}/run"
+    subprocess.run([f"{apps}/pgad_train", "--data", data, "--normal-class", "8", "--resolution", "16", "--fmap-max", "4",
+                    "--latent-size", "4", "--batch", "8", "--total-kimg", "1.6", "--fade-kimg", "0.2", "--stable-kimg", "0.2",
+                    "--sample-kimg", "0.4", "--calibration-images", "40", "--steps", "2", "--threads", "1", "--report",
+                    "--out", run, "--quiet"], check=True)
+    model = f"{run}/model.safetensors"
+    subprocess.run([f"{apps}/pgad_infer", "evaluate", "--model", model, "--data", data, "--limit", "20", "--threads", "1",
+                    "--out", f"{tmp}/evaluated", "--report", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    os.mkdir(f"{tmp}/camera")
+    with open(f"{tmp}/camera/<script>alert(1).png", "w", encoding="utf-8") as f:
+        f.write("no image")
+    with open(f"{tmp}/camera/grey.pgm", "wb") as f:
+        f.write(b"P5 28 28 255 " + bytes(28 * 28))
+    watcher = subprocess.Popen([f"{apps}/pgad_infer", "watch", "--model", model, "--input", f"{tmp}/camera", "--threads", "1",
+                                "--out", f"{tmp}/watched", "--quiet"])
+    try:
+        for _ in range(300):
+            rows = f"{tmp}/watched/scores.jsonl"
+            if os.path.exists(rows) and open(rows, encoding="utf-8").read().count("\n") == 2:
+                break
+            time.sleep(0.1)
+    finally:
+        watcher.terminate()
+        check(watcher.wait(30) == 0, "watch ends with 0")
+    pages = {"training": f"{run}/report.html", "evaluation": f"{tmp}/evaluated/report.html", "watch": f"{tmp}/watched/index.html"}
+    for name, path in pages.items():
+        page.get_log("browser")
+        requests_of(page)
+        size(page, 1300, 900)
+        page.get("file://" + path)
+        for scheme in ("light", "dark"):
+            colours(page, scheme)
+            found = page.execute_script(AUDIT)
+            check(not found, f"{name}, {scheme}: contrast, names and texts {found[:5]}")
+        for width in (1300, 400):
+            size(page, width, 900)
+            over = page.execute_script("return document.documentElement.scrollWidth-innerWidth")
+            check(over <= 0, f"{name}, {width} pixels: nothing sticks out ({over})")
+            if screenshots:
+                page.save_screenshot(f"{screenshots}/{name}-{width}.png")
+        errors = [e for e in page.get_log("browser") if e["level"] in ("SEVERE", "WARNING")]
+        check(not errors, f"{name}: no errors on the console {errors[:3]}")
+        strangers = [r for r in requests_of(page) if not r.startswith(("data:", f"file://{os.path.dirname(path)}/"))]
+        check(not strangers, f"{name}: no request leaves the page {strangers[:3]}")
+        if name == "training":
+            check(page.execute_script("return document.querySelectorAll('#charts svg').length") >= 5, "curves")
+            check(page.execute_script("return document.querySelectorAll('#calibration rect').length") > 3, "calibration")
+            check(text(page, "state") == "finished", "finished")
+            before = text(page, "when")
+            page.find_element(By.ID, "at").send_keys(Keys.ARROW_LEFT)
+            check(text(page, "when") != before and page.execute_script("return document.querySelector('#sheet').naturalWidth") > 0,
+                  "an earlier sheet: " + text(page, "when"))
+        if name == "watch":
+            check("<script>alert(1).png" in page.find_element(By.TAG_NAME, "ol").text, "a name with a script is text")
+    colours(page, "light")
+
+
 def main():
     p = argparse.ArgumentParser()
     for name in ("browser", "driver", "make_report", "apps"):
@@ -302,6 +362,7 @@ def main():
                         "return [getComputedStyle(document.querySelector('#grid')).display,document.querySelectorAll('#printed tr').length]")
                     check(printed == ["none", min(40, count)], f"print: {printed}")
                     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+            programs(page, o.apps, tmp, o.screenshots)
         finally:
             page.quit()
     print(f"{len(failures)} failures")
