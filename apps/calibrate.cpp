@@ -97,6 +97,14 @@ int calibrate_model(const CalibrateOptions& o) {
   Model& model = s.model;
   Dataset data;
   data.source.options = decode_options(model.preprocessing, s.config.data);
+  if (o.ignore_mask == "none")
+    model.ignore.reset();
+  else if (!o.ignore_mask.empty())
+    model.ignore = std::make_shared<const IgnoreMask>(read_ignore_mask(o.ignore_mask));
+  if (model.ignore)
+    progress.say(str("ignored: ", 100 * model.ignore->share(), " % of images of ", model.ignore->width, "x",
+                     model.ignore->height));
+  data.source.ignore = model.ignore;
   data.calibration_normal = list_images_of(o.data, "--data", false, data.source, progress);
   if (!o.abnormal.empty())
     data.calibration_abnormal = list_images_of(o.abnormal, "--abnormal", true, data.source, progress);

@@ -16,6 +16,7 @@ void report_calibration(const Calibration& calibration, double rate, const std::
 struct CalibrateOptions {
   std::string model, out;
   std::vector<std::string> data, abnormal;  // as of list_inputs()
+  std::string ignore_mask;                  // a file (ignore_mask.h), none, or empty: the model's
   GivenOptions given;
 };
 

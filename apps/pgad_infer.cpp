@@ -340,6 +340,7 @@ int score(const Options& o) {
   const FolderLock lock = lock_results(o.out, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
+  source.ignore = s.model.ignore;
   LeftOut left_out;
   const auto samples = list_inputs(o.inputs, &source, &left_out);
   std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));
@@ -376,6 +377,7 @@ int score_stream(const Options& o) {
   const FolderLock lock = lock_results(o.out, progress);
   ImageSource source;
   source.options = decode_options(s.model.preprocessing, s.config.data);
+  source.ignore = s.model.ignore;
   const std::vector<Sample> none;
   std::vector<double> combined;
   std::optional<HtmlReport> report = make_report(s, o, false, kUnknownCount);
@@ -475,6 +477,7 @@ Dataset open_test_set(const Session& s, const Options& o, Progress& progress) {
                      " images trained or calibrated the model, by their names, and are left out of the test"
                      " (--new-data: these are other images)"));
   data.source.options = decode_options(s.model.preprocessing, s.config.data);
+  data.source.ignore = s.model.ignore;
   if (s.model.split.empty() && data.layout == Layout::kClasses && !o.new_data)
     data.notes.push_back(
         "the model file, of an older version, does not say which images it was trained on: if the "
@@ -721,6 +724,10 @@ int main(int argc, char** argv) {
   calibrate->add_option("--data", calibration.data, "normal images: files, folders, IDX files, @LIST")->required();
   calibrate->add_option("--abnormal", calibration.abnormal,
                         "known abnormal ones, to which the scores' weights are fitted anew; default: the weights stay");
+  calibrate->add_option(
+      "--ignore-mask", calibration.ignore_mask,
+      "places of the images that never count, from now on: an image as large as they, white there, or "
+      "JSON with polygons; none: all count again; default: the model's");
   calibrate->add_option("--out", calibration.out, "the model file to write; must not be there yet")->required();
   CLI::App* figures =
       command("paper-figures", "Draws figures 4 to 6 of Kimura & Yanagihara (2018) for this model and data.", with_data,

@@ -190,6 +190,9 @@ int print_model(const std::string& file, const GivenOptions& given, bool speed, 
   if (speed)
     std::cout << "speed             " << milliseconds_of(s) << " ms for a picture of " << m.side() << "x" << m.side()
               << " alone, on " << s.exec->description() << "\n";
+  if (m.ignore)
+    std::cout << str("ignored           ", 100 * m.ignore->share(), " % of images of ", m.ignore->width, "x",
+                     m.ignore->height, "\n");
   if (m.calibration)
     print_calibration(*m.calibration, s.config.scoring.false_reject_rate, s.notes(false));
   else

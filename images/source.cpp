@@ -88,8 +88,11 @@ std::shared_ptr<const IdxImages> ImageSource::idx(const std::string& path) const
 }
 
 Image ImageSource::load(const Sample& sample, std::vector<std::string>* notes) const {
-  if (sample.bytes) return decode_image(*sample.bytes, sample.path, notes, options);
-  return sample.index < 0 ? read_image(sample.path, notes, options) : idx(sample.path)->image(sample.index);
+  Image image = sample.bytes       ? decode_image(*sample.bytes, sample.path, notes, options)
+                : sample.index < 0 ? read_image(sample.path, notes, options)
+                                   : idx(sample.path)->image(sample.index);
+  if (ignore) fill_ignored(*ignore, image, sample.path);
+  return image;
 }
 
 std::vector<Sample> list_inputs(const std::vector<std::string>& paths, const ImageSource* source, LeftOut* left_out) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "images/idx.h"
+#include "images/ignore_mask.h"
 #include "images/image.h"
 #include "images/listing.h"
 
@@ -27,9 +28,10 @@ class ImageSource {
  public:
   ImageSource();
 
-  DecodeOptions options;  // of the image files
+  DecodeOptions options;                     // of the image files
+  std::shared_ptr<const IgnoreMask> ignore;  // what it ignores is filled in every image; may be null
 
-  // Throws Error as read_image and read_idx_images do.
+  // Throws Error as read_image, read_idx_images and fill_ignored do.
   Image load(const Sample& sample, std::vector<std::string>* notes = nullptr) const;
 
   std::shared_ptr<const IdxImages> idx(const std::string& path) const;

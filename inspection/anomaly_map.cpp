@@ -44,6 +44,9 @@ AnomalyMap anomaly_map(const Model& model, const ImageResult& image, double sigm
     const auto share = static_cast<float>(sum > 0 ? weights[i] / sum : 1 / count);
     for (std::size_t k = 0; k < parts[i].size(); ++k) map.values[k] += share * parts[i][k];
   }
+  const std::vector<std::uint8_t> ignored = ignored_places(model, image.rows, image.columns);
+  for (std::size_t k = 0; k < ignored.size(); ++k)
+    if (ignored[k] != 0) map.values[k] = std::min(map.values[k], 0.0f);
   return map;
 }
 

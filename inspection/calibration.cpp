@@ -12,6 +12,7 @@
 #include "inspection/anomaly_map.h"
 #include "inspection/feature_maps.h"
 #include "inspection/patch_critic_map.h"
+#include "inspection/regions.h"
 
 namespace pgad {
 namespace {
@@ -325,7 +326,8 @@ std::vector<float> border_odds_of(Exec& exec, const Model& model, const std::vec
   Loader loader(normal, source, p, {exec.threads(), 2});
   while (const auto item = loader.next())
     if (item->error.empty())
-      odds.add(judge_patches(exec, model.patch_critics, {}, item->pixels, item->rows, item->columns, p.channels));
+      odds.add(judge_patches(exec, model.patch_critics, {}, item->pixels, item->rows, item->columns, p.channels,
+                             ignored_places(model, item->rows, item->columns)));
   return odds.finish();
 }
 
@@ -339,7 +341,8 @@ std::vector<float> quantiles_of_tiles(Exec& exec, const Model& model, const std:
     if (!item->error.empty()) continue;
     const TileGrid grid(item->rows, item->columns, p.resolution, tile_stride(p.resolution, model.config.scoring));
     const std::vector<float> map =
-        judge_patches(exec, model.patch_critics, model.border_odds, item->pixels, item->rows, item->columns, p.channels)
+        judge_patches(exec, model.patch_critics, model.border_odds, item->pixels, item->rows, item->columns, p.channels,
+                      ignored_places(model, item->rows, item->columns))
             .map(item->rows, item->columns, model.patch_critics[0]->cell());
     const std::vector<float> tiles = tile_logits(grid, map);
     logits.insert(logits.end(), tiles.begin(), tiles.end());
@@ -405,10 +408,12 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
     from_units_of(brightness, crop.pixels);
     Mask& mask = masks[image.index];
     mask.resize(static_cast<std::size_t>(image.rows) * static_cast<std::size_t>(image.columns));
+    const std::vector<std::uint8_t> ignored = ignored_places(model, image.rows, image.columns);
     for (int y = 0; y < side && top + y < image.rows; ++y)
       for (int x = 0; x < side && left + x < image.columns; ++x) {
         const auto to = static_cast<std::size_t>(std::int64_t{top + y} * image.columns + left + x),
                    from = static_cast<std::size_t>(y * side + x), c = static_cast<std::size_t>(channels);
+        if (!ignored.empty() && ignored[to] != 0) continue;
         mask[to] = crop.mask[from];
         for (std::size_t k = 0; k < c; ++k) image.pixels[to * c + k] = crop.pixels[from * c + k];
       }
@@ -424,6 +429,11 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
       more = item.has_value();
       if (!more || !item->error.empty()) continue;
       draw_into(*item);
+      // All of it may lie where nothing counts.
+      if (std::ranges::count(masks[item->index], 0) == std::ssize(masks[item->index])) {
+        masks.erase(item->index);
+        continue;
+      }
       queue.add(item->index, item->rows, item->columns, std::move(item->pixels));
     }
     queue.step(done);
@@ -572,8 +582,7 @@ void measure_map_peaks(Exec& exec, Model& model, const Dataset& data,
           data.calibration_normal, data.source,
           [&](const ScoredImage& image) {
             if (!image.error.empty()) return;
-            const std::vector<float> map = map_in_image(anomaly_map(model, image, scoring.map_sigma).values, image,
-                                                        image.height, image.width, model.preprocessing);
+            const std::vector<float> map = whole_map(model, image, scoring.map_sigma);
             peaks.push_back(*std::ranges::max_element(map));
           },
           [&](const ScoringProgress& p) {

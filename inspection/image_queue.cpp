@@ -62,6 +62,10 @@ int slots_for(std::int64_t images, int batch, bool tiles) {
   return slots;
 }
 
+std::vector<std::uint8_t> ignored_places(const Model& model, int rows, int columns) {
+  return model.ignore ? model.ignore->preprocessed(model.preprocessing, rows, columns) : std::vector<std::uint8_t>();
+}
+
 double mean_of_largest(std::span<const double> values, int count) {
   std::vector<double> sorted(values.begin(), values.end());
   const auto n = std::min(sorted.size(), static_cast<std::size_t>(count));
@@ -91,9 +95,10 @@ void ImageQueue::add(std::int64_t id, int rows, int columns, std::vector<float> 
   images_.push_back(
       std::make_unique<Image>(id, rows, columns, std::move(pixels), p.resolution, tile_stride(p.resolution, scoring_)));
   Image& image = *images_.back();
+  image.ignored = ignored_places(model_, p.tiles ? rows : model_.side(), p.tiles ? columns : model_.side());
   if (!model_.patch_critics.empty()) {
-    const PatchJudgement judgement =
-        judge_patches(exec_, model_.patch_critics, model_.border_odds, image.pixels, rows, columns, p.channels);
+    const PatchJudgement judgement = judge_patches(exec_, model_.patch_critics, model_.border_odds, image.pixels, rows,
+                                                   columns, p.channels, image.ignored);
     image.result.terms[kPatchCritic] = judgement.odds;
     image.result.terms[kPatchArea] = judgement.area;
     image.result.critic_map = judgement.map(rows, columns, model_.patch_critics[0]->cell());
@@ -172,9 +177,10 @@ void ImageQueue::blend(Image& image, TileResult result) {
     r.query = std::move(tile.query);
     r.reconstruction = std::move(tile.reconstruction);
     r.residual_map = std::move(tile.residual_map);
+    forget_ignored(image);
     return;
   }
-  r.tile_terms.insert(r.tile_terms.end(), std::begin(tile.terms), std::end(tile.terms));
+  if (!ignores(image, number)) r.tile_terms.insert(r.tile_terms.end(), std::begin(tile.terms), std::end(tile.terms));
   // Networks that have not grown to their full size draw smaller tiles.
   const int small = model_.side(), side = image.grid.side(), channels = model_.preprocessing.channels;
   image.residual->add(number, resize(tile.residual_map, small, small, 1, side, side));
@@ -197,12 +203,33 @@ ImageResult ImageQueue::finish(Image& image) {
   if (image.reconstruction) r.reconstruction = image.reconstruction->finish();
   r.query = std::move(image.pixels);
   if (model_.preprocessing.normalise) from_normalised(image.brightness, r.reconstruction);
+  if (image.features) r.feature_map = image.features->finish();
+  forget_ignored(image);
   if (image.features) {
-    r.feature_map = image.features->finish();
     r.terms[kFeatureMaps] = peak_of(r.feature_map, r.rows, r.columns, scoring_.map_sigma);
   }
   r.terms[kPeak] = peak_of(r.residual_map, r.rows, r.columns, scoring_.map_sigma);
   return std::move(r);
+}
+
+bool ImageQueue::ignores(const Image& image, std::int64_t tile) const {
+  if (image.ignored.empty()) return false;
+  const TileGrid& grid = image.grid;
+  for (int y = grid.top(tile); y < std::min(grid.height(), grid.top(tile) + grid.side()); ++y)
+    for (int x = grid.left(tile); x < std::min(grid.width(), grid.left(tile) + grid.side()); ++x)
+      if (image.ignored[numel(y, grid.width()) + static_cast<std::size_t>(x)] == 0) return false;
+  return true;
+}
+
+void ImageQueue::forget_ignored(Image& image) const {
+  ImageResult& r = image.result;
+  if (image.ignored.empty()) return;
+  const float lowest = r.feature_map.empty() ? 0 : *std::ranges::min_element(r.feature_map);
+  for (std::size_t i = 0; i < image.ignored.size(); ++i) {
+    if (image.ignored[i] == 0) continue;
+    r.residual_map[i] = 0;
+    if (!r.feature_map.empty()) r.feature_map[i] = lowest;
+  }
 }
 
 void ImageQueue::abandon() {

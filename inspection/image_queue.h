@@ -48,6 +48,9 @@ void cut_tile(const Preprocessing& preprocessing, const TileGrid& grid, std::spa
 // the others' places. (Its bits are the same in all.) With tiles a batch: one image alone has tiles for all.
 int slots_for(std::int64_t images, int batch, bool tiles);
 
+// [rows, columns] of an image's result: 1 where the model ignores what is there. Empty where it ignores nothing.
+std::vector<std::uint8_t> ignored_places(const Model& model, int rows, int columns);
+
 // Mean of the `count` largest values, of all if there are fewer; there must be one.
 double mean_of_largest(std::span<const double> values, int count);
 
@@ -90,12 +93,15 @@ class ImageQueue {
     std::int64_t begun = 0, blended = 0;       // tiles
     std::map<std::int64_t, TileResult> early;  // tiles that were done before one in front of them
     std::optional<TileBlend> residual, reconstruction, features;
-    Brightness brightness;     // where pixels are normalised
-    std::vector<char> search;  // by tile, whether it is searched; empty: all are
+    Brightness brightness;              // where pixels are normalised
+    std::vector<char> search;           // by tile, whether it is searched; empty: all are
+    std::vector<std::uint8_t> ignored;  // ignored_places()
     ImageResult result;
   };
 
   void hand_out();
+  bool ignores(const Image& image, std::int64_t tile) const;  // all of the tile
+  void forget_ignored(Image& image) const;                    // in the maps of its result
   // Tiles that the patch critic is sure of are not searched.
   void choose_searched(Image& image);
   void blend(Image& image, TileResult tile);

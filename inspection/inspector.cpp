@@ -67,7 +67,8 @@ class Inspector::Implementation {
   }
 
   Ticket submit(const Picture& picture, bool polled) {
-    const Image image = image_of(picture, nullptr, decode_);
+    Image image = image_of(picture, nullptr, decode_);
+    if (session_.model.ignore) fill_ignored(*session_.model.ignore, image, "the picture");
     Query query;
     query.pixels = preprocess(image, session_.model.preprocessing);
     query.height = image.height;
@@ -290,7 +291,9 @@ class Inspector::Implementation {
         if (regions_) {
           RegionOptions options = *regions_;
           options.always_one = r.decision == Decision::kAnomalous;
-          r.regions = find_regions(r.map, r.height, r.width, options);
+          std::vector<float> counting = r.map;
+          forget_ignored(model, counting);
+          r.regions = find_regions(counting, r.height, r.width, options);
         }
       }
     } catch (const std::bad_alloc&) {  // this picture's alone, as large as it is

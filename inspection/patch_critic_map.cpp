@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "images/preprocess.h"
 #include "images/surface.h"
@@ -41,6 +42,24 @@ double largest_odds(const PatchJudgement& j) {
       largest = std::max(largest, sums[at] - sums[at - left] - sums[above] + sums[above - left]);
     }
   return most + std::log(largest / (height * width));
+}
+
+void silence(PatchJudgement& j, std::span<const std::uint8_t> ignored, int height, int width, int cell) {
+  std::vector<char> silent(j.logits.size());
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      if (ignored[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)] == 0)
+        continue;
+      for (int row = std::max(0, y / cell - 1); row <= std::min(j.rows - 1, y / cell + 1); ++row)
+        for (int column = std::max(0, x / cell - 1); column <= std::min(j.columns - 1, x / cell + 1); ++column)
+          silent[static_cast<std::size_t>(row * j.columns + column)] = 1;
+    }
+  float lowest = std::numeric_limits<float>::infinity();
+  for (std::size_t i = 0; i < silent.size(); ++i)
+    if (silent[i] == 0) lowest = std::min(lowest, j.logits[i]);
+  if (!std::isfinite(lowest)) lowest = *std::ranges::min_element(j.logits);  // hardly anything is left
+  for (std::size_t i = 0; i < silent.size(); ++i)
+    if (silent[i] != 0) j.logits[i] = lowest;
 }
 
 double mean_of_share(const std::vector<float>& values, double share) {
@@ -86,7 +105,7 @@ std::vector<float> PatchJudgement::map(int height, int width, int cell) const {
 
 PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
                              std::span<const float> border_odds, std::span<const float> pixels, int height, int width,
-                             int channels) {
+                             int channels, std::span<const std::uint8_t> ignored) {
   PGAD_CHECK(!critics.empty());
   const PatchCritic& critic = *critics[0];
   const int cell = critic.cell(), grain = critic.granularity();
@@ -144,6 +163,7 @@ PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const P
       if (const auto at = static_cast<std::size_t>(cells_from_border(judgement, row, column)); at < border_odds.size())
         judgement.logits[static_cast<std::size_t>(row) * static_cast<std::size_t>(judgement.columns) +
                          static_cast<std::size_t>(column)] -= border_odds[at];
+  if (!ignored.empty()) silence(judgement, ignored, height, width, cell);
   judgement.odds = largest_odds(judgement);
   judgement.area = mean_of_share(judgement.logits, kAreaCells);
   return judgement;

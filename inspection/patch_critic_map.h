@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -33,9 +34,10 @@ class BorderOdds {
 // pixels [height, width, channels] in [-1,1]; critics: alike, one at least, their logits are averaged; border_odds: of
 // BorderOdds::finish(), may be empty. Large images are
 // judged in windows that overlap by what a logit may depend on, so that these do not show; memory does not grow with
-// the image beyond its own. The same bits for any number of threads.
+// the image beyond its own. ignored [height, width], or empty: cells that lie in marked pixels or beside such cells get
+// the lowest logit of the others, so that they never count. The same bits for any number of threads.
 PatchJudgement judge_patches(Exec& exec, std::span<const std::shared_ptr<const PatchCritic>> critics,
                              std::span<const float> border_odds, std::span<const float> pixels, int height, int width,
-                             int channels);
+                             int channels, std::span<const std::uint8_t> ignored = {});
 
 }  // namespace pgad

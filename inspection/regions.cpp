@@ -204,11 +204,24 @@ RegionOptions region_options(double threshold, std::int64_t min_area) {
   return {threshold, threshold - (1 - kExtent) * std::abs(threshold), false, min_area};
 }
 
+void forget_ignored(const Model& model, std::vector<float>& map) {
+  if (!model.ignore) return;
+  PGAD_CHECK(map.size() == model.ignore->pixels.size(), map.size(), " pixels, ignored ones of ",
+             model.ignore->pixels.size());
+  for (std::size_t i = 0; i < map.size(); ++i)
+    if (model.ignore->pixels[i] != 0) map[i] = -std::numeric_limits<float>::infinity();
+}
+
+std::vector<float> whole_map(const Model& model, const ScoredImage& image, double map_sigma) {
+  std::vector<float> map =
+      map_in_image(anomaly_map(model, image, map_sigma).values, image, image.height, image.width, model.preprocessing);
+  forget_ignored(model, map);
+  return map;
+}
+
 std::vector<Region> regions_of(const Model& model, const ScoredImage& image, double map_sigma,
                                const RegionOptions& options) {
-  const AnomalyMap map = anomaly_map(model, image, map_sigma);
-  return find_regions(map_in_image(map.values, image, image.height, image.width, model.preprocessing), image.height,
-                      image.width, options);
+  return find_regions(whole_map(model, image, map_sigma), image.height, image.width, options);
 }
 
 }  // namespace pgad

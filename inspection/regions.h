@@ -45,6 +45,12 @@ RegionMatches match_regions(std::span<const Region> regions, std::span<const std
 // With the extent that belongs to a threshold.
 RegionOptions region_options(double threshold, std::int64_t min_area);
 
+// The anomaly map of an image that was scored, in its own pixels, [height, width]; -infinity where the model ignores
+// what is there.
+std::vector<float> whole_map(const Model& model, const ScoredImage& image, double map_sigma);
+// Sets the ignored pixels of a map [height, width] to -infinity.
+void forget_ignored(const Model& model, std::vector<float>& map);
+
 // Of an image that was scored, in its own pixels.
 std::vector<Region> regions_of(const Model& model, const ScoredImage& image, double map_sigma,
                                const RegionOptions& options);

@@ -199,6 +199,11 @@ void save_model(const std::string& path, const Model& model) {
     for (const Parameter& p : model.encoder->parameters()) tensors.add(p.name, p, p.var.value());
   }
   add_split(model.split, tensors, metadata);
+  if (model.ignore) {
+    metadata["ignored_height"] = std::to_string(model.ignore->height);
+    metadata["ignored_width"] = std::to_string(model.ignore->width);
+    tensors.add("ignored_runs", model.ignore->runs());
+  }
   if (model.calibration) {
     const Calibration& c = *model.calibration;
     metadata["calibration"] = calibration_to_json(c);
@@ -296,6 +301,17 @@ Model load_model(Exec& exec, const std::string& path) {
     const auto& shape = file.tensors.at(str("features.", l, ".mean")).shape;
     model.features.mean.push_back(file.get(str("features.", l, ".mean"), "F32", shape).elements<float>());
     model.features.spread.push_back(file.get(str("features.", l, ".spread"), "F32", shape).elements<float>());
+  }
+  if (const auto found = file.tensors.find("ignored_runs"); found != file.tensors.end()) {
+    const auto& shape = found->second.shape;
+    const auto runs = file.get("ignored_runs", "I64", {shape.empty() ? 0 : shape[0]}).elements<std::int64_t>();
+    try {
+      model.ignore = std::make_shared<const IgnoreMask>(
+          IgnoreMask::from_runs(static_cast<int>(metadata_integer(file, "ignored_height")),
+                                static_cast<int>(metadata_integer(file, "ignored_width")), {runs.begin(), runs.end()}));
+    } catch (const DataError& e) {
+      throw Error(str(path, ": ", e.what()));
+    }
   }
   if (file.metadata.count("calibration") > 0) {
     Calibration c;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "images/ignore_mask.h"
 #include "images/preprocess.h"
 #include "images/safetensors.h"
 #include "images/split.h"
@@ -98,6 +99,7 @@ struct Model {
   FeatureMoments features;  // with tiles; empty: no feature maps
   std::int64_t images = 0;  // real images that trained it
   RememberedSplit split;    // which images of its data set trained and calibrated it; empty in older files
+  std::shared_ptr<const IgnoreMask> ignore;  // places of the images that never count, or null; calibrated with it
   std::optional<Calibration> calibration;
   std::shared_ptr<const Generator> g;  // the moving average
   std::shared_ptr<const Discriminator> d;

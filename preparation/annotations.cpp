@@ -10,6 +10,7 @@
 
 #include "engine/check.h"
 #include "images/atomic_file.h"
+#include "images/polygon.h"
 #include "preparation/text.h"
 
 namespace pgad {
@@ -17,7 +18,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kFarthest = 1e9;  // coordinates beyond are no pixels; also keeps their sums and products in range
+constexpr double kFarthest = kFarthestPoint;
 
 Region box(double left, double top, double right, double bottom) {
   return {{{left, top, right, top, right, bottom, left, bottom}}, {}};
@@ -26,51 +27,30 @@ Region box(double left, double top, double right, double bottom) {
 class Drawing {
  public:
   Drawing(int height, int width)
-      : image_{height, width, 1,
-               std::vector<float>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width))} {}
+      : height_(height), width_(width), mask_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
 
-  void add_polygon(const std::vector<double>& p) {
-    double top = kFarthest, bottom = -kFarthest;
-    for (std::size_t i = 1; i < p.size(); i += 2) {
-      top = std::min(top, p[i]);
-      bottom = std::max(bottom, p[i]);
-    }
-    std::vector<double> crossings;
-    const int first = first_centre(top, image_.height), end = first_centre(bottom, image_.height);
-    for (int y = first; y < end; ++y) {
-      const double centre = y + 0.5;
-      crossings.clear();
-      for (std::size_t i = 0, n = p.size(); i < n; i += 2) {
-        const double x0 = p[i], y0 = p[i + 1], x1 = p[(i + 2) % n], y1 = p[(i + 3) % n];
-        if ((y0 <= centre) != (y1 <= centre)) crossings.push_back(x0 + (centre - y0) * (x1 - x0) / (y1 - y0));
-      }
-      std::ranges::sort(crossings);
-      for (std::size_t i = 0; i + 1 < crossings.size(); i += 2)
-        for (int x = first_centre(crossings[i], image_.width); x < first_centre(crossings[i + 1], image_.width); ++x)
-          mark(y, x);
-    }
-  }
+  void add_polygon(const std::vector<double>& p) { draw_polygon(p, height_, width_, mask_); }
 
   void add_runs(const std::vector<std::int64_t>& runs) {
     std::int64_t at = 0;
     for (std::size_t i = 0; i < runs.size(); at += runs[i++])
       for (std::int64_t j = at; i % 2 == 1 && j < at + runs[i]; ++j)
-        mark(static_cast<int>(j % image_.height), static_cast<int>(j / image_.height));
+        mark(static_cast<int>(j % height_), static_cast<int>(j / height_));
   }
 
-  Image take() { return std::move(image_); }
+  Image take() {
+    Image image{height_, width_, 1, {}};
+    image.pixels.assign(mask_.begin(), mask_.end());
+    return image;
+  }
 
  private:
-  // The first pixel whose centre lies at `coordinate` or behind, in [0, size].
-  static int first_centre(double coordinate, int size) {
-    return static_cast<int>(std::clamp(std::ceil(coordinate - 0.5), 0.0, static_cast<double>(size)));
-  }
   void mark(int y, int x) {
-    image_.pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(image_.width) + static_cast<std::size_t>(x)] =
-        1;
+    mask_[static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x)] = 1;
   }
 
-  Image image_;
+  int height_, width_;
+  std::vector<std::uint8_t> mask_;
 };
 
 // ---- COCO ----

@@ -114,5 +114,66 @@ TEST(CalibrateProgram, RefusesWhatIsNoFolderOfNormals) {
   EXPECT_TRUE(ended(infer(call + Words{dir / "bad", "--threads", "1"}), 0, {"not used: a.png", "6 normal"}));
 }
 
+// Whatever happens where the mask is: all that is said of an image stays the same to the bit.
+TEST(CalibrateProgram, WhatAnIgnoreMaskCoversNeverCounts) {
+  const TempDir dir;
+  write_class(dir / "normal", 8, false, 20);
+  put(dir / "mask.json",
+      R"({"width": 28, "height": 28, "polygons": [[0, 0, 10, 0, 10, 9, 0, 9], [20, 20, 28, 20, 24, 28]]})");
+  Image white{28, 28, 1, std::vector<float>(28 * 28)};
+  for (int y = 0; y < 9; ++y)
+    for (int x = 0; x < 10; ++x) white.pixels[static_cast<std::size_t>(28 * y + x)] = 1;
+  write_png(dir / "mask.png", white);
+  const Words call = {"calibrate", "--model", shared().model, "--data", dir / "normal", "--threads", "1"};
+  const std::string model = dir / "masked.safetensors";
+  ASSERT_TRUE(ended(infer(call + Words{"--ignore-mask", dir / "mask.json", "--out", model}), 0, {"ignored: "}));
+  EXPECT_TRUE(ended(infer({"info", "--model", model}), 0, {"ignored", "% of images of 28x28"}));
+
+  // The same digits with something written over those places.
+  fs::create_directories(dir / "written");
+  long n = 0;
+  for (const auto& file : fs::directory_iterator(dir / "normal")) {
+    Image image = read_image(file.path());
+    for (int y = 0; y < 9; ++y)
+      for (int x = 0; x < 10; ++x)
+        image.pixels[static_cast<std::size_t>(28 * y + x)] = static_cast<float>((x + y + n) % 2);
+    image.pixels[28 * 22 + 24] = 1;
+    write_png(dir / ("written/" + file.path().filename().string()), image);
+    ++n;
+  }
+  const auto rows = [&](const std::string& of, const std::string& images) {
+    const std::string out = dir / ("out-" + fs::path(of).stem().string() + "-" + images);
+    EXPECT_TRUE(ended(infer({"score", "--model", of, "--input", dir / images, "--threads", "1", "--out", out}), 0));
+    auto all = nlohmann::json::parse(read_file(out + "/scores.json"))["images"];
+    return all;
+  };
+  EXPECT_EQ(rows(model, "normal"), rows(model, "written"));
+  EXPECT_NE(rows(shared().model, "normal"), rows(shared().model, "written"));
+  const auto masked = rows(model, "written");
+  for (const auto& row : masked)
+    for (const auto& region : row["regions"]) {
+      const int left = region["box"][0], top = region["box"][1];
+      EXPECT_FALSE(left + region["box"][2].get<int>() <= 10 && top + region["box"][3].get<int>() <= 9) << region;
+    }
+  // A model that is calibrated again keeps its mask, until it is told not to.
+  const Words again = {"calibrate", "--model", model, "--data", dir / "normal", "--threads", "1"};
+  ASSERT_TRUE(ended(infer(again + Words{"--out", dir / "kept.safetensors"}), 0, {"ignored: "}));
+  ASSERT_TRUE(ended(infer(again + Words{"--ignore-mask", "none", "--out", dir / "bare.safetensors"}), 0));
+  EXPECT_EQ(rows(dir / "kept.safetensors", "written"), rows(model, "written"));
+  EXPECT_NE(rows(dir / "bare.safetensors", "normal"), rows(dir / "bare.safetensors", "written"));
+  ASSERT_TRUE(ended(infer(call + Words{"--ignore-mask", dir / "mask.png", "--out", dir / "png.safetensors"}), 0));
+
+  // An image of another size has no place for it.
+  fs::create_directories(dir / "large");
+  write_png(dir / "large/1.png", Image{30, 28, 1, std::vector<float>(30 * 28)});
+  EXPECT_TRUE(
+      refused(infer({"score", "--model", model, "--input", dir / "large", "--threads", "1", "--out", dir / "x"}), 1,
+              {"1.png' is 28x30", "28x28"}));
+  put(dir / "bad.json", R"({"width": 28, "height": 28, "polygons": [[1, 2, 3]]})");
+  EXPECT_TRUE(
+      refused(infer(call + Words{"--ignore-mask", dir / "bad.json", "--out", dir / "y"}), 1, {"bad.json", "[1,2,3]"}));
+  EXPECT_TRUE(refused(infer(call + Words{"--ignore-mask", dir / "none.png", "--out", dir / "y"}), 1, {"none.png"}));
+}
+
 }  // namespace
 }  // namespace pgad::test

@@ -439,6 +439,43 @@ TEST(FeatureMaps, OfEvaluatedTilesAreTheSearchs) {
   EXPECT_TRUE(ended.contains(kSearched));
 }
 
+// The left part of the image, in which no tile but the first column's lies whole.
+TEST(TiledScores, WhatIsIgnoredNeverCounts) {
+  TiledModel m;
+  const int height = 40, width = 56, side = 24;
+  const ImageResult all = m.score({{height, width}}, 4, 0.5).at(0);
+  IgnoreMask mask{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width))};
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < side; ++x) mask.pixels[static_cast<std::size_t>(y * width + x)] = 1;
+  m.model.ignore = std::make_shared<const IgnoreMask>(mask);
+  const ImageResult some = m.score({{height, width}}, 4, 0.5).at(0);
+  const float lowest = *std::ranges::min_element(some.critic_map);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const auto at = static_cast<std::size_t>(y * width + x);
+      if (x < side) {
+        EXPECT_EQ(some.residual_map[at], 0);
+        EXPECT_LE(some.feature_map[at], *std::ranges::min_element(all.feature_map));
+        EXPECT_LE(some.critic_map[at], lowest + 1e-5f);
+      } else {
+        EXPECT_EQ(some.residual_map[at], all.residual_map[at]);
+        EXPECT_EQ(some.feature_map[at], all.feature_map[at]);
+      }
+      if (x < side + 8) continue;  // two cells of 4 pixels
+      EXPECT_EQ(some.critic_map[at], all.critic_map[at]) << x;
+    }
+  EXPECT_LT(some.tile_terms.size(), all.tile_terms.size());
+  for (std::size_t i = 0; i < some.tile_terms.size(); ++i)
+    EXPECT_TRUE(std::ranges::find(all.tile_terms, some.tile_terms[i]) != all.tile_terms.end());
+  ScoredImage image;
+  static_cast<ImageResult&>(image) = some;
+  image.height = height;
+  image.width = width;
+  const auto regions = regions_of(m.model, image, 1, {.threshold = -1e9, .extent = -1e9});
+  ASSERT_FALSE(regions.empty());
+  for (const Region& region : regions) EXPECT_GE(region.left, side);
+}
+
 // However large the image around a defect is: the mean is one over 32x32 cells.
 TEST(PatchCriticMap, OddsAreThoseOfTheWorstSquare) {
   TiledModel m;
