@@ -86,20 +86,20 @@ std::optional<std::size_t> stated(std::string_view bytes, std::uint64_t length) 
   return length <= bytes.size() ? std::optional(static_cast<std::size_t>(length)) : std::nullopt;
 }
 
-struct Format {
+struct StreamFormat {
   std::string_view begin, ending;
 };
-constexpr Format kFormats[] = {{"\x89PNG\r\n\x1a\n", ".png"},
-                               {"\xff\xd8", ".jpg"},
-                               {"BM", ".bmp"},
-                               {"RIFF", ".webp"},
-                               {"P5", ".pgm"},
-                               {"P6", ".ppm"}};
+constexpr StreamFormat kStreamFormats[] = {{"\x89PNG\r\n\x1a\n", ".png"},
+                                           {"\xff\xd8", ".jpg"},
+                                           {"BM", ".bmp"},
+                                           {"RIFF", ".webp"},
+                                           {"P5", ".pgm"},
+                                           {"P6", ".ppm"}};
 
 // Null where fewer bytes are there than tell.
-const Format* format_of(std::string_view bytes) {
+const StreamFormat* format_of(std::string_view bytes) {
   bool may_be = false;
-  for (const Format& format : kFormats) {
+  for (const StreamFormat& format : kStreamFormats) {
     if (bytes.starts_with(format.begin)) return &format;
     may_be = may_be || format.begin.starts_with(bytes);
   }
@@ -112,7 +112,7 @@ const Format* format_of(std::string_view bytes) {
 }  // namespace
 
 std::optional<std::size_t> image_file_length(std::string_view bytes) {
-  const Format* const format = format_of(bytes);
+  const StreamFormat* const format = format_of(bytes);
   if (!format) return std::nullopt;
   if (format->ending == ".png") return png_length(bytes);
   if (format->ending == ".jpg") return jpeg_length(bytes);

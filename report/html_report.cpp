@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kQuality = 82;
+constexpr int kReportQuality = 82;
 // A page of very many images stays small enough for a browser.
 int side_for(std::size_t images, ReportImages where) {
   if (where == ReportImages::kLink) return 512;
@@ -72,7 +72,7 @@ std::string HtmlReport::add_pictures(const ScoredImage& image, const ImageSource
   const std::string key = hex(fnv1a(image.sample.name));
   if (image.query.empty()) return fs::exists(picture_path(options_, key, kParts[0])) ? key : "";
   const auto put = [&](const char* part, const Image& picture) {
-    const std::string path = picture_path(options_, key, part), bytes = encode_jpeg(picture, kQuality, path);
+    const std::string path = picture_path(options_, key, part), bytes = encode_jpeg(picture, kReportQuality, path);
     // Not durable: after a crash it is drawn anew.
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));

@@ -17,10 +17,10 @@ namespace pgad {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostLines = 2000, kMostSheets = 24;  // on the page, spread evenly, the last among them
-constexpr int kSheetSide = 768, kQuality = 85;
+constexpr int kSheetSide = 768, kSheetQuality = 85;
 
 // Of `count` things, which are shown.
 std::vector<std::size_t> spread(std::size_t count, std::size_t most) {
@@ -62,7 +62,7 @@ Json sheets_of(const std::string& folder) {
     try {
       const std::string path = join_path(folder, names[i]);
       sheets.push_back({std::stod(names[i].substr(7)) / 1000,
-                        base64(encode_jpeg(shrunk(read_image(path), kSheetSide), kQuality, path))});
+                        base64(encode_jpeg(shrunk(read_image(path), kSheetSide), kSheetQuality, path))});
     } catch (const std::exception&) {  // it is just being written, or was not to its end
     }
   }

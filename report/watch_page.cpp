@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kShown = 60;  // images on the page
-constexpr int kSide = 240, kQuality = 80;
+constexpr int kThumbnailSide = 240, kThumbnailQuality = 80;
 constexpr double kChanged = 2, kAlive = 30;  // seconds between writings
 
 constexpr const char* kHead = R"(<!doctype html>
@@ -90,13 +90,14 @@ void WatchPage::add(const OrderedJson& row, const ScoredImage* image) {
   if (image == nullptr || !image->error.empty()) return;
   ensure_directory((fs::path(out_) / "thumbnails").string());
   const std::string path = (fs::path(out_) / thumbnail(rows_ - 1)).string();
-  Image seen = shrunk(picture(image->query, image->rows, image->columns, model_.config.network.channels), kSide);
+  Image seen =
+      shrunk(picture(image->query, image->rows, image->columns, model_.config.network.channels), kThumbnailSide);
   if (model_.calibration) {
     AnomalyMap map = anomaly_map(model_, *image, map_sigma_);
     map.values = resize(map.values, image->rows, image->columns, 1, seen.height, seen.width);
     seen = heat_over(seen, map);
   }
-  write_file_atomically(path, encode_jpeg(seen, kQuality, path));
+  write_file_atomically(path, encode_jpeg(seen, kThumbnailQuality, path));
 }
 
 void WatchPage::update(const State& state) {
