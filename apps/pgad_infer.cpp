@@ -229,7 +229,7 @@ class OrderedRows {
     while (!kept_.empty() && kept_.begin()->first < place) {
       const ScoredImage image = add_kept(writer_, task_.samples[kept_.begin()->first], kept_.begin()->second);
       kept_.erase(kept_.begin());
-      if (task_.report) task_.report->add(image, task_.source);
+      if (task_.report) add_to_report(image);
       if (task_.also) task_.also(image);
     }
   }
@@ -245,11 +245,15 @@ class OrderedRows {
     const std::string error = writer_.add(image, task_.source);
     if (!error.empty()) progress_.warn(error);
     kept_.erase(place);
-    if (task_.report) task_.report->add(image, task_.source);
+    if (task_.report) add_to_report(image);
     if (task_.also && image.error.empty()) task_.also(image);
   }
 
  private:
+  void add_to_report(const ScoredImage& image) {
+    if (const std::string error = task_.report->add(image, task_.source); !error.empty()) progress_.warn(error);
+  }
+
   ResultWriter& writer_;
   const Inspection& task_;
   KeptRows kept_;
@@ -395,7 +399,8 @@ int score_stream(const Options& o) {
     scorer.score(
         stream, source,
         [&](ScoredImage image) {
-          if (image.error.empty()) combined.push_back(s.judge(image, threshold, regions));
+          const double value = image.error.empty() ? s.judge(image, threshold, regions) : std::nan("");
+          if (!std::isnan(value)) combined.push_back(value);
           rows.write(image, 0);
         },
         [&](const ScoringProgress& p) {

@@ -86,7 +86,7 @@ class Watcher : public SampleFeed {
       folder_.know(name, version);
       page_.add(row, nullptr);
       // The program may have ended before the image was moved.
-      if (sorting_) to_sort_.push_back({name, version, decision_of(row)});
+      if (sorting_) to_sort_.push_back({name, version, decision_of(row), false});
     });
     if (results_->rows() > 0) progress.say(str("going on with ", o.out, ": ", results_->rows(), " rows are there"));
     earlier_ = results_->rows();
@@ -129,6 +129,7 @@ class Watcher : public SampleFeed {
     std::string name;
     FileVersion version;
     std::string decision;
+    bool said = false;  // that it could not be done
   };
 
   std::int64_t judged() const { return results_->rows() - earlier_; }
@@ -148,13 +149,13 @@ class Watcher : public SampleFeed {
     const auto version = file_version(image.sample.path);
     if (version ? *version != arrival.version : !image.error.empty()) {
       progress_.say(str("not judged: ", image.sample.name, version ? " has changed" : " has gone", " meanwhile"));
+      folder_.forget(arrival.name, arrival.version);  // a drive may only have been away for a moment
       return;
     }
     for (const std::string& note : image.notes) progress_.say(str("note: ", image.sample.name, ": ", note));
     double combined = std::nan("");
-    if (image.error.empty()) {
-      combined = s_.judge(image, threshold_, regions_);
-    } else {
+    if (image.error.empty()) combined = s_.judge(image, threshold_, regions_);
+    if (!image.error.empty()) {
       progress_.warn("not scored: " + image.error);
       ++failed_;
     }
@@ -164,12 +165,12 @@ class Watcher : public SampleFeed {
     anomalous_ += decision == "anomalous";
     if (o_.json_lines) print_row(*row);
     if (sorting_) {
-      to_sort_.push_back({arrival.name, arrival.version, decision});
+      to_sort_.push_back({arrival.name, arrival.version, decision, false});
       sort();
     }
     try {
       page_.add(*row, &image);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       say_page_failed(e.what());
     }
     page(false);
@@ -202,16 +203,20 @@ class Watcher : public SampleFeed {
   // Moves or links what has been judged; what cannot be is tried again.
   void sort() {
     if (to_sort_.empty() || (sort_failed_ && seconds_since(*sort_failed_) < kRetry && !stop_requested)) return;
-    while (!to_sort_.empty()) {
-      const Sorted& image = to_sort_.front();
+    std::deque<Sorted> left;
+    for (Sorted& image : std::exchange(to_sort_, {})) {
       try {
         sorting_->put(o_.input, image.name, image.version, image.decision);
       } catch (const std::exception& e) {
-        if (!sort_failed_) progress_.warn(str(e.what(), "; tried again every ", kRetry, " s, and at the next start"));
-        sort_failed_ = Clock::now();
-        return;
+        if (!image.said) progress_.warn(str(e.what(), "; tried again every ", kRetry, " s, and at the next start"));
+        image.said = true;
+        left.push_back(std::move(image));
       }
-      to_sort_.pop_front();
+    }
+    to_sort_ = std::move(left);
+    if (!to_sort_.empty()) {
+      sort_failed_ = Clock::now();
+      return;
     }
     sort_failed_.reset();
   }
@@ -224,7 +229,7 @@ class Watcher : public SampleFeed {
     state.ended = ended;
     try {
       page_.update(state);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       say_page_failed(e.what());
     }
   }

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::uint32_t kEvents =
     IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR;
-// A file that a look finds, and that was written so many settling times ago, is taken to be complete.
+// A file that the first look finds, and that was written so many settling times ago, is taken to be complete.
 constexpr double kOld = 10;
 
 bool is_below(const std::string& name, const std::string& directory) {
@@ -93,14 +93,16 @@ void FolderWatch::look_at(const std::string& directory) {
   for (const std::string& image : list_images(path_of(directory), &left_out)) {
     std::string name = join_path(directory, image);
     const auto version = file_version(path_of(name));
-    if (!version) continue;
+    if (!version && (errno == ENOENT || errno == ENOTDIR)) continue;
     const auto known = known_.find(name);
-    if (known == known_.end() || known->second != *version) found.emplace_back(version->modified, name, *version);
+    if (version && (known == known_.end() || known->second != *version) && !being_written_.contains(name))
+      found.emplace_back(version->modified, name, *version);
     there.insert(std::move(name));
   }
   for (const std::string& reason : left_out.folders) note("folder not read: " + reason);
-  // Where the folder could not be listed, nothing is known to have gone.
-  if (left_out.folders.empty())
+  // Where the folder could not be listed nothing is known to have gone; nor where all has: so looks a drive that is not
+  // mounted.
+  if (left_out.folders.empty() && !there.empty())
     std::erase_if(known_,
                   [&](const auto& entry) { return is_below(entry.first, directory) && !there.contains(entry.first); });
   if (left_out.folders.empty() && directory.empty()) last_failure_.clear();
@@ -111,16 +113,22 @@ void FolderWatch::look_at(const std::string& directory) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   for (auto& [modified, name, version] : found) {
     const double age = 1e-9 * static_cast<double>(now - modified);
-    if (age >= kOld * options_.settle)
+    if (first_look_ && age >= kOld * options_.settle)
       complete_.push_back(name);
     else
       unsettled_.insert({name, {version, Clock::now()}});
   }
 }
 
-void FolderWatch::forget(const std::string& directory) {
+void FolderWatch::forget(const std::string& name, const FileVersion& version) {
+  const auto known = known_.find(name);
+  if (known != known_.end() && known->second == version) known_.erase(known);
+}
+
+void FolderWatch::forget_below(const std::string& directory) {
   std::erase_if(known_, [&](const auto& entry) { return is_below(entry.first, directory); });
   std::erase_if(unsettled_, [&](const auto& entry) { return is_below(entry.first, directory); });
+  std::erase_if(being_written_, [&](const std::string& name) { return is_below(name, directory); });
   std::erase_if(watched_, [&](const auto& entry) {
     if (entry.second != directory && !is_below(entry.second, directory)) return false;
     ::inotify_rm_watch(events_, entry.first);
@@ -129,7 +137,10 @@ void FolderWatch::forget(const std::string& directory) {
 }
 
 void FolderWatch::handle(int watch, std::uint32_t mask, const std::string& name) {
-  if ((mask & IN_Q_OVERFLOW) != 0) look_now_ = true;
+  if ((mask & IN_Q_OVERFLOW) != 0) {  // what was closed is not known any more
+    look_now_ = true;
+    being_written_.clear();
+  }
   const auto directory = watched_.find(watch);
   if (directory == watched_.end()) return;
   if ((mask & (IN_DELETE_SELF | IN_UNMOUNT | IN_IGNORED)) != 0) {
@@ -140,7 +151,7 @@ void FolderWatch::handle(int watch, std::uint32_t mask, const std::string& name)
   const std::string path = join_path(directory->second, name);
   if ((mask & IN_ISDIR) != 0) {
     if ((mask & (IN_MOVED_FROM | IN_DELETE)) != 0)
-      forget(path);
+      forget_below(path);
     else if (!is_left_out(path_of(directory->second), name))
       look_at(path);
     return;
@@ -149,14 +160,19 @@ void FolderWatch::handle(int watch, std::uint32_t mask, const std::string& name)
   if ((mask & (IN_MOVED_FROM | IN_DELETE)) != 0) {
     known_.erase(path);
     unsettled_.erase(path);
+    being_written_.erase(path);
     return;
   }
   if ((mask & IN_CREATE) != 0) {
     // A file that is written says so at its end; a link is whole at once. One to a folder is watched as that.
     struct stat info {};
     if (::lstat(path_of(path).c_str(), &info) != 0) return;
-    if (!S_ISLNK(info.st_mode) && info.st_nlink < 2) return;
+    if (!S_ISLNK(info.st_mode) && info.st_nlink < 2) {
+      being_written_.insert(path);
+      return;
+    }
   }
+  being_written_.erase(path);
   unsettled_.erase(path);
   complete_.push_back(path);
 }
@@ -212,6 +228,7 @@ std::vector<Arrival> FolderWatch::poll(double seconds) {
         note(str("the folder '", folder_, "' has gone; it is looked for every ", options_.rescan, " s"));
       else
         look_at("");
+      first_look_ = false;
       last_look_ = Clock::now();
     }
     settle();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace pgad {
@@ -46,6 +47,8 @@ class FolderWatch {
 
   // This version need not be told of.
   void know(const std::string& name, const FileVersion& version) { known_[name] = version; }
+  // This version, which was told of, is to be told of again when it is seen: nothing could be made of it.
+  void forget(const std::string& name, const FileVersion& version);
 
   // The images that have become complete since the last call, each version once: by the order in which that happened,
   // those found by a look at the folder by their time and name. Waits up to so many seconds for the first. The first
@@ -67,7 +70,7 @@ class FolderWatch {
   void watch_directories(const std::string& directory);  // relative; "" is the folder
   void look_at(const std::string& directory);
   void settle();
-  void forget(const std::string& directory);
+  void forget_below(const std::string& directory);
   void note(const std::string& text);
   std::string path_of(const std::string& name) const;
 
@@ -76,9 +79,10 @@ class FolderWatch {
   int events_ = -1;                               // inotify's file
   std::unordered_map<int, std::string> watched_;  // directories by watch
   std::unordered_map<std::string, FileVersion> known_;
+  std::unordered_set<std::string> being_written_;  // by somebody here, who has not closed them
   std::map<std::string, Unsettled> unsettled_;
   std::deque<std::string> complete_;
-  bool look_now_ = true;
+  bool look_now_ = true, first_look_ = true;
   Clock::time_point last_look_{};
   std::vector<std::string> notes_;
   std::string last_failure_;  // of looking at the folder: said once

@@ -129,7 +129,8 @@ std::vector<std::uint64_t> IgnoreMask::runs() const {
 }
 
 IgnoreMask IgnoreMask::from_runs(int height, int width, const std::vector<std::uint64_t>& runs) {
-  if (height < 1 || width < 1 || height > kLargestSide || width > kLargestSide)
+  if (height < 1 || width < 1 || height > kLargestSide || width > kLargestSide ||
+      static_cast<std::int64_t>(numel(height, width)) > DecodeOptions().max_pixels)
     throw DataError(str("an ignore mask of ", width, "x", height));
   IgnoreMask mask{height, width, {}};
   const std::size_t all = numel(height, width);

@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 31;  // of one image's file
 constexpr std::size_t kChunk = std::size_t{1} << 18;
+constexpr std::size_t kAtOnce = std::size_t{1} << 23;  // bytes read before others may do something
+constexpr std::size_t kLeastBmp = 26;                  // bytes of its two headers
 
 std::uint64_t number(std::string_view bytes, std::size_t at, std::size_t size, bool big_endian) {
   std::uint64_t value = 0;
@@ -27,8 +29,8 @@ std::uint64_t number(std::string_view bytes, std::size_t at, std::size_t size, b
 }
 
 // Chunks of a length, a name, so many bytes and a checksum, to the one named IEND.
-std::optional<std::size_t> png_length(std::string_view bytes) {
-  for (std::size_t at = 8; at + 8 <= bytes.size();) {
+std::optional<std::size_t> png_length(std::string_view bytes, std::size_t& at) {
+  for (at = std::max<std::size_t>(at, 8); at + 8 <= bytes.size();) {
     const std::size_t end = at + 12 + number(bytes, at, 4, true);
     if (bytes.substr(at + 4, 4) == "IEND") return end <= bytes.size() ? std::optional(end) : std::nullopt;
     at = end;
@@ -38,9 +40,9 @@ std::optional<std::size_t> png_length(std::string_view bytes) {
 
 // Segments of a marker and a length; behind a scan's the picture's bits, in which a byte of 255 is followed by 0 or by
 // a restart marker; to the end marker.
-std::optional<std::size_t> jpeg_length(std::string_view bytes) {
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
-  for (std::size_t at = 2; at + 2 <= bytes.size();) {
+std::optional<std::size_t> jpeg_length(std::string_view bytes, std::size_t& at) {
+  const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(bytes[place]); };
+  for (at = std::max<std::size_t>(at, 2); at + 2 <= bytes.size();) {
     if (byte(at) != 0xff) {
       ++at;
       continue;
@@ -111,12 +113,18 @@ const StreamFormat* format_of(std::string_view bytes) {
 
 }  // namespace
 
-std::optional<std::size_t> image_file_length(std::string_view bytes) {
+std::optional<std::size_t> image_file_length(std::string_view bytes, std::size_t& scanned) {
   const StreamFormat* const format = format_of(bytes);
   if (!format) return std::nullopt;
-  if (format->ending == ".png") return png_length(bytes);
-  if (format->ending == ".jpg") return jpeg_length(bytes);
-  if (format->ending == ".bmp") return bytes.size() < 6 ? std::nullopt : stated(bytes, number(bytes, 2, 4, false));
+  if (format->ending == ".png") return png_length(bytes, scanned);
+  if (format->ending == ".jpg") return jpeg_length(bytes, scanned);
+  if (format->ending == ".bmp") {
+    if (bytes.size() < 6) return std::nullopt;
+    const std::uint64_t length = number(bytes, 2, 4, false);
+    if (length < kLeastBmp)
+      throw DataError(str("a BMP file that says it is ", length, " bytes long: its end cannot be told"));
+    return stated(bytes, length);
+  }
   if (format->ending == ".webp") {
     if (bytes.size() < 8) return std::nullopt;
     const std::uint64_t length = number(bytes, 4, 4, false);
@@ -134,19 +142,20 @@ void ImageStream::end(const std::string& error) {
 }
 
 std::optional<Sample> ImageStream::next() {
-  while (!ended_) {
+  for (std::size_t read = 0; !ended_ && read < kAtOnce;) {
     // What a shell or a text tool puts between files.
-    buffer_.erase(0, std::min(buffer_.find_first_not_of("\r\n"), buffer_.size()));
+    if (scanned_ == 0) buffer_.erase(0, std::min(buffer_.find_first_not_of("\r\n"), buffer_.size()));
     const std::string which = str(source_, ": image ", given_ + 1);
     try {
       if (!buffer_.empty()) {
-        if (const auto length = image_file_length(buffer_)) {
+        if (const auto length = image_file_length(buffer_, scanned_)) {
           char name[32];
           std::snprintf(name, sizeof name, "-%06lld", static_cast<long long>(++given_));
           Sample sample;
           sample.name = sample.path = str(prefix_, name, format_of(buffer_)->ending);
           sample.bytes = std::make_shared<const std::string>(buffer_, 0, *length);
           buffer_.erase(0, *length);
+          scanned_ = 0;
           return sample;
         }
       }
@@ -164,6 +173,7 @@ std::optional<Sample> ImageStream::next() {
     buffer_.resize(before + kChunk);
     const ssize_t got = ::read(fd_, buffer_.data() + before, kChunk);
     buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    read += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return std::nullopt;
     if (got < 0)
       end(str(source_, ": cannot be read: ", std::generic_category().message(errno)));

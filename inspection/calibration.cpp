@@ -440,16 +440,27 @@ void score_drawn_defects(Exec& exec, const Model& model, const std::vector<Sampl
   }
 }
 
+// The values of a map that are not ignored.
+std::vector<float> counting(const std::vector<float>& map, const std::vector<std::uint8_t>& ignored) {
+  if (ignored.empty()) return map;
+  std::vector<float> values;
+  for (std::size_t i = 0; i < map.size(); ++i)
+    if (ignored[i] == 0) values.push_back(map[i]);
+  return values;
+}
+
 // By what weights the maps of an image tell the marked pixels from the others: a logistic fit to some of each.
 class MapFit {
  public:
   explicit MapFit(double sigma) : sigma_(sigma) {}
-  void add(const Calibration& c, const ImageResult& image, const Mask& mask) {
+  // ignored: of ignored_places().
+  void add(const Calibration& c, const ImageResult& image, const Mask& mask, const std::vector<std::uint8_t>& ignored) {
     const auto maps = standardised_maps(c, image, sigma_);
     Rng rng(images_++, kMapStream);
     PGAD_CHECK(mask.size() == image.critic_map.size(), mask.size(), " pixels of a mask, ", image.critic_map.size());
     std::array<std::vector<std::size_t>, 2> places;
-    for (std::size_t i = 0; i < mask.size(); ++i) places[mask[i] != 0 ? 1 : 0].push_back(i);
+    for (std::size_t i = 0; i < mask.size(); ++i)
+      if (ignored.empty() || ignored[i] == 0) places[mask[i] != 0 ? 1 : 0].push_back(i);
     for (const std::uint8_t label : {0, 1}) {
       std::vector<std::size_t>& all = places[label];
       for (int n = 0; n < kMapPixels && !all.empty(); ++n) {
@@ -521,9 +532,10 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
         });
   };
   const auto measure = [&](const ScoredImage& image) {
-    moments.add(image.residual_map);
-    critic_moments.add(image.critic_map);
-    feature_moments.add(image.feature_map);
+    const std::vector<std::uint8_t> ignored = ignored_places(model, image.rows, image.columns);
+    moments.add(tiles ? counting(image.residual_map, ignored) : image.residual_map);
+    critic_moments.add(counting(image.critic_map, ignored));
+    feature_moments.add(counting(image.feature_map, ignored));
   };
   collect(normal, c.normal_terms, normal_tiles, measure, 0);
   moments.store(c);
@@ -537,7 +549,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
     if (draws || model.patch_critics.empty() || image.sample.mask_path.empty()) return;
     try {
       TrainingImages one({image.sample}, data.source, model.preprocessing, {.threads = 1, .strict = true});
-      fit.add(c, image, one.whole(0).mask);
+      fit.add(c, image, one.whole(0).mask, ignored_places(model, image.rows, image.columns));
     } catch (const Error& e) {
       notes.push_back(str("no part in the weights of the maps: ", e.what()));
     }
@@ -545,7 +557,7 @@ void calibrate_scores(Exec& exec, Model& model, const Dataset& data,
   if (fits) collect(data.calibration_abnormal, c.abnormal_terms, abnormal_tiles, learn, normal.size());
   if (draws) {
     score_drawn_defects(exec, model, normal, data.source, [&](const ImageResult& image, const Mask& mask) {
-      fit.add(c, image, mask);
+      fit.add(c, image, mask, ignored_places(model, image.rows, image.columns));
       for (const double t : image.terms) c.abnormal_terms.push_back(static_cast<float>(t));
       abnormal_tiles.push_back(image.tile_terms);
       ++c.drawn;

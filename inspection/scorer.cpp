@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <new>
 
 #include "inspection/search_time.h"
 
@@ -33,7 +34,14 @@ class ScoringRun {
     image.height = item.height;
     image.width = item.width;
     if (image.error.empty()) {
-      queue.add(item.index, item.rows, item.columns, std::move(item.pixels));
+      try {
+        queue.add(item.index, item.rows, item.columns, std::move(item.pixels));
+      } catch (const std::bad_alloc&) {  // this image's alone, as large as it is
+        queue.abandon(item.index);
+        image.error = image.sample.name + ": not enough memory for it";
+      }
+    }
+    if (image.error.empty()) {
       searched_.emplace(item.index, std::move(image));
     } else {
       time_.image(0);

@@ -1,6 +1,7 @@
 #include "inspection/session.h"
 
 #include <cmath>
+#include <new>
 
 #include "inspection/calibration.h"
 #include "model/make_exec.h"
@@ -73,7 +74,12 @@ double Session::judge(ScoredImage& image, double threshold, std::optional<Region
   const double combined = model.calibration ? combined_score(*model.calibration, image.terms) : std::nan("");
   if (regions) {
     regions->always_one = combined > threshold;
-    image.regions = regions_of(model, image, config.scoring.map_sigma, *regions);
+    try {
+      image.regions = regions_of(model, image, config.scoring.map_sigma, *regions);
+    } catch (const std::bad_alloc&) {  // this image's alone, as large as it is
+      image.error = image.sample.name + ": not enough memory for its map";
+      return std::nan("");
+    }
   }
   return combined;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "model/config_io.h"
 
@@ -305,10 +306,13 @@ Model load_model(Exec& exec, const std::string& path) {
   if (const auto found = file.tensors.find("ignored_runs"); found != file.tensors.end()) {
     const auto& shape = found->second.shape;
     const auto runs = file.get("ignored_runs", "I64", {shape.empty() ? 0 : shape[0]}).elements<std::int64_t>();
+    const auto side = [&](const char* key) {
+      return static_cast<int>(
+          std::clamp<std::int64_t>(metadata_integer(file, key), 0, std::numeric_limits<int>::max()));
+    };
     try {
       model.ignore = std::make_shared<const IgnoreMask>(
-          IgnoreMask::from_runs(static_cast<int>(metadata_integer(file, "ignored_height")),
-                                static_cast<int>(metadata_integer(file, "ignored_width")), {runs.begin(), runs.end()}));
+          IgnoreMask::from_runs(side("ignored_height"), side("ignored_width"), {runs.begin(), runs.end()}));
     } catch (const DataError& e) {
       throw Error(str(path, ": ", e.what()));
     }

@@ -23,40 +23,58 @@ std::string numbered(const fs::path& path, int number) {
   return (path.parent_path() / str(path.stem().string(), "~", number, path.extension().string())).string();
 }
 
-std::string reason() { return std::generic_category().message(errno); }
+std::string reason(int error) { return std::generic_category().message(error); }
+
+// Renames where the new name is free. Returns 0 or errno, EEXIST where it is taken.
+int rename_to_free(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // File systems that cannot promise it, network drives among them: a link is made only where the name is free.
+  if (::link(from.c_str(), to.c_str()) == 0) return ::unlink(from.c_str()) == 0 ? 0 : errno;
+  if (errno == EEXIST || errno == EXDEV) return errno;
+  std::error_code error;
+  if (fs::exists(to, error)) return EEXIST;
+  return std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
+// A new name in the folder survives a power cut.
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
 
 // To another file system, whole or not at all. Returns false where the name is taken.
 bool copy_over(const std::string& source, const std::string& target) {
   struct stat info {};
-  if (::stat(source.c_str(), &info) != 0) throw Error(str("'", source, "' cannot be read: ", reason()));
+  if (::stat(source.c_str(), &info) != 0) throw Error(str("'", source, "' cannot be read: ", reason(errno)));
   const fs::path path = target;
   const std::string temporary = (path.parent_path() / ("." + path.filename().string() + ".pgad")).string();
+  int error = 0;
   try {
     write_file_atomically(temporary, read_file(source));
     const timespec times[] = {info.st_atim, info.st_mtim};
     ::utimensat(AT_FDCWD, temporary.c_str(), times, 0);
     ::chmod(temporary.c_str(), info.st_mode & 0777);
-    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
-      const int error = errno;
-      ::unlink(temporary.c_str());
-      if (error == EEXIST) return false;
-      errno = error;
-      throw Error(str("'", target, "' cannot be written: ", reason()));
-    }
+    error = rename_to_free(temporary, target);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  return true;
+  if (error != 0) ::unlink(temporary.c_str());
+  if (error != 0 && error != EEXIST) throw Error(str("'", target, "' cannot be written: ", reason(error)));
+  if (error == 0) sync_folder(path.parent_path());
+  return error == 0;
 }
 
-// Whether the files are the same, or have the same size, time and bytes: what a copy that was cut short before the
-// source was removed has left.
+// Whether the files are the same, or have the same bytes: what a copy that was cut short before the source was removed
+// has left.
 bool is_copy(const std::string& a, const std::string& b) {
   std::error_code error;
   if (fs::equivalent(a, b, error)) return true;
   const auto first = file_version(a), second = file_version(b);
-  return first && second && *first == *second && read_file(a) == read_file(b);
+  return first && second && first->size == second->size && read_file(a) == read_file(b);
 }
 
 }  // namespace
@@ -79,12 +97,12 @@ void DecisionFolders::put(const std::string& from, const std::string& name, cons
 void DecisionFolders::move(const std::string& source, const std::string& target) const {
   for (int number = 1;; ++number) {
     const std::string free = numbered(target, number);
-    if (::renameat2(AT_FDCWD, source.c_str(), AT_FDCWD, free.c_str(), RENAME_NOREPLACE) == 0) return;
-    if (errno == EINVAL && !fs::exists(free) && std::rename(source.c_str(), free.c_str()) == 0) return;
-    const bool taken = errno == EEXIST || fs::exists(free);
-    if (!taken && errno != EXDEV) throw Error(str("'", source, "' cannot be moved to '", free, "': ", reason()));
-    if ((taken && is_copy(source, free)) || (!taken && copy_over(source, free))) {
-      if (::unlink(source.c_str()) != 0) throw Error(str("'", source, "' cannot be removed: ", reason()));
+    const int error = rename_to_free(source, free);
+    if (error == 0) return;
+    if (error != EEXIST && error != EXDEV)
+      throw Error(str("'", source, "' cannot be moved to '", free, "': ", reason(error)));
+    if (error == EEXIST ? is_copy(source, free) : copy_over(source, free)) {
+      if (::unlink(source.c_str()) != 0) throw Error(str("'", source, "' cannot be removed: ", reason(errno)));
       return;
     }
   }
@@ -102,8 +120,10 @@ void DecisionFolders::link(const std::string& source, const std::string& name, c
   }
   for (int number = 1;; ++number) {
     const std::string free = numbered(fs::path(folder_) / decision / name, number);
-    if (::symlink(source.c_str(), free.c_str()) == 0 || leads_to_source(free)) return;
-    if (errno != EEXIST) throw Error(str("'", free, "' cannot be made a link: ", reason()));
+    if (::symlink(source.c_str(), free.c_str()) == 0) return;
+    const int error = errno;
+    if (leads_to_source(free)) return;
+    if (error != EEXIST) throw Error(str("'", free, "' cannot be made a link: ", reason(error)));
   }
 }
 

@@ -74,25 +74,31 @@ std::string HtmlReport::add_pictures(const ScoredImage& image, const ImageSource
   const auto put = [&](const char* part, const Image& picture) {
     const std::string path = picture_path(options_, key, part), bytes = encode_jpeg(picture, kReportQuality, path);
     // Not durable: after a crash it is drawn anew.
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    std::ofstream file(path + ".part", std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.close();
     if (!file) throw Error(str("'", path, "' cannot be written: is the disk full?"));
+    fs::rename(path + ".part", path);
   };
   const Image original = shrunk(source.load(image.sample), side_);
-  put("image", original);
   put("reconstruction",
       shrunk(picture(image.reconstruction, image.rows, image.columns, model_.config.network.channels), side_));
   const AnomalyMap map = anomaly_map(model_, image, options_.map_sigma);
   const std::vector<float> in_image = map_in_image(map.values, image, image.height, image.width, model_.preprocessing);
   put("map", colorize(resize(in_image, image.height, image.width, 1, original.height, original.width), original.height,
                       original.width, map.low, map.high));
+  put("image", original);  // last: where it is the others are
   return key;
 }
 
-void HtmlReport::add(const ScoredImage& image, const ImageSource& source) {
+std::string HtmlReport::add(const ScoredImage& image, const ImageSource& source) {
   const Json row = result_row(model_, options_, image, "", image.error);
-  const std::string pictures = image.error.empty() ? add_pictures(image, source) : "";
+  std::string pictures, failure;
+  try {
+    if (image.error.empty()) pictures = add_pictures(image, source);
+  } catch (const std::exception& e) {  // of this image only: its file has gone, the disk is full, ...
+    failure = str(image.sample.name, ": the report has no pictures of it: ", e.what());
+  }
   Json scores = nullptr, size = nullptr, regions = nullptr, kind = nullptr, label = nullptr;
   double order = std::numeric_limits<double>::infinity();
   if (image.error.empty()) {
@@ -117,6 +123,7 @@ void HtmlReport::add(const ScoredImage& image, const ImageSource& source) {
                             regions,
                             pictures};
   rows_.push_back({order, script_text(compact_row.dump()), pictures});
+  return failure;
 }
 
 void HtmlReport::write(const ReportHeading& heading) {

@@ -26,9 +26,9 @@ class HtmlReport {
   HtmlReport(const Model& model, const ResultOptions& options, ReportImages images, std::size_t count);
 
   // An image that was scored, with `error` if it could not be. Its pictures go to OUT/report/ at once; memory holds its
-  // row alone. Where it comes without query and map, from an earlier run, its pictures are those that lie there. Throws
-  // Error if they cannot be written.
-  void add(const ScoredImage& image, const ImageSource& source);
+  // row alone. Where it comes without query and map, from an earlier run, its pictures are those that lie there.
+  // Returns why it has no pictures, if they could not be made or written; empty otherwise.
+  std::string add(const ScoredImage& image, const ImageSource& source);
   // Writes report.html. Throws Error if it cannot be; the pictures stay then.
   void write(const ReportHeading& heading);
 

@@ -136,7 +136,8 @@ std::string WatchPage::html(const State& state) const {
   for (const auto& [number, row] : last_) {
     const std::string decision = decision_of(row), path = html_text(row.at("path").get<std::string>());
     page += str("<li class=\"", decision, "\">");
-    if (fs::exists(fs::path(out_) / thumbnail(number)))
+    std::error_code error;
+    if (fs::exists(fs::path(out_) / thumbnail(number), error))
       page +=
           str("<img src=\"", thumbnail(number), "\" loading=\"lazy\" alt=\"", path, ", with the places that differ\">");
     page += str("<b>", decision, "</b>", path, "<br>");

@@ -64,7 +64,6 @@ WatchResults::WatchResults(const Model& model, const ResultOptions& options, con
   const std::string columns = csv_columns(options);
   OrderedJson run = {{"first_row", rows_}, {"started", time_now()}, {"columns", columns}};
   run.update(header);
-  run_file.append(run.dump());
 
   // A table that lacks a row, or has other columns, is written anew.
   std::int64_t lines = 0;
@@ -86,6 +85,8 @@ WatchResults::WatchResults(const Model& model, const ResultOptions& options, con
     csv_ = std::make_unique<LineFile>(table, [](std::string_view) {});
     csv_rows_ = rows_;
   }
+  // Last: until then the table may have the columns of the run before.
+  run_file.append(run.dump());
 }
 
 OrderedJson WatchResults::add(const ScoredImage& image, const FileVersion& version, const ImageSource& source) {

@@ -197,6 +197,46 @@ TEST(FolderWatch, TheFolderItselfMayGoAndComeBack) {
   EXPECT_EQ(poll_for(watch, 1), Names{"b.png"});
 }
 
+// Looks come between the beginning of a file and its end, however long its writer rests.
+TEST(FolderWatch, ALookLeavesAloneWhatIsBeingWritten) {
+  const TempDir dir;
+  FolderWatch watch(dir.path(), {0.05, 0.1});
+  EXPECT_EQ(watch.poll(0).size(), 0u);
+  std::ofstream slow(dir / "slow.png", std::ios::binary);
+  slow << "half" << std::flush;
+  EXPECT_EQ(poll_for(watch, 1, 0.8), Names{});
+  slow << "whole";
+  slow.close();
+  EXPECT_EQ(poll_for(watch, 1), Names{"slow.png"});
+}
+
+// So looks a network drive that is away for a while.
+TEST(FolderWatch, WhatWasToldIsRememberedWhileTheFolderIsEmpty) {
+  const TempDir dir;
+  fs::create_directories(dir / "drive");
+  fs::create_directories(dir / "empty");
+  put(dir / "drive/a.png", "x");
+  set_age(dir / "drive/a.png", 100);
+  fs::create_directory_symlink(dir / "drive", dir / "in");
+  FolderWatch watch(dir / "in", {0.05, 0.1});
+  EXPECT_EQ(poll_for(watch, 1), Names{"a.png"});
+  const auto lead_to = [&](const char* folder) {
+    fs::create_directory_symlink(dir / folder, dir / "next");
+    fs::rename(dir / "next", dir / "in");
+  };
+  lead_to("empty");
+  EXPECT_EQ(nothing(watch), Names{});
+  lead_to("drive");
+  EXPECT_EQ(nothing(watch), Names{});
+  put(dir / "drive/b.png", "x");
+  EXPECT_EQ(poll_for(watch, 1), Names{"b.png"});
+  // Unless nothing could be made of it.
+  watch.forget("a.png", FileVersion{1, 1});
+  EXPECT_EQ(nothing(watch), Names{});
+  watch.forget("a.png", *file_version(dir / "drive/a.png"));
+  EXPECT_EQ(poll_for(watch, 1), Names{"a.png"});
+}
+
 // More than the kernel's queue of events holds.
 TEST(FolderWatch, ManyAtOnceAreTold) {
   const TempDir dir;

@@ -198,6 +198,38 @@ TEST(Watch, AMoveNeverReplacesAFile) {
   EXPECT_EQ(read_file(folder + "/a~2.png"), read_file(digits[0]));
 }
 
+TEST(Watch, MovesToAnotherFileSystemAndPastWhatCannotBeMoved) {
+  const TempDir dir;
+  const SmallDisk disk(dir / "disk", 1 << 20);
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted";
+  const Words digits = write_digits(dir / "digits", 5);
+  const std::string in = dir / "in", out = dir / "out", sorted = dir / "disk/sorted";
+  fs::create_directories(in + "/a");
+  for (const char* decision : {"normal", "anomalous", "undecided"}) {
+    fs::create_directories(sorted + "/" + decision);
+    put(sorted + "/" + decision + "/a", "a file where a folder is needed");
+  }
+  drop(digits[0], in + "/a/0.png");
+  fs::last_write_time(in + "/a/0.png", fs::file_time_type::clock::now() - std::chrono::hours(1));
+  const auto time = fs::last_write_time(in + "/a/0.png");
+  Process watch(watch_words(in, out, {"--move-to", sorted}));
+  ASSERT_TRUE(watch.wait_until([&] { return count_rows(out) == 1; })) << watch.errors();
+  for (std::size_t i = 1; i < 5; ++i) drop(digits[i], in + str("/", i, ".png"));
+  ASSERT_TRUE(watch.wait_until([&] { return count_rows(out) == 5 && files_in(in, ".png") == 0; })) << watch.errors();
+  EXPECT_TRUE(fs::exists(in + "/a/0.png"));
+  EXPECT_NE(watch.errors().find("tried again"), std::string::npos);
+  for (const char* decision : {"normal", "anomalous", "undecided"}) fs::remove(sorted + "/" + decision + "/a");
+  ASSERT_TRUE(watch.wait_until([&] { return !fs::exists(in + "/a/0.png"); })) << watch.errors();
+  ASSERT_TRUE(ended(end(watch), 0));
+  for (const auto& row : rows_of(out)) {
+    const std::string name = row["path"], moved = sorted + "/" + row["decision"].get<std::string>() + "/" + name;
+    EXPECT_EQ(read_file(moved), read_file(digits[static_cast<std::size_t>(fs::path(name).stem().string()[0] - '0')]));
+    EXPECT_TRUE(name != "a/0.png" || fs::last_write_time(moved) == time);
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(sorted))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+}
+
 TEST(Watch, AFullDiskIsSaidAndSurvived) {
   const TempDir dir;
   const SmallDisk disk(dir / "disk", 1 << 20);
