@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -34,13 +36,18 @@ thread_local bool alone = false;
 using Part = std::function<void(int)>;
 
 // One helper, and the place where it is given its part.
+//
+// A wake-up that is lost must not stop a program: the caller looks again by itself. (Two programs slept for minutes,
+// caller and helper, and went on when a debugger made the caller look.) libstdc++ 12's notify_one() asks first whether
+// anybody waits, and behind a store with less order than the default a processor, x86 too, may ask before the store is
+// seen.
 class alignas(64) Helper {
  public:
   Helper() : thread_([this] { serve(); }) {}
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
   ~Helper() {
-    state_.store(kEnd, std::memory_order_release);
+    state_.store(kEnd);
     state_.notify_one();
     thread_.join();
   }
@@ -48,36 +55,35 @@ class alignas(64) Helper {
   void offer(const Part& part, int index) {
     part_ = &part;
     index_ = index;
-    state_.store(kOffered, std::memory_order_release);
+    state_.store(kOffered);
     state_.notify_one();
   }
   // Does the part if the helper has not begun it, else waits until it is done.
   void finish() noexcept {
     std::uint32_t offered = kOffered;
     if (state_.compare_exchange_strong(offered, kIdle, std::memory_order_acquire)) return (*part_)(index_);
-    wait_while(kTaken);
+    spin_while(kTaken);
+    while (!done_.try_acquire_for(std::chrono::milliseconds(10))) {
+    }
   }
 
  private:
   enum : std::uint32_t { kIdle, kOffered, kTaken, kEnd };
 
-  void wait_while(std::uint32_t state) const {
-    for (int i = 0; i < kSpins; ++i) {
-      if (state_.load(std::memory_order_acquire) != state) return;
-      pause_briefly();
-    }
-    state_.wait(state, std::memory_order_acquire);
+  void spin_while(std::uint32_t state) const {
+    for (int i = 0; i < kSpins && state_.load(std::memory_order_acquire) == state; ++i) pause_briefly();
   }
 
   void serve() noexcept {
     alone = true;
     for (;;) {
-      wait_while(kIdle);
+      spin_while(kIdle);
+      state_.wait(kIdle, std::memory_order_acquire);
       std::uint32_t state = kOffered;
       if (state_.compare_exchange_strong(state, kTaken, std::memory_order_acquire)) {
         (*part_)(index_);
-        state_.store(kIdle, std::memory_order_release);
-        state_.notify_one();
+        state_.store(kIdle);
+        done_.release();
       } else if (state == kEnd) {
         return;
       }  // else the caller did it itself
@@ -85,6 +91,7 @@ class alignas(64) Helper {
   }
 
   std::atomic<std::uint32_t> state_ = kIdle;
+  std::binary_semaphore done_{0};  // released by the helper, and acquired by the caller, for each part that it did
   const Part* part_ = nullptr;
   int index_ = 0;
   std::thread thread_;  // last: it uses the rest from its start

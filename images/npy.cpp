@@ -68,9 +68,7 @@ class HeaderParser {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const {
-    throw DataError(str("'", path_, "': bad .npy header: ", what));
-  }
+  [[noreturn]] void fail(const std::string& what) const { throw DataError(str("'", path_, "': bad .npy header: ", what)); }
   char peek() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
@@ -174,8 +172,8 @@ NpyArray read_npy(const std::string& path) {
   if (header.fortran_order) throw DataError(str("'", path, "': fortran_order is True, expected C order"));
   const std::size_t have = bytes.size() - start - length;
   if (count < 0 || static_cast<std::size_t>(count) > have / width || count * width != have) {
-    throw DataError(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr, "' does not match ",
-                        have, " bytes of data", count < 0 ? "" : str(", expected ", count * width)));
+    throw DataError(str("'", path, "': shape ", shape_text(header.shape), " of '", header.descr, "' does not match ", have,
+                    " bytes of data", count < 0 ? "" : str(", expected ", count * width)));
   }
   NpyArray array{header.shape, std::vector<float>(static_cast<std::size_t>(count))};
   const char* data = bytes.data() + start + length;

@@ -105,8 +105,8 @@ class PngReader {
     // Deflate packs at most 1032 to 1 (and 8 one-bit pixels to a byte): a header that promises more is wrong,
     // and is found before memory for it is taken.
     if (static_cast<double>(height) * width / 8 > 1040.0 * static_cast<double>(file_bytes)) {
-      throw DataError(str("'", job_.name, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width,
-                          "x", height, " pixels"));
+      throw DataError(str("'", job_.name, "': truncated or corrupt PNG: ", file_bytes, " bytes cannot hold ", width, "x",
+                      height, " pixels"));
     }
 
     Samples s;
@@ -164,7 +164,7 @@ class PngReader {
       const std::size_t length = byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3);
       if (length > size - at - 12) {
         throw DataError(str("'", job_.name, "': truncated or corrupt PNG: a chunk of ", length, " bytes at byte ", at,
-                            " of ", size));
+                        " of ", size));
       }
       if (job_.bytes.substr(at + 4, 4) == "IEND") return;
       at += length + 12;

@@ -125,7 +125,7 @@ TensorEntry parse_entry(const std::string& path, const std::string& name, const 
     throw DataError(str(where, ": data_offsets ", offsets.dump(), " outside of the ", data_bytes, " bytes of data"));
   if (entry.end - entry.begin != *bytes)
     throw DataError(str(where, ": data_offsets ", offsets.dump(), " hold ", entry.end - entry.begin, " bytes, but ",
-                        entry.tensor.dtype, " ", shape.dump(), " has ", *bytes));
+                    entry.tensor.dtype, " ", shape.dump(), " has ", *bytes));
   return entry;
 }
 
@@ -212,8 +212,8 @@ SafeTensorsFile read_safetensors(const std::string& path) {
   for (TensorEntry& e : entries) {
     if (e.begin != covered)
       throw DataError(str(path, ": tensor \"", e.name, "\": data_offsets [", e.begin, ",", e.end, "] ",
-                          e.begin < covered ? "overlap the tensor before, which ends at " : "leave a hole after ",
-                          covered));
+                      e.begin < covered ? "overlap the tensor before, which ends at " : "leave a hole after ",
+                      covered));
     covered = e.end;
   }
   if (covered != data_bytes)
@@ -229,12 +229,11 @@ SafeTensorsFile read_safetensors(const std::string& path) {
 const SafeTensor& SafeTensorsFile::get(const std::string& name, const std::string& dtype,
                                        std::span<const std::int64_t> shape) const {
   const auto found = tensors.find(name);
-  if (found == tensors.end())
-    throw DataError(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
+  if (found == tensors.end()) throw DataError(str(path, ": no tensor \"", name, "\", wanted ", dtype, " ", to_text(shape)));
   const SafeTensor& t = found->second;
   if (t.dtype != dtype || !std::ranges::equal(t.shape, shape))
-    throw DataError(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ", dtype,
-                        " ", to_text(shape)));
+    throw DataError(str(path, ": tensor \"", name, "\": found ", t.dtype, " ", to_text(t.shape), ", wanted ", dtype, " ",
+                    to_text(shape)));
   return t;
 }
 

@@ -141,9 +141,9 @@ class TiffReader {
  private:
   [[noreturn]] void fail(const std::string& message = "") const {
     throw DataError(str("'", job_.name, "': truncated or corrupt TIFF: ",
-                        !message.empty()           ? message
-                        : file_.message[0] != '\0' ? file_.message
-                                                   : "it cannot be read"));
+                    !message.empty()           ? message
+                    : file_.message[0] != '\0' ? file_.message
+                                               : "it cannot be read"));
   }
   [[noreturn]] void refuse(const std::string& what) const { refuse_format(job_.name, "a TIFF of " + what); }
 
