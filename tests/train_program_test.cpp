@@ -421,6 +421,17 @@ TEST(Train, WritesAReport) {
   const Words words = shared().train_words + kShort + Words{"--out", dir / "run", "--sample-kimg", "0.1"};
   ASSERT_TRUE(ended(train(words), 0));
   EXPECT_FALSE(fs::exists(dir / "run/report.html"));
+  // While it goes on; what it has shown then is there.
+  Process running({std::string(PGAD_BINARY_DIR) + "/apps/pgad_train", "--out", dir / "run", "--resume", "--total-kimg",
+                   "1000", "--report"});
+  ASSERT_TRUE(running.wait_until([&] { return fs::exists(dir / "run/report.html"); })) << running.errors();
+  const auto midway = data_of(dir / "run/report.html");
+  EXPECT_EQ(midway["running"], true);
+  EXPECT_TRUE(midway["state"].get<std::string>().find("of 1000.00 kimg") != std::string::npos) << midway["state"];
+  EXPECT_GE(midway["log"].size(), 1u);
+  running.send(SIGTERM);
+  ASSERT_TRUE(ended(running.wait(), 0));
+  EXPECT_EQ(data_of(dir / "run/report.html")["running"], false);
   // Of a run that had none.
   ASSERT_TRUE(ended(train({"--out", dir / "run", "--resume", "--total-kimg", "0.5", "--report"}), 0, {"report in"}));
   const auto data = data_of(dir / "run/report.html");

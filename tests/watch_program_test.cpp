@@ -230,6 +230,20 @@ TEST(Watch, MovesToAnotherFileSystemAndPastWhatCannotBeMoved) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
 }
 
+TEST(Watch, ABacklogIsSaid) {
+  const TempDir dir;
+  const Words digits = write_digits(dir / "digits", 1);
+  const std::string in = dir / "in", out = dir / "out";
+  fs::create_directories(in);
+  for (int i = 0; i < 600; ++i) fs::create_hard_link(digits[0], in + str("/", i, ".png"));
+  Process watch(
+      with(watch_words(in, out, {"--batch", "1"}), {"--steps", "5000", "--patience", "0", "--start", "random"}));
+  ASSERT_TRUE(watch.wait_until([&] { return watch.errors().find("backlog: ") != std::string::npos; }))
+      << watch.errors();
+  ASSERT_TRUE(ended(end(watch), 0, {" images wait, ", "images a second", "wait for the next start"}));
+  EXPECT_LT(count_rows(out), 600u);
+}
+
 TEST(Watch, AFullDiskIsSaidAndSurvived) {
   const TempDir dir;
   const SmallDisk disk(dir / "disk", 1 << 20);
