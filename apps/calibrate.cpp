@@ -96,7 +96,6 @@ int calibrate_model(const CalibrateOptions& o) {
   Progress progress;
   Model& model = s.model;
   Dataset data;
-  data.source.options = decode_options(model.preprocessing, s.config.data);
   if (o.ignore_mask == "none")
     model.ignore.reset();
   else if (!o.ignore_mask.empty())
@@ -104,7 +103,7 @@ int calibrate_model(const CalibrateOptions& o) {
   if (model.ignore)
     progress.say(str("ignored: ", 100 * model.ignore->share(), " % of images of ", model.ignore->width, "x",
                      model.ignore->height));
-  data.source.ignore = model.ignore;
+  s.set_up(data.source);
   data.calibration_normal = list_images_of(o.data, "--data", false, data.source, progress);
   if (!o.abnormal.empty())
     data.calibration_abnormal = list_images_of(o.abnormal, "--abnormal", true, data.source, progress);

@@ -67,8 +67,7 @@ class Watcher : public SampleFeed {
         regions_(s.regions(o.region_threshold)),
         folder_(o.input, {1, o.rescan}),
         page_(s.model, o.out, o.input, threshold_, s.config.scoring.map_sigma) {
-    source_.options = decode_options(s.model.preprocessing, s.config.data);
-    source_.ignore = s.model.ignore;
+    s.set_up(source_);
     if (!o.move_to.empty()) sorting_.emplace(Sorting::kMove, o.move_to);
     if (!o.link_to.empty()) sorting_.emplace(Sorting::kLink, o.link_to);
     const std::vector<std::string> notes = s.notes(!std::isnan(o.threshold));

@@ -70,6 +70,11 @@ std::optional<RegionOptions> Session::regions(double given) const {
   return region_options(threshold, config.scoring.region_min_area);
 }
 
+void Session::set_up(ImageSource& source) const {
+  source.options = decode_options(model.preprocessing, config.data);
+  source.ignore = model.ignore;
+}
+
 double Session::judge(ScoredImage& image, double threshold, std::optional<RegionOptions> regions) const {
   const double combined = model.calibration ? combined_score(*model.calibration, image.terms) : std::nan("");
   if (regions) {

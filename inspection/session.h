@@ -29,6 +29,8 @@ struct Session {
   double threshold(double given) const;
   // How regions are found: above the given threshold unless that is NaN, else above the model's.
   std::optional<RegionOptions> regions(double given) const;
+  // How this model's images are decoded, and what of them is ignored.
+  void set_up(ImageSource& source) const;
   // `combined` of an image that has scores, NaN without calibration; its regions are found where `regions` says how. An
   // image whose map the memory does not suffice for gets an error.
   double judge(ScoredImage& image, double threshold, std::optional<RegionOptions> regions) const;

@@ -1,7 +1,6 @@
 #include "report/watch_page.h"
 
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 
 #include "images/atomic_file.h"
@@ -10,6 +9,7 @@
 #include "images/printable.h"
 #include "inspection/anomaly_map.h"
 #include "report/html.h"
+#include "report/watch_results.h"
 
 namespace pgad {
 namespace {
@@ -49,15 +49,6 @@ if(s>90&&!document.body.dataset.ended){const p=document.getElementById("trouble"
 p.textContent="This page was written "+Math.round(s/60)+" minutes ago: pgad_infer watch does not run, or its clock is wrong.";p.hidden=false}
 </script></body></html>
 )";
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 std::string number_text(double value) {
   char text[32];

@@ -18,8 +18,16 @@ std::string path_in(const ResultOptions& options, const char* name) {
   return (std::filesystem::path(options.out) / name).string();
 }
 
-// UTC, as ISO 8601 has it.
-std::string time_now() {
+OrderedJson parse_line(const std::string& path, std::int64_t line, std::string_view text, const char* key) {
+  OrderedJson value = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object() || !value.contains(key))
+    throw Error(str(path, ":", line, ": not a line of pgad_infer watch; give another --out, or move the file away"));
+  return value;
+}
+
+}  // namespace
+
+std::string utc_now() {
   const auto now = std::chrono::system_clock::now();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   const auto milliseconds =
@@ -31,15 +39,6 @@ std::string time_now() {
   std::snprintf(text + length, sizeof text - length, ".%03dZ", static_cast<int>(milliseconds));
   return text;
 }
-
-OrderedJson parse_line(const std::string& path, std::int64_t line, std::string_view text, const char* key) {
-  OrderedJson value = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object() || !value.contains(key))
-    throw Error(str(path, ":", line, ": not a line of pgad_infer watch; give another --out, or move the file away"));
-  return value;
-}
-
-}  // namespace
 
 std::pair<std::string, FileVersion> watched_image(const OrderedJson& row) {
   return {from_printable(row.at("path").get<std::string>()),
@@ -62,7 +61,7 @@ WatchResults::WatchResults(const Model& model, const ResultOptions& options, con
     last_columns = parse_line(runs, ++run_, line, "first_row").value("columns", "");
   });
   const std::string columns = csv_columns(options);
-  OrderedJson run = {{"first_row", rows_}, {"started", time_now()}, {"columns", columns}};
+  OrderedJson run = {{"first_row", rows_}, {"started", utc_now()}, {"columns", columns}};
   run.update(header);
 
   // A table that lacks a row, or has other columns, is written anew.
@@ -109,7 +108,7 @@ OrderedJson WatchResults::add(const ScoredImage& image, const FileVersion& versi
     OrderedJson row = result_row(model_, options_, image, map_, image.error.empty() ? map_error_ : image.error);
     row["size"] = version.size;
     row["modified"] = version.modified;
-    row["time"] = time_now();
+    row["time"] = utc_now();
     row["run"] = run_;
     json_->append(row.dump());
     ++rows_;

@@ -42,6 +42,9 @@ class WatchResults {
   std::string map_, map_error_;
 };
 
+// UTC, as ISO 8601 has it, to the millisecond.
+std::string utc_now();
+
 // A row's image: its name and version.
 std::pair<std::string, FileVersion> watched_image(const nlohmann::ordered_json& row);
 
